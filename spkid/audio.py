@@ -1,0 +1,96 @@
+"""Audio files of any format, rate and channel count -> mono float32 at 16 kHz.
+
+Reading is done by libsndfile (wav, flac, mp3, ogg/opus and more), resampling by soxr.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spkid.errors import SpkidError
+
+SAMPLE_RATE_HZ = 16_000
+LONGEST_CLIP_S = 600.0  # a whole clip in memory; longer files are read in blocks
+
+Waveform = NDArray[np.float32]
+
+
+def _unreadable(path: str | Path, reason: str) -> SpkidError:
+    return SpkidError(
+        f"{path}: {reason}",
+        expected="a readable audio file (wav, flac, mp3, ogg or opus)",
+        do="check the path or convert the file",
+        code="unreadable",
+    )
+
+
+def audio_blocks(path: str | Path, *, block_s: float = 30.0) -> Iterator[Waveform]:
+    """The file as consecutive mono float32 blocks at 16 kHz, each about ``block_s`` long.
+
+    Memory does not grow with the length of the file.
+
+    Raises
+    ------
+    SpkidError
+        If the file is missing, a directory, forbidden, empty, not audio, truncated or
+        holds samples that are not finite.
+    """
+    import soundfile
+    import soxr
+
+    if not os.path.exists(path):
+        raise _unreadable(path, "no such file")
+    if not os.path.isfile(path):
+        raise _unreadable(path, "not a regular file")
+    if not os.access(path, os.R_OK):
+        raise _unreadable(path, "no permission to read it")
+    if os.path.getsize(path) == 0:
+        raise _unreadable(path, "an empty file")
+    try:
+        with soundfile.SoundFile(path) as file:
+            rate_hz = file.samplerate
+            resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32")
+            block = np.empty((int(block_s * rate_hz), file.channels), dtype=np.float32)
+            n_read, n_total = 0, file.frames
+            while len(samples := file.read(out=block)):
+                n_read += len(samples)
+                mono = samples.mean(axis=1)
+                if not np.isfinite(mono).all():
+                    raise _unreadable(path, "samples that are NaN or infinite")
+                if rate_hz == SAMPLE_RATE_HZ:
+                    yield mono
+                else:
+                    yield resampler.resample_chunk(mono)
+            if rate_hz != SAMPLE_RATE_HZ:
+                yield resampler.resample_chunk(np.empty(0, dtype=np.float32), last=True)
+    except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
+        raise _unreadable(path, "not audio, or damaged") from error
+    if n_read == 0 or n_read < n_total:
+        raise _unreadable(path, f"truncated audio ({n_read} of {n_total} samples)")
+
+
+def load_audio(path: str | Path) -> Waveform:
+    """The whole clip as mono float32 ``[samples]`` at 16 kHz; at most ten minutes.
+
+    Raises
+    ------
+    SpkidError
+        As :func:`audio_blocks`, or if the clip is longer than ten minutes.
+    """
+    blocks, n_samples = [], 0
+    for block in audio_blocks(path):
+        blocks.append(block)
+        n_samples += len(block)
+        if n_samples > LONGEST_CLIP_S * SAMPLE_RATE_HZ:
+            raise SpkidError(
+                f"{path}: longer than {LONGEST_CLIP_S:.0f} s",
+                expected="a clip of at most ten minutes",
+                do="cut the file or read it with audio_blocks",
+                code="too_long",
+            )
+    return np.concatenate(blocks)

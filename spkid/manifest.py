@@ -1,0 +1,41 @@
+"""Manifests: CSV tables with one row a clip and at least the column ``path``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from spkid.errors import SpkidError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_manifest(path: str | Path, *, required: tuple[str, ...] = ("path",)) -> pd.DataFrame:
+    """All columns as strings, an unknown value as the empty string.
+
+    Raises
+    ------
+    SpkidError
+        If the file cannot be read as CSV, lacks a required column or has no rows.
+    """
+    import pandas as pd
+
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SpkidError(
+            f"{path}: cannot be read as CSV ({reason})",
+            expected=f"a readable CSV file with the columns {', '.join(required)}",
+            do="check the path and the file",
+        ) from error
+    missing = [column for column in required if column not in table.columns]
+    if missing or table.empty:
+        lack = f"no column {', '.join(missing)}" if missing else "no rows"
+        raise SpkidError(
+            f"{path}: {lack}",
+            expected=f"a CSV with the columns {', '.join(required)} and a row a clip",
+            do="correct the file",
+        )
+    return table

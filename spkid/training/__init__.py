@@ -1,0 +1,1 @@
+"""Training and export. The only place that imports torch or speechbrain (``spkid[train]``)."""

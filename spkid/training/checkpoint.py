@@ -1,0 +1,73 @@
+"""Strict safetensors files: tensors and JSON metadata, never pickle, written beside and renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from spkid.config import canonical_json, fingerprint, from_mapping
+from spkid.errors import SpkidError
+from spkid.training.encoder import EncoderConfig, SelfAttentiveEncoder
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
+    """Write atomically: a crash leaves the old file whole."""
+    beside = path.with_name(path.name + ".part")
+    contiguous = {key: value.detach().clone().contiguous() for key, value in tensors.items()}
+    save_file(contiguous, beside, metadata={"json": json.dumps(metadata)})
+    os.replace(beside, path)
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and metadata of a file written by :func:`save_tensors`."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = json.loads((file.metadata() or {})["json"])
+            return {key: file.get_tensor(key) for key in file.keys()}, metadata  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise SpkidError(
+            f"{path}: not a readable checkpoint",
+            expected="a safetensors file written by spkid",
+            do="check the path or train again",
+        ) from error
+
+
+def weights_fingerprint(encoder: SelfAttentiveEncoder) -> str:
+    """Names the network: its configuration and every weight."""
+    state = encoder.state_dict()
+    parts = [key.encode() + state[key].float().numpy().tobytes() for key in sorted(state)]
+    return fingerprint(canonical_json(asdict(encoder.config)), *parts)
+
+
+def save_encoder(path: Path, encoder: SelfAttentiveEncoder) -> None:
+    """Weights with configuration and fingerprint."""
+    metadata = {"encoder": asdict(encoder.config), "fingerprint": weights_fingerprint(encoder)}
+    save_tensors(path, encoder.state_dict(), metadata)
+
+
+def load_encoder(path: Path) -> SelfAttentiveEncoder:
+    """The encoder in evaluation mode.
+
+    Raises
+    ------
+    SpkidError
+        If the file is not such a checkpoint or its weights do not fit its fingerprint.
+    """
+    tensors, metadata = load_tensors(path)
+    encoder = SelfAttentiveEncoder(from_mapping(EncoderConfig, metadata["encoder"]))
+    encoder.load_state_dict(tensors, strict=True)
+    if weights_fingerprint(encoder) != metadata["fingerprint"]:
+        raise SpkidError(
+            f"{path}: weights that do not fit their fingerprint",
+            expected="an unchanged checkpoint",
+            do="fetch or train it again",
+        )
+    return encoder.eval()
