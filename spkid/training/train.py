@@ -129,7 +129,11 @@ def load_corpora(root: Path, noise_root: Path, progress: Progress) -> tuple[Corp
     kept_out = table[held_out]
     counts = kept_out["speaker"].map(kept_out["speaker"].value_counts())
     kept_out = kept_out[counts >= 2]
-    noise_paths = sorted(str(path.relative_to(noise_root)) for path in noise_root.rglob("*.opus"))
+    noise_paths = sorted(
+        str(path.relative_to(noise_root))
+        for path in noise_root.rglob("*")
+        if path.suffix in {".opus", ".ogg", ".wav", ".flac"}
+    )
     loaded = []
     for name, folder, paths, speakers in (
         ("training clips", root, table[~held_out]["path"], table[~held_out]["speaker"]),

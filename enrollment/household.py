@@ -1,0 +1,329 @@
+"""One household: the four verbs that everything else is built from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from enrollment.index import ProfileIndex
+from enrollment.matching import (
+    FALSE_ACCEPT_RATE,
+    REFUSALS,
+    Decision,
+    decide,
+    unlike_others,
+)
+from enrollment.profile import (
+    CONSENT_TEXT,
+    ENROL_SPEECH_S,
+    ClipVerdict,
+    Enrolment,
+    Exemplar,
+    Member,
+    Receipt,
+)
+from enrollment.store import Store, already_enrolled, no_household, no_member, other_model
+from spkid.calibration import Calibration
+from spkid.clips import Clip, Source, hear
+from spkid.embedder import SpeakerEncoder
+from spkid.errors import SpkidError
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Is it this person? ``cannot_tell`` comes with a quality verdict in ``reason``.
+
+    ``llr`` is the natural-log likelihood ratio, ``probability`` the same with even odds
+    beforehand, ``cosine`` raw.
+    """
+
+    answer: Literal["same", "different", "cannot_tell"]
+    reason: str
+    probability: float | None
+    llr: float | None
+    cosine: float | None
+    model: str
+
+
+class Household:
+    """The members of one home in a store, with a model and its calibration.
+
+    Parameters
+    ----------
+    store : Store
+        Where profiles are kept.
+    name : str
+        The household's name; it comes into being with its first member.
+    encoder, calibration
+        The bundled ones where not given.
+
+    Raises
+    ------
+    SpkidError
+        If the calibration belongs to another model than the encoder.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        *,
+        encoder: SpeakerEncoder | None = None,
+        calibration: Calibration | None = None,
+    ) -> None:
+        self.store = store
+        self.name = checked_name(name)
+        self.encoder = encoder if encoder is not None else SpeakerEncoder.load()
+        self.calibration = calibration if calibration is not None else Calibration.load()
+        check_same_model(self.encoder, self.calibration)
+
+    def members(self) -> list[Member]:
+        """The members in order of names.
+
+        Raises
+        ------
+        SpkidError
+            If the household is unknown or a profile comes from another model.
+        """
+        members = self.store.members(self.name)
+        if not members:
+            raise no_household(self.name, self.store)
+        for member in members:
+            if member.model != self.encoder.fingerprint:
+                raise other_model(member.name, member.model, self.encoder.fingerprint)
+        return members
+
+    def enroll(
+        self,
+        member: str,
+        clips: Sequence[Source],
+        *,
+        consent: bool,
+        force: bool = False,
+        advance: Callable[[], object] = lambda: None,
+    ) -> Enrolment:
+        """Add clips to a member's profile; each clip is judged, the good ones are stored.
+
+        Parameters
+        ----------
+        member : str
+            New or known name.
+        clips : sequence of paths or 16 kHz waveforms
+            With at least two seconds of speech each.
+        consent : bool
+            That the person agreed to ``CONSENT_TEXT``; recorded with the time. A member who
+            is enrolled already has agreed.
+        force : bool
+            Also store clips that do not sound like the others.
+        advance : callable
+            Called after each clip.
+
+        Raises
+        ------
+        SpkidError
+            Without consent, if a clip cannot be read or is enrolled already, if the profile
+            is full or of another model. Nothing is stored then.
+        """
+        member = checked_name(member)
+        enrolled = [who for who in self.store.members(self.name) if who.name == member]
+        if not consent and not enrolled:
+            raise SpkidError(
+                "no consent",
+                expected="the person's agreement to keep a description of the voice",
+                do="ask, then pass --consent",
+                code="no_consent",
+            )
+        if enrolled and enrolled[0].model != self.encoder.fingerprint:
+            raise other_model(member, enrolled[0].model, self.encoder.fingerprint)
+        owners = {
+            exemplar.digest: who.name
+            for who in self.store.members(self.name)
+            for exemplar in who.exemplars
+        }
+        heard: list[Clip] = []
+        for source in clips:
+            clip = hear(source, self.encoder, min_speech_s=ENROL_SPEECH_S)
+            if clip.digest in owners:
+                raise already_enrolled(owners[clip.digest])
+            owners[clip.digest] = member
+            heard.append(clip)
+            advance()
+        usable = [clip for clip in heard if clip.vector is not None]
+        known = [exemplar.vector for who in enrolled for exemplar in who.exemplars]
+        outliers = unlike_others([clip.vector for clip in usable], known, self.calibration)
+        strangers = {
+            clip.digest for clip, out in zip(usable, outliers, strict=True) if out and not force
+        }
+        verdicts, exemplars = [], []
+        for clip in heard:
+            reason = "unlike_others" if clip.digest in strangers else clip.quality.verdict
+            accepted = reason == "ok"
+            verdicts.append(ClipVerdict(clip.name, accepted, reason, clip.quality.speech_s))
+            if accepted:
+                quality = clip.quality
+                exemplars.append(
+                    Exemplar(clip.vector, clip.digest, quality.speech_s, quality.snr_db)
+                )
+        stored = enrolled[0] if enrolled else None
+        if exemplars:
+            stored = self.store.add(
+                self.name,
+                member,
+                exemplars,
+                model=self.encoder.fingerprint,
+                consent_text=CONSENT_TEXT,
+            )
+        return Enrolment(tuple(verdicts), stored)
+
+    def identify(
+        self, clip: Source | Clip, *, false_accept_rate: float = FALSE_ACCEPT_RATE
+    ) -> Decision:
+        """Who speaks in ``clip``: a member, a stranger, too close to say, or nothing heard.
+
+        A :class:`spkid.clips.Clip` that was heard already is taken as it is.
+
+        Raises
+        ------
+        SpkidError
+            If the household is unknown, the clip cannot be read, a profile comes from
+            another model, or the rate lies outside what the calibration measured.
+        """
+        members = self.members()
+        heard = clip if isinstance(clip, Clip) else hear(clip, self.encoder)
+        if heard.vector is None:
+            return Decision(
+                status=REFUSALS[heard.quality.verdict],
+                member=None,
+                probability=None,
+                margin=None,
+                cosine=None,
+                model=self.encoder.fingerprint,
+                speech_s=heard.quality.speech_s,
+            )
+        return decide(
+            heard.vector,
+            members,
+            self.calibration,
+            false_accept_rate=false_accept_rate,
+            speech_s=heard.quality.speech_s,
+        )
+
+    def verify(
+        self, member: str, clip: Source, *, false_accept_rate: float = FALSE_ACCEPT_RATE
+    ) -> Verification:
+        """Is it ``member`` who speaks in ``clip``? Errors as in :meth:`identify`."""
+        found = [who for who in self.members() if who.name == member]
+        if not found:
+            raise no_member(member, self.name)
+        heard = hear(clip, self.encoder)
+        if heard.vector is None:
+            return cannot_tell(heard, self.encoder)
+        cosine = float(heard.vector @ found[0].vector)
+        n_clips = len(found[0].exemplars)
+        return judge_pair(cosine, n_clips, self.calibration, false_accept_rate)
+
+    def forget(self, member: str | None = None) -> Receipt:
+        """Delete a member, or the whole household; errors as in ``Store.forget``."""
+        return self.store.forget(self.name, member)
+
+
+def nearest_household(store: Store, clip: Clip) -> str:
+    """The household of the profile nearest to ``clip``; of the first, where nothing is heard.
+
+    The stated share of strangers accepted holds for one household: the more households a
+    store has, the more often one of them is near a stranger.
+
+    Raises
+    ------
+    SpkidError
+        If nobody is enrolled, or the profiles come from several models.
+    """
+    members = store.members()
+    if not members:
+        raise SpkidError(
+            "nobody enrolled",
+            expected="a store with members",
+            do="enrol somebody first",
+            code="unknown_household",
+        )
+    if clip.vector is None:
+        return members[0].household
+    return ProfileIndex(members).search(clip.vector, n_hits=1)[0].household
+
+
+def verify_clips(
+    first: Source,
+    second: Source,
+    *,
+    encoder: SpeakerEncoder,
+    calibration: Calibration,
+    false_accept_rate: float = FALSE_ACCEPT_RATE,
+) -> Verification:
+    """Are two clips of one speaker? Nothing is stored.
+
+    Raises
+    ------
+    SpkidError
+        If a clip cannot be read or the calibration belongs to another model.
+    """
+    check_same_model(encoder, calibration)
+    heard = [hear(clip, encoder) for clip in (first, second)]
+    for clip in heard:
+        if clip.vector is None:
+            return cannot_tell(clip, encoder)
+    cosine = float(heard[0].vector @ heard[1].vector)
+    return judge_pair(cosine, 1, calibration, false_accept_rate)
+
+
+def judge_pair(
+    cosine: float, n_clips: int, calibration: Calibration, false_accept_rate: float
+) -> Verification:
+    """A cosine against a profile of ``n_clips``, as an answer."""
+    llr = float(calibration.log_likelihood_ratio(cosine, n_clips))
+    same = llr >= calibration.pair_threshold(false_accept_rate, n_clips=n_clips)
+    return Verification(
+        answer="same" if same else "different",
+        reason="ok",
+        probability=1 / (1 + math.exp(-llr)),
+        llr=llr,
+        cosine=cosine,
+        model=calibration.model,
+    )
+
+
+def cannot_tell(clip: Clip, encoder: SpeakerEncoder) -> Verification:
+    """No answer, because of the clip's quality."""
+    return Verification(
+        answer="cannot_tell",
+        reason=clip.quality.verdict,
+        probability=None,
+        llr=None,
+        cosine=None,
+        model=encoder.fingerprint,
+    )
+
+
+def check_same_model(encoder: SpeakerEncoder, calibration: Calibration) -> None:
+    """Refuse a calibration that was fitted on another model's cosines."""
+    if calibration.model != encoder.fingerprint:
+        raise SpkidError(
+            f"a calibration of model {calibration.model}",
+            expected=f"one of the model in use, {encoder.fingerprint}",
+            do="give the calibration that belongs to the model",
+            code="other_model",
+        )
+
+
+def checked_name(name: str) -> str:
+    """A name of 1 to 80 printable characters, without space around it."""
+    cleaned = name.strip()
+    if not cleaned or len(cleaned) > 80 or not cleaned.isprintable():
+        raise SpkidError(
+            f"the name {name[:80]!r}",
+            expected="1 to 80 printable characters",
+            do="choose another name",
+            code="bad_name",
+        )
+    return cleaned

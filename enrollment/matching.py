@@ -1,0 +1,140 @@
+"""From a clip's vector and a household's members to an answer. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from enrollment.profile import Member
+from spkid.calibration import Calibration
+from spkid.scoring import household_llrs, known_log_odds, posteriors
+from spkid.speech import Verdict
+
+FALSE_ACCEPT_RATE = 0.05
+AMBIGUOUS_ODDS = 4.0  # first against second member; less is too close to name anybody
+
+Status = Literal["known", "unknown", "ambiguous", "too_short", "no_speech", "poor_audio"]
+REFUSALS: dict[Verdict, Status] = {
+    "no_speech": "no_speech",
+    "too_short": "too_short",
+    "too_noisy": "poor_audio",
+    "clipped": "poor_audio",
+}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One member's share of the answer; ``cosine`` is raw, in -1..1."""
+
+    member: str
+    probability: float
+    cosine: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Who spoke.
+
+    Attributes
+    ----------
+    status : str
+        ``known``, ``unknown``, ``ambiguous``, or why nothing can be said: ``too_short``,
+        ``no_speech``, ``poor_audio``.
+    member : str or None
+        Named only when ``known``.
+    probability : float or None
+        Of ``member`` when known, of a stranger when unknown, of the first candidate when
+        ambiguous.
+    margin : float or None
+        Probability of the first candidate less that of the next.
+    cosine : float or None
+        Raw cosine of the first candidate's profile.
+    model : str
+        Fingerprint of the model.
+    speech_s : float
+        Seconds of speech heard.
+    candidates : tuple of Candidate
+        All members, most probable first.
+    """
+
+    status: Status
+    member: str | None
+    probability: float | None
+    margin: float | None
+    cosine: float | None
+    model: str
+    speech_s: float
+    candidates: tuple[Candidate, ...] = ()
+
+
+def decide(
+    vector: ArrayLike,
+    members: Sequence[Member],
+    calibration: Calibration,
+    *,
+    false_accept_rate: float,
+    speech_s: float,
+) -> Decision:
+    """The household's posterior (METHODS section 7) turned into an answer.
+
+    ``unknown`` below the threshold that lets a share ``false_accept_rate`` of strangers in;
+    ``ambiguous`` where the second member is more than a quarter as likely as the first.
+    """
+    llrs, cosines = household_llrs(
+        vector,
+        np.stack([member.vector for member in members]),
+        [len(member.exemplars) for member in members],
+        calibration,
+    )
+    shares = posteriors(llrs, guest_prior=calibration.guest_prior)
+    order = np.argsort(-llrs)
+    candidates = tuple(
+        Candidate(members[k].name, float(shares[k]), float(cosines[k])) for k in order
+    )
+    first = candidates[0]
+    second = candidates[1].probability if len(candidates) > 1 else 0.0
+    known = known_log_odds(llrs, guest_prior=calibration.guest_prior)
+    status: Status = "known"
+    if known < calibration.household_threshold(false_accept_rate):
+        status = "unknown"
+    elif first.probability < AMBIGUOUS_ODDS * second:
+        status = "ambiguous"
+    return Decision(
+        status=status,
+        member=first.member if status == "known" else None,
+        probability=float(shares[-1]) if status == "unknown" else first.probability,
+        margin=first.probability - second,
+        cosine=first.cosine,
+        model=calibration.model,
+        speech_s=speech_s,
+        candidates=candidates,
+    )
+
+
+def unlike_others(
+    vectors: Sequence[np.ndarray], enrolled: Sequence[np.ndarray], calibration: Calibration
+) -> list[bool]:
+    """Which of the new ``vectors`` rather come from somebody else than the rest do.
+
+    One after another, the clip that agrees least with the mean of all others is left out
+    while its log-likelihood ratio is below zero.
+    """
+    left_out = [False] * len(vectors)
+    while True:
+        kept = [index for index, out in enumerate(left_out) if not out]
+        agreement = {}
+        for index in kept:
+            others = [vectors[other] for other in kept if other != index] + list(enrolled)
+            if others:
+                mean = np.mean(others, axis=0)
+                cosine = float(vectors[index] @ mean / np.linalg.norm(mean))
+                agreement[index] = float(calibration.log_likelihood_ratio(cosine, len(others)))
+        # of two that only disagree with each other, the first stays
+        worst = min(agreement, key=lambda index: (agreement[index], -index), default=None)
+        if worst is None or agreement[worst] >= 0:
+            return left_out
+        left_out[worst] = True

@@ -1,0 +1,90 @@
+"""Small frozen values: exemplars, members and what an enrolment says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spkid.scoring import profile_vector
+
+MAX_EXEMPLARS = 10
+WANTED_SPEECH_S = 20.0
+WANTED_CLIPS = 3
+ENROL_SPEECH_S = 2.0  # shorter clips can be matched but never enrolled
+CONSENT_TEXT = (
+    "I agree that a mathematical description of my voice is kept on this device to recognise "
+    "me. It can be deleted at any time with 'spkid forget'."
+)
+
+
+@dataclass(frozen=True)
+class Exemplar:
+    """One enrolled clip: its unit vector and what is known of its quality."""
+
+    vector: NDArray[np.float32]
+    digest: str
+    speech_s: float
+    snr_db: float
+
+
+@dataclass(frozen=True)
+class Member:
+    """A person of a household; ``model`` is the fingerprint behind every vector."""
+
+    household: str
+    name: str
+    model: str
+    consent_at: str
+    exemplars: tuple[Exemplar, ...]
+
+    @property
+    def speech_s(self) -> float:
+        """Seconds of speech over all exemplars."""
+        return sum(exemplar.speech_s for exemplar in self.exemplars)
+
+    @property
+    def vector(self) -> NDArray[np.float64]:
+        """Unit mean of the exemplars, ``[dim]``."""
+        return profile_vector([exemplar.vector for exemplar in self.exemplars])
+
+    @property
+    def percent(self) -> int:
+        """How complete the profile is: 20 s of speech over three clips are 100."""
+        return int(
+            100 * min(1.0, self.speech_s / WANTED_SPEECH_S, len(self.exemplars) / WANTED_CLIPS)
+        )
+
+    @property
+    def speech_needed_s(self) -> float:
+        """Seconds of speech still wanted."""
+        return max(0.0, WANTED_SPEECH_S - self.speech_s)
+
+
+@dataclass(frozen=True)
+class ClipVerdict:
+    """``reason`` is ``ok``, a quality verdict, or ``unlike_others``."""
+
+    name: str
+    accepted: bool
+    reason: str
+    speech_s: float
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """The verdict on each clip, and the member as stored; None where nothing was."""
+
+    clips: tuple[ClipVerdict, ...]
+    member: Member | None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What was deleted, without any biometrics."""
+
+    household: str
+    members: tuple[str, ...]
+    n_exemplars: int
+    at: str

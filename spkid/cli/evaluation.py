@@ -1,0 +1,208 @@
+"""Commands for measuring: embed, score, evaluate, households, audit."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spkid.cli.output import (
+    JsonFlag,
+    percent,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+    to_json,
+)
+from spkid.errors import SpkidError
+
+if TYPE_CHECKING:
+    from spkid.calibration import Calibration
+    from spkid.trials import EmbeddingTable
+
+EmbeddingsOption = Annotated[Path, typer.Option(help="The .npz that 'spkid embed' wrote.")]
+
+
+def embed(
+    manifest: Annotated[Path, typer.Argument(help="CSV with a column 'path'.")],
+    root: Annotated[Path, typer.Option(help="Folder that the paths start from.")],
+    out: Annotated[Path, typer.Option(help="Where to write paths and embeddings (.npz).")],
+    model: Annotated[Path | None, typer.Option(help="Another exported model.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Embed every clip of a manifest. Started again, it goes on where it stopped."""
+    from spkid.embedder import SpeakerEncoder
+    from spkid.embedding_run import embed_manifest
+    from spkid.manifest import read_manifest
+
+    paths = list(dict.fromkeys(read_manifest(manifest)["path"]))
+    encoder = SpeakerEncoder.load(model)
+    with progress_bar() as bar:
+        task = bar.add_task("embedding", total=len(paths))
+        result = embed_manifest(
+            paths, root, out, encoder, advance=lambda n: bar.advance(task, n), report=say
+        )
+    if as_json:
+        print_json(result)
+    else:
+        say(
+            f"{result.n_embedded} embedded, {result.n_resumed} there before, "
+            f"{len(result.skipped)} skipped; {out}"
+        )
+    if not result.n_embedded + result.n_resumed:
+        raise typer.Exit(2)
+
+
+def calibration_for(embeddings: EmbeddingTable) -> Calibration:
+    """The bundled calibration, or raw cosines where another model made the vectors."""
+    from spkid.calibration import Calibration, raw_cosines
+
+    bundled = Calibration.load()
+    return bundled if embeddings.model == bundled.model else raw_cosines(embeddings.model)
+
+
+def score(
+    trials: Annotated[Path, typer.Argument(help="Trial list in VoxCeleb or Kaldi order.")],
+    embeddings: EmbeddingsOption,
+    out: Annotated[Path, typer.Option(help="Where to write 'enroll test score label' lines.")],
+) -> None:
+    """Score a trial list: log-likelihood ratios of the bundled model, else raw cosines."""
+    from spkid.trials import EmbeddingTable, read_trials, score_trials, write_scores
+
+    table = read_trials(trials)
+    vectors = EmbeddingTable.load(embeddings)
+    calibration = calibration_for(vectors)
+    table["score"] = score_trials(table, vectors)
+    kind = "raw cosines (another model made the vectors)"
+    if calibration.is_calibrated:
+        table["score"] = calibration.log_likelihood_ratio(table["score"], 1)
+        kind = "calibrated log-likelihood ratios"
+    write_scores(out, table)
+    say(f"{len(table)} trials scored as {kind}; {out}")
+
+
+def evaluate(
+    scores: Annotated[Path, typer.Argument(help="Score file with labels.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """EER, minimum detection costs, Cllr and minimum Cllr of a score file."""
+    from spkid.evaluation import evaluate_scores
+    from spkid.trials import read_scores
+
+    figures = evaluate_scores(read_scores(scores))
+    if as_json:
+        print_json(figures)
+    else:
+        rows = [
+            ("same-speaker trials", figures.n_target),
+            ("different-speaker trials", figures.n_impostor),
+            ("EER", percent(figures.equal_error_rate)),
+            ("minDCF, P = 0.01", f"{figures.min_dcf_001:.3f}"),
+            ("minDCF, P = 0.05", f"{figures.min_dcf_005:.3f}"),
+            ("Cllr, scores as log-likelihood ratios", f"{figures.cllr:.3f} bit"),
+            ("minimum Cllr", f"{figures.min_cllr:.3f} bit"),
+        ]
+        print_table(scores.name, ("figure", "value"), rows)
+    if figures.equal_error_rate > 0.5:
+        say("The EER is above 50 %: the labels or the sign of the scores are the wrong way round.")
+
+
+def households(
+    protocol: Annotated[Path, typer.Argument(help="CSV of simulated homes.")],
+    embeddings: EmbeddingsOption,
+    far: Annotated[float, typer.Option("--far", help="Share of guests accepted.")] = 0.05,
+    as_json: JsonFlag = False,
+) -> None:
+    """Members missed and guests accepted over simulated homes, by size and kind."""
+    from spkid.homes import PROTOCOL_COLUMNS, figures_by_row, score_homes
+    from spkid.manifest import read_manifest
+    from spkid.trials import EmbeddingTable
+
+    table = read_manifest(protocol, required=PROTOCOL_COLUMNS)
+    vectors = EmbeddingTable.load(embeddings)
+    calibration = calibration_for(vectors)
+    figures = dict(figures_by_row(score_homes(table, vectors, calibration), calibration, fpir=far))
+    if as_json:
+        print_json({name: dataclasses.asdict(row) for name, row in figures.items()})
+        return
+    columns = (
+        "homes",
+        "number",
+        "closed-set error",
+        f"misses at {percent(far)} guests",
+        "open-set EER",
+        "shipped threshold: guests",
+        "misses",
+    )
+    rows = [
+        (
+            name,
+            row.n_homes,
+            percent(row.closed_set_error),
+            percent(row.fnir),
+            percent(row.open_set_eer),
+            percent(row.shipped_fpir),
+            percent(row.shipped_fnir),
+        )
+        for name, row in figures.items()
+    ]
+    print_table(protocol.name, columns, rows)
+
+
+def audit(
+    scores: Annotated[Path, typer.Argument(help="Score file with labels, from any system.")],
+    metadata: Annotated[Path, typer.Option(help="CSV with 'speaker' and the group columns.")],
+    by: Annotated[str, typer.Option(help="Columns to audit by, separated by commas.")],
+    out: Annotated[Path, typer.Option(help="Folder for audit.html and audit.json.")],
+    fmr: Annotated[
+        float, typer.Option("--fmr", help="Overall false match rate of the shared threshold.")
+    ] = 0.05,
+    as_json: JsonFlag = False,
+) -> None:
+    """Error rates by group at one shared threshold, with intervals, as a table and a page."""
+    from spkid.audit import audit_scores
+    from spkid.manifest import read_manifest
+    from spkid.report import audit_record, verdict, write_audit_page
+    from spkid.trials import read_scores
+
+    columns = [column.strip() for column in by.split(",") if column.strip()]
+    if not columns:
+        raise SpkidError(f"--by {by!r}", expected="column names", do="give e.g. gender,age_group")
+    result = audit_scores(
+        read_scores(scores),
+        read_manifest(metadata, required=("speaker", *columns)),
+        columns,
+        false_match_rate=fmr,
+    )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_audit_page(result, out / "audit.html", title=f"Audit of {scores.name}")
+        (out / "audit.json").write_text(to_json(audit_record(result)) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise SpkidError(
+            f"{out}: {error.strerror}", expected="a folder to write to", do="choose another --out"
+        ) from error
+    if as_json:
+        print_json(audit_record(result))
+        return
+    for section in result.columns:
+        rows = [
+            (
+                row["group"],
+                row["n_speakers"],
+                row["n_target"],
+                row["n_impostor"],
+                percent(row["false_non_match_rate"]),
+                percent(row["false_match_rate"]),
+                percent(row["equal_error_rate"]),
+            )
+            for row in section.table.to_dict("records")
+        ]
+        header = ("group", "speakers", "own", "strangers", "FNMR", "FMR", "EER, own threshold")
+        print_table(f"By {section.column}, shared threshold {result.threshold:.3f}", header, rows)
+    for line in verdict(result):
+        say(line)
+    say(f"Page: {out / 'audit.html'}")

@@ -1,0 +1,88 @@
+"""What the command line prints: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from spkid.errors import SpkidError
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def console() -> Console:
+    """Standard output, at its width now; wide when it is no terminal, so that rows stay whole."""
+    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN: unknown figures become null."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = dataclasses.asdict(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def to_json(value: Any) -> str:
+    """Dataclasses and figures as JSON text; NaN and infinity become null."""
+    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def print_json(value: Any) -> None:
+    sys.stdout.write(to_json(value) + "\n")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """The first column to the left, all others to the right; text is never read as markup."""
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for position, column in enumerate(columns):
+        table.add_column(column, justify="left" if position == 0 else "right")
+    for row in rows:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
+    console().print(table)
+
+
+def say(line: str) -> None:
+    """A line for people, on standard error, so that standard output stays a result."""
+    Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(line)
+
+
+def percent(rate: float | None) -> str:
+    return "–" if rate is None or math.isnan(rate) else f"{100 * rate:.2f} %"
+
+
+def progress_bar() -> Progress:
+    """A bar on standard error; silent where that is no terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+    )
+
+
+def report_error(error: SpkidError, *, as_json: bool) -> None:
+    """One sentence on standard error; with ``--json`` an object on standard output too."""
+    if as_json:
+        print_json({"error": str(error), "code": error.code})
+    say(f"spkid: {error}")

@@ -1,0 +1,56 @@
+"""Commands that need the train extra: train, export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spkid.cli.output import say
+from spkid.errors import SpkidError
+
+
+def need_torch() -> None:
+    """Say how to get torch where it is missing."""
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        raise SpkidError(
+            "torch is not installed",
+            expected="the train extra",
+            do="run: pip install 'spkid[train]'",
+            code="no_torch",
+        )
+
+
+def train(
+    config: Annotated[Path, typer.Argument(help="TOML file: [train], [encoder], [augment].")],
+    data: Annotated[Path, typer.Option(help="Folder with manifest.csv and the clips.")],
+    noise: Annotated[Path, typer.Option(help="Folder with noise clips (.opus, .wav, .flac).")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the run; an unfinished one is gone on with.")
+    ],
+    teacher: Annotated[
+        Path | None, typer.Option(help="Embeddings (.npz) of a teacher to distil from.")
+    ] = None,
+) -> None:
+    """Train an encoder. Started again with the same folder, it goes on where it stopped."""
+    need_torch()
+    from spkid.training.train import train_from_file
+
+    train_from_file(config, root=data, noise_root=noise, out=out, teacher=teacher)
+    say(f"Trained: {out / 'encoder.safetensors'}")
+
+
+def export(
+    checkpoint: Annotated[Path, typer.Argument(help="encoder.safetensors of a run.")],
+    out: Annotated[Path, typer.Option(help="The ONNX file to write.")],
+) -> None:
+    """Export a trained encoder as one ONNX graph."""
+    need_torch()
+    from spkid.training.checkpoint import load_encoder
+    from spkid.training.export import export_onnx
+
+    export_onnx(load_encoder(checkpoint), out)
+    say(f"Exported: {out}")

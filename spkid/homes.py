@@ -1,0 +1,115 @@
+"""Households from a protocol file: how often members are missed and guests let in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from spkid.calibration import Calibration
+from spkid.metrics import equal_error_rate, threshold_at_false_match_rate
+from spkid.scoring import household_llrs, known_log_odds, profile_vector
+from spkid.trials import EmbeddingTable
+
+PROTOCOL_COLUMNS = ("household", "size", "kind", "role", "speaker", "path")
+
+
+def score_homes(
+    protocol: pd.DataFrame, embeddings: EmbeddingTable, calibration: Calibration
+) -> pd.DataFrame:
+    """One row for each probe of a member or a guest.
+
+    Columns ``household``, ``size``, ``kind``, ``role``, ``speaker``, ``path``, ``best`` (the
+    first member), ``known_log_odds``, ``llr_margin`` (first over second) and ``right``
+    (a member who came first; False for a guest).
+    """
+    rows = embeddings.rows(protocol["path"])
+    vectors = embeddings.vectors[rows]
+    tables = []
+    for positions in protocol.groupby("household", sort=False).indices.values():
+        home = protocol.iloc[positions]
+        enrolled = (home["role"] == "enroll").to_numpy()
+        members = home["speaker"][enrolled].unique()
+        own = [
+            vectors[positions[enrolled & (home["speaker"] == member).to_numpy()]]
+            for member in members
+        ]
+        llrs, _ = household_llrs(
+            vectors[positions[~enrolled]],
+            [profile_vector(clips) for clips in own],
+            [len(clips) for clips in own],
+            calibration,
+        )
+        best = members[llrs.argmax(axis=1)]
+        probes = home[~enrolled]
+        top = np.sort(llrs, axis=1)
+        tables.append(
+            probes.assign(
+                best=best,
+                known_log_odds=known_log_odds(llrs, guest_prior=calibration.guest_prior),
+                llr_margin=top[:, -1] - top[:, -2] if top.shape[1] > 1 else np.inf,
+                right=(probes["role"] == "member").to_numpy()
+                & (best == probes["speaker"].to_numpy()),
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+@dataclass(frozen=True)
+class HomeFigures:
+    """Rates in 0..1 over a set of homes.
+
+    ``closed_set_error``: members taken for another member, nobody rejected.
+    ``fnir``: members missed (rejected or taken for another) at the threshold that accepts
+    ``fpir`` of the guests' utterances. ``open_set_eer``: where both are equal.
+    ``shipped_fnir`` and ``shipped_fpir``: at the threshold that the calibration gives for
+    the same rate of false accepts, known beforehand; NaN for raw cosines.
+    """
+
+    n_homes: int
+    n_member_probes: int
+    n_guest_probes: int
+    closed_set_error: float
+    fpir: float
+    fnir: float
+    open_set_eer: float
+    shipped_fpir: float
+    shipped_fnir: float
+
+
+def home_figures(
+    probes: pd.DataFrame, calibration: Calibration, *, fpir: float = 0.05
+) -> HomeFigures:
+    """Figures over the rows of :func:`score_homes`."""
+    is_guest = (probes["role"] == "guest").to_numpy()
+    guests = probes["known_log_odds"][is_guest].to_numpy()
+    members = probes[~is_guest]
+    right = members["right"].to_numpy()
+    scores = members["known_log_odds"].to_numpy()
+    threshold = threshold_at_false_match_rate(guests, fpir)
+    shipped = calibration.household_threshold(fpir)
+    # a member taken for another is missed at every threshold
+    reached = np.where(right, scores, -np.inf)
+    return HomeFigures(
+        n_homes=probes["household"].nunique(),
+        n_member_probes=len(members),
+        n_guest_probes=len(guests),
+        closed_set_error=float(1 - right.mean()),
+        fpir=float((guests >= threshold).mean()),
+        fnir=float((reached < threshold).mean()),
+        open_set_eer=equal_error_rate(reached, guests),
+        shipped_fpir=float((guests >= shipped).mean()) if np.isfinite(shipped) else shipped,
+        shipped_fnir=float((reached < shipped).mean()) if np.isfinite(shipped) else shipped,
+    )
+
+
+def figures_by_row(
+    probes: pd.DataFrame, calibration: Calibration, *, fpir: float = 0.05
+) -> Iterator[tuple[str, HomeFigures]]:
+    """Figures over all homes, then by size and by kind."""
+    yield "all", home_figures(probes, calibration, fpir=fpir)
+    for column, suffix in (("size", " members"), ("kind", "")):
+        for value, part in probes.groupby(column):
+            yield f"{value}{suffix}", home_figures(part, calibration, fpir=fpir)

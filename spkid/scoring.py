@@ -1,0 +1,62 @@
+"""From vectors to scores and from scores to a household's posterior. Pure functions.
+
+All vectors are unit length, so a dot product is a cosine.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spkid.calibration import Calibration
+
+Floats = NDArray[np.float64]
+
+
+def profile_vector(exemplars: ArrayLike) -> Floats:
+    """The length-normalised mean of a member's exemplars, ``[clips, dim]`` -> ``[dim]``."""
+    mean = np.asarray(exemplars, dtype=np.float64).mean(axis=0)
+    return mean / np.linalg.norm(mean)
+
+
+def posteriors(llrs: ArrayLike, *, guest_prior: float) -> Floats:
+    """Who spoke, given one log-likelihood ratio a member, ``[..., members]`` -> ``[..., members + 1]``.
+
+    Members share ``1 - guest_prior`` equally; the last column is the guest.
+    ``P(k|x) = pi_k e^{s_k} / (pi_0 + sum_j pi_j e^{s_j})`` (METHODS section 7).
+    """
+    members = np.asarray(llrs, dtype=np.float64)
+    n_members = members.shape[-1]
+    weighted = members + np.log((1 - guest_prior) / n_members)
+    guest = np.full((*members.shape[:-1], 1), np.log(guest_prior))
+    logs = np.concatenate([weighted, guest], axis=-1)
+    logs -= logs.max(axis=-1, keepdims=True)
+    odds = np.exp(logs)
+    return odds / odds.sum(axis=-1, keepdims=True)
+
+
+def known_log_odds(llrs: ArrayLike, *, guest_prior: float) -> Floats:
+    """Log odds of "some member" against "a guest", ``[..., members]`` -> ``[...]``."""
+    members = np.asarray(llrs, dtype=np.float64)
+    prior = np.log((1 - guest_prior) / guest_prior / members.shape[-1])
+    return prior + np.logaddexp.reduce(members, axis=-1)
+
+
+def household_llrs(
+    probes: ArrayLike, profiles: ArrayLike, n_clips: ArrayLike, calibration: Calibration
+) -> tuple[Floats, Floats]:
+    """Log-likelihood ratios and raw cosines of probes against members.
+
+    Parameters
+    ----------
+    probes : ``[..., dim]``
+    profiles : ``[members, dim]``
+    n_clips : int ``[members]``
+        Exemplars behind each profile.
+
+    Returns
+    -------
+    llrs, cosines : float64 ``[..., members]``
+    """
+    cosines = np.asarray(probes, dtype=np.float64) @ np.asarray(profiles, dtype=np.float64).T
+    return calibration.log_likelihood_ratio(cosines, n_clips), cosines
