@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from spkid.errors import SpkidError
 
@@ -72,6 +72,32 @@ def audio_blocks(path: str | Path, *, block_s: float = 30.0) -> Iterator[Wavefor
         raise _unreadable(path, "not audio, or damaged") from error
     if n_read == 0 or n_read < n_total:
         raise _unreadable(path, f"truncated audio ({n_read} of {n_total} samples)")
+
+
+def as_waveform(samples: ArrayLike) -> Waveform:
+    """``samples`` as float32 ``[samples]``.
+
+    Raises
+    ------
+    SpkidError
+        If they have another shape or are not finite.
+    """
+    waveform = np.asarray(samples, dtype=np.float32)
+    if waveform.ndim != 1:
+        raise SpkidError(
+            f"an array of shape {waveform.shape}",
+            expected="mono samples at 16 kHz, [samples]",
+            do="mix the channels down first",
+            code="bad_shape",
+        )
+    if not np.isfinite(waveform).all():
+        raise SpkidError(
+            "samples that are NaN or infinite",
+            expected="finite samples",
+            do="check how the waveform was made",
+            code="not_finite",
+        )
+    return waveform
 
 
 def load_audio(path: str | Path) -> Waveform:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from spkid.audio import Waveform, audio_blocks
+from spkid.audio import Waveform, as_waveform, audio_blocks
 from spkid.embedder import SpeakerEncoder, Vector
 from spkid.speech import MATCH_SPEECH_S, Quality, QualityMeter, speech_probabilities
 
@@ -38,12 +38,14 @@ def hear(source: Source, encoder: SpeakerEncoder, *, min_speech_s: float = MATCH
         If the file cannot be read or the samples are not finite.
     """
     is_waveform = isinstance(source, np.ndarray)
+    if is_waveform:
+        source = as_waveform(source)
     digest = hashlib.sha256()
     meter = QualityMeter()
 
     def blocks() -> Iterator[Waveform]:
         for block in [source] if is_waveform else audio_blocks(source):
-            digest.update(np.ascontiguousarray(block, dtype=np.float32))
+            digest.update(np.ascontiguousarray(block))
             yield meter.add(block)
 
     probabilities = speech_probabilities(blocks())

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spkid.audio import SAMPLE_RATE_HZ, Waveform, audio_blocks
+from spkid.audio import SAMPLE_RATE_HZ, Waveform, as_waveform, audio_blocks
 from spkid.errors import SpkidError
 
 BUNDLED_MODEL = Path(__file__).with_name("models") / "spkid.onnx"
@@ -79,18 +79,13 @@ class SpeakerEncoder:
         SpkidError
             If the waveform has another shape, is too short, silent or not finite.
         """
-        samples = np.asarray(waveform, dtype=np.float32)
-        if samples.ndim == 1:
-            return self._embed_blocks([samples])
-        if samples.ndim != 2 or not len(samples):
-            raise SpkidError(
-                f"an array of shape {samples.shape}",
-                expected="[samples] or [batch, samples]",
-                do="mix the channels down first",
-            )
-        if samples.shape[1] > WINDOW_SAMPLES or not samples.any(axis=1).all():
-            return np.stack([self._embed_blocks([row]) for row in samples])
-        return self._run(samples)[0]
+        batch = np.asarray(waveform, dtype=np.float32)
+        if batch.ndim != 2:
+            return self._embed_blocks([as_waveform(batch)])
+        rows = [as_waveform(row) for row in batch]
+        if not rows or batch.shape[1] > WINDOW_SAMPLES or not batch.any(axis=1).all():
+            return np.reshape([self._embed_blocks([row]) for row in rows], (len(rows), self.dim))
+        return self._run(batch)[0]
 
     def embed_file(self, path: str | Path) -> Vector:
         """Unit vector ``[dim]`` of an audio file of any length; errors as in ``embed``."""
@@ -108,12 +103,13 @@ class SpeakerEncoder:
 
         At most 10 s; frame ``i`` is centred on ``i * 0.02 + 0.0125`` s.
         """
-        samples = np.asarray(waveform, dtype=np.float32)
-        if samples.ndim != 1 or len(samples) > WINDOW_SAMPLES:
+        samples = as_waveform(waveform)
+        if len(samples) > WINDOW_SAMPLES:
             raise SpkidError(
-                f"an array of shape {samples.shape}",
-                expected="[samples] of at most ten seconds",
+                f"{len(samples) / SAMPLE_RATE_HZ:.1f} s of audio",
+                expected="at most ten seconds",
                 do="cut the clip",
+                code="too_long",
             )
         return self._run(samples[None])[1][0]
 
@@ -136,13 +132,6 @@ class SpeakerEncoder:
                 expected=f"at least {SHORTEST_SAMPLES / SAMPLE_RATE_HZ:.1f} s",
                 do="give a longer clip",
                 code="too_short",
-            )
-        if not np.isfinite(batch).all():
-            raise SpkidError(
-                "samples that are NaN or infinite",
-                expected="finite samples",
-                do="check how the waveform was made",
-                code="not_finite",
             )
         vectors, weights = self._session.run(None, {"waveform": batch})
         return vectors, weights

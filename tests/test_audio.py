@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from spkid import audio
-from spkid.audio import SAMPLE_RATE_HZ, audio_blocks, load_audio
+from spkid.audio import SAMPLE_RATE_HZ, as_waveform, audio_blocks, load_audio
 from spkid.errors import SpkidError
 
 RATES_HZ = (8_000, 16_000, 44_100, 48_000)
@@ -273,6 +273,31 @@ def test_a_clip_longer_than_the_longest_is_refused(
     monkeypatch.setattr(audio, "LONGEST_CLIP_S", 2.9)
     assert_refused(path, "longer than", code="too_long")
     assert sum(map(len, audio_blocks(path))) == 3 * SAMPLE_RATE_HZ
+
+
+def test_samples_become_a_float32_waveform() -> None:
+    ready = sine(16_000).astype(np.float32)
+    assert as_waveform(ready) is ready
+    for samples in (sine(16_000), sine(16_000).tolist(), np.arange(5, dtype=np.int16)):
+        waveform = as_waveform(samples)
+        assert waveform.dtype == np.float32
+        np.testing.assert_allclose(waveform, samples, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("samples", "code"),
+    [
+        (np.zeros((2, 100)), "bad_shape"),
+        (np.zeros((100, 1)), "bad_shape"),
+        (0.5, "bad_shape"),
+        ([0.0, np.nan], "not_finite"),
+        ([0.0, -np.inf], "not_finite"),
+    ],
+)
+def test_samples_that_are_no_waveform_are_refused(samples: object, code: str) -> None:
+    with pytest.raises(SpkidError, match="expected") as caught:
+        as_waveform(samples)
+    assert caught.value.code == code
 
 
 def damaged(data: bytes, rng: np.random.Generator) -> bytes:

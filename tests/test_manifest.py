@@ -23,7 +23,12 @@ def written(tmp_path):
 
 
 def test_cells_are_the_strings_that_a_plain_reader_sees(written):
-    text = 'path,speaker,age,split\na.wav,007,NA,train\n"b, c.wav",,1e3,\nd.wav,null,03,test\n'
+    text = (
+        "path,speaker,age,split,clip\n"
+        "a.wav,007,NA,train,01\n"
+        '"b, c.wav",,1e3,,02\n'
+        "d.wav,null,03,test,03\n"
+    )
     path = written(text)
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))

@@ -21,7 +21,9 @@ FOLDER = Path(__file__).parents[1] / "demo"
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="The HTML report to write.")] = Path("demo-report.html"),
+    out: Annotated[Path, typer.Option(readable=False, help="The HTML report to write.")] = Path(
+        "demo-report.html"
+    ),
     as_json: JsonFlag = False,
 ) -> None:
     """Enrol a family of three, identify new clips of theirs, and meet two strangers."""

@@ -23,14 +23,20 @@ if TYPE_CHECKING:
     from spkid.calibration import Calibration
     from spkid.trials import EmbeddingTable
 
-EmbeddingsOption = Annotated[Path, typer.Option(help="The .npz that 'spkid embed' wrote.")]
+EmbeddingsOption = Annotated[
+    Path, typer.Option(readable=False, help="The .npz that 'spkid embed' wrote.")
+]
 
 
 def embed(
-    manifest: Annotated[Path, typer.Argument(help="CSV with a column 'path'.")],
-    root: Annotated[Path, typer.Option(help="Folder that the paths start from.")],
-    out: Annotated[Path, typer.Option(help="Where to write paths and embeddings (.npz).")],
-    model: Annotated[Path | None, typer.Option(help="Another exported model.")] = None,
+    manifest: Annotated[Path, typer.Argument(readable=False, help="CSV with a column 'path'.")],
+    root: Annotated[Path, typer.Option(readable=False, help="Folder that the paths start from.")],
+    out: Annotated[
+        Path, typer.Option(readable=False, help="Where to write paths and embeddings (.npz).")
+    ],
+    model: Annotated[
+        Path | None, typer.Option(readable=False, help="Another exported model.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Embed every clip of a manifest. Started again, it goes on where it stopped."""
@@ -65,9 +71,13 @@ def calibration_for(embeddings: EmbeddingTable) -> Calibration:
 
 
 def score(
-    trials: Annotated[Path, typer.Argument(help="Trial list in VoxCeleb or Kaldi order.")],
+    trials: Annotated[
+        Path, typer.Argument(readable=False, help="Trial list in VoxCeleb or Kaldi order.")
+    ],
     embeddings: EmbeddingsOption,
-    out: Annotated[Path, typer.Option(help="Where to write 'enroll test score label' lines.")],
+    out: Annotated[
+        Path, typer.Option(readable=False, help="Where to write 'enroll test score label' lines.")
+    ],
 ) -> None:
     """Score a trial list: log-likelihood ratios of the bundled model, else raw cosines."""
     from spkid.trials import EmbeddingTable, read_trials, score_trials, write_scores
@@ -85,7 +95,7 @@ def score(
 
 
 def evaluate(
-    scores: Annotated[Path, typer.Argument(help="Score file with labels.")],
+    scores: Annotated[Path, typer.Argument(readable=False, help="Score file with labels.")],
     as_json: JsonFlag = False,
 ) -> None:
     """EER, minimum detection costs, Cllr and minimum Cllr of a score file."""
@@ -111,7 +121,7 @@ def evaluate(
 
 
 def households(
-    protocol: Annotated[Path, typer.Argument(help="CSV of simulated homes.")],
+    protocol: Annotated[Path, typer.Argument(readable=False, help="CSV of simulated homes.")],
     embeddings: EmbeddingsOption,
     far: Annotated[float, typer.Option("--far", help="Share of guests accepted.")] = 0.05,
     as_json: JsonFlag = False,
@@ -153,10 +163,16 @@ def households(
 
 
 def audit(
-    scores: Annotated[Path, typer.Argument(help="Score file with labels, from any system.")],
-    metadata: Annotated[Path, typer.Option(help="CSV with 'speaker' and the group columns.")],
+    scores: Annotated[
+        Path, typer.Argument(readable=False, help="Score file with labels, from any system.")
+    ],
+    metadata: Annotated[
+        Path, typer.Option(readable=False, help="CSV with 'speaker' and the group columns.")
+    ],
     by: Annotated[str, typer.Option(help="Columns to audit by, separated by commas.")],
-    out: Annotated[Path, typer.Option(help="Folder for audit.html and audit.json.")],
+    out: Annotated[
+        Path, typer.Option(readable=False, help="Folder for audit.html and audit.json.")
+    ],
     fmr: Annotated[
         float, typer.Option("--fmr", help="Overall false match rate of the shared threshold.")
     ] = 0.05,

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 StoreOption = Annotated[
     Path | None,
-    typer.Option(help="Database file. Default: in the user's data folder, or $SPKID_STORE."),
+    typer.Option(
+        readable=False, help="Database file. Default: in the user's data folder, or $SPKID_STORE."
+    ),
 ]
 HouseholdOption = Annotated[str, typer.Option(help="Name of the household.")]
 FarOption = Annotated[
@@ -59,7 +61,9 @@ def open_store(path: Path | None, *, create: bool = False) -> Store:
 
 
 def enroll(
-    clips: Annotated[list[Path], typer.Argument(help="Audio files, 2 s of speech or more each.")],
+    clips: Annotated[
+        list[Path], typer.Argument(readable=False, help="Audio files, 2 s of speech or more each.")
+    ],
     household: HouseholdOption,
     member: Annotated[str, typer.Option(help="Name of the person.")],
     consent: Annotated[
@@ -124,7 +128,7 @@ def nothing_enrolled(clips: tuple[ClipVerdict, ...]) -> SpkidError:
 
 
 def identify(
-    clips: Annotated[list[Path], typer.Argument(help="Audio files.")],
+    clips: Annotated[list[Path], typer.Argument(readable=False, help="Audio files.")],
     household: Annotated[
         str | None,
         typer.Option(help="Name of the household. Default: the one of the nearest profile."),
@@ -196,7 +200,8 @@ def decision_cells(decision: Decision) -> tuple[str, str, str, str, str]:
 
 def verify(
     clips: Annotated[
-        list[Path], typer.Argument(help="One clip with --household and --member, else two.")
+        list[Path],
+        typer.Argument(readable=False, help="One clip with --household and --member, else two."),
     ],
     household: Annotated[str | None, typer.Option(help="Name of the household.")] = None,
     member: Annotated[str | None, typer.Option(help="Name of the person.")] = None,

@@ -15,7 +15,11 @@ def need_torch() -> None:
     """Say how to get torch where it is missing."""
     from importlib.util import find_spec
 
-    if find_spec("torch") is None:
+    try:
+        missing = find_spec("torch") is None
+    except ImportError:
+        missing = True
+    if missing:
         raise SpkidError(
             "torch is not installed",
             expected="the train extra",
@@ -25,14 +29,22 @@ def need_torch() -> None:
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help="TOML file: [train], [encoder], [augment].")],
-    data: Annotated[Path, typer.Option(help="Folder with manifest.csv and the clips.")],
-    noise: Annotated[Path, typer.Option(help="Folder with noise clips (.opus, .wav, .flac).")],
+    config: Annotated[
+        Path, typer.Argument(readable=False, help="TOML file: [train], [encoder], [augment].")
+    ],
+    data: Annotated[
+        Path, typer.Option(readable=False, help="Folder with manifest.csv and the clips.")
+    ],
+    noise: Annotated[
+        Path, typer.Option(readable=False, help="Folder with noise clips (.opus, .wav, .flac).")
+    ],
     out: Annotated[
-        Path, typer.Option(help="Folder of the run; an unfinished one is gone on with.")
+        Path,
+        typer.Option(readable=False, help="Folder of the run; an unfinished one is gone on with."),
     ],
     teacher: Annotated[
-        Path | None, typer.Option(help="Embeddings (.npz) of a teacher to distil from.")
+        Path | None,
+        typer.Option(readable=False, help="Embeddings (.npz) of a teacher to distil from."),
     ] = None,
 ) -> None:
     """Train an encoder. Started again with the same folder, it goes on where it stopped."""
@@ -44,8 +56,10 @@ def train(
 
 
 def export(
-    checkpoint: Annotated[Path, typer.Argument(help="encoder.safetensors of a run.")],
-    out: Annotated[Path, typer.Option(help="The ONNX file to write.")],
+    checkpoint: Annotated[
+        Path, typer.Argument(readable=False, help="encoder.safetensors of a run.")
+    ],
+    out: Annotated[Path, typer.Option(readable=False, help="The ONNX file to write.")],
 ) -> None:
     """Export a trained encoder as one ONNX graph."""
     need_torch()

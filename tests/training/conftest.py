@@ -126,16 +126,17 @@ def speech_root(tmp_path_factory, speakers_by_role):
 
 @pytest.fixture(scope="session")
 def noise_root(tmp_path_factory):
-    """Two opus clips of coloured noise in folders, and a text file to be passed over."""
+    """Two clips of coloured noise in folders, and a text file to be passed over."""
     import soundfile
 
     root = tmp_path_factory.mktemp("noise")
     rng = np.random.default_rng(77)
-    for name in ("rain", "street"):
-        (root / name).mkdir()
+    for path, options in (
+        ("rain/one.opus", {"format": "OGG", "subtype": "OPUS"}),
+        ("street/one.wav", {}),
+    ):
+        (root / path).parent.mkdir()
         sound = np.convolve(rng.standard_normal(SAMPLE_RATE_HZ), np.ones(4) / 4, mode="same")
-        soundfile.write(
-            root / name / "one.opus", 0.1 * sound, SAMPLE_RATE_HZ, format="OGG", subtype="OPUS"
-        )
+        soundfile.write(root / path, 0.1 * sound, SAMPLE_RATE_HZ, **options)
     (root / "ATTRIBUTION.txt").write_text("made up\n")
     return root

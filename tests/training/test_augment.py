@@ -20,7 +20,7 @@ from spkid.training.augment import (
 )
 
 NOTHING = AugmentConfig(
-    reverb_chance=0.0, band_limit_chance=0.0, noise_chance=0.0, babble_chance=0.0, tilt_db=0.0
+    reverb_chance=0.0, band_limit_chance=0.0, noise_chance=0.0, babble_chance=0.0
 )
 
 
@@ -104,7 +104,11 @@ def test_with_no_chance_the_waveform_stays(voices):
 
 def test_band_limit_takes_the_outside_away():
     config = replace(
-        NOTHING, band_limit_chance=1.0, lowest_hz=(400.0, 400.0), highest_hz=(3000.0, 3000.0)
+        NOTHING,
+        band_limit_chance=1.0,
+        lowest_hz=(400.0, 400.0),
+        highest_hz=(3000.0, 3000.0),
+        tilt_db=0.0,
     )
     white = torch.randn(4, 16_000, generator=seeded(6))
     limited = augment(white, torch.zeros_like(white), config, seeded(7))
@@ -173,9 +177,9 @@ def test_chances_are_those_of_the_config(kind, chance):
     assert changed.double().mean().item() == pytest.approx(chance, abs=0.07)
 
 
-@pytest.mark.parametrize(("batch", "n_samples"), [(1, 4_000), (2, 4_001), (5, 999)])
+@pytest.mark.parametrize(("batch", "n_samples"), [(1, 4_000), (2, 4_001), (40, 999)])
 def test_shape_is_kept_and_the_seed_decides(batch, n_samples):
-    config = replace(AugmentConfig(), noise_chance=0.8)
+    config = replace(AugmentConfig(), babble_chance=0.4)
     rows = torch.randn(batch, n_samples, generator=seeded(16))
     noises = torch.randn(batch, n_samples, generator=seeded(17))
     before = rows.clone()

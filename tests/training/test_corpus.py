@@ -14,7 +14,7 @@ from spkid.training.corpus import SPEEDS, Corpus, Sampler, crop, is_held_out, re
 
 RATE_HZ = 16_000
 # clip i is a tone of 300 * 1.5**i Hz: no speed makes one clip sound like another
-SPEAKERS = ["ann", "bob", "cyd", "ann", "bob", "bob", "", ""]
+SPEAKERS = ["cyd", "ann", "bob", "ann", "bob", "bob", "", ""]
 TONES_HZ = 300.0 * 1.5 ** np.arange(len(SPEAKERS))
 
 

@@ -150,6 +150,20 @@ def test_conv_block_reads_its_dilated_neighbours(dilation):
     assert set(torch.nonzero(change > 1e-6)[:, 0].tolist()) == {10 - dilation, 10, 10 + dilation}
 
 
+def test_conv_block_adds_its_gated_change_to_the_frames():
+    torch.manual_seed(5)
+    block = ConvBlock(n_channels=4, dilation=2).eval()
+    frames = torch.randn(2, 4, 9)
+    with torch.no_grad():
+        change = block.body(frames)
+        expected = torch.empty_like(frames)
+        for row in range(2):
+            gate = block.gate(torch.stack([change[row, c].mean() for c in range(4)]))
+            for c in range(4):
+                expected[row, c] = (frames[row, c] + gate[c] * change[row, c]).clamp_min(0.0)
+        torch.testing.assert_close(block(frames), expected)
+
+
 @pytest.mark.xfail(reason="EncoderConfig does not check its values", strict=True)
 @pytest.mark.parametrize("change", [{"pooling": "meen"}, {"n_heads": 3}, {"n_mels": 81}])
 def test_config_that_cannot_work_is_refused(tiny_config, change):

@@ -1,0 +1,130 @@
+"""How fast and how small: one clip, a cold shell, an hour-long file; beside two peers.
+
+    python benchmarks/speed.py [--peers]
+
+`--peers` times Resemblyzer (`pip install resemblyzer`) and speechbrain's ECAPA-TDNN
+(untrained weights: the work is the same) in turn with ours on the same 3-second clip, each
+on one core. Cold-shell figures are whole processes, measured by the operating system. Writes
+`benchmarks/results/speed.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from record import RESULTS, write_result
+
+import spkid
+from enrollment import Household, Store
+from spkid import SpeakerEncoder
+from spkid.audio import SAMPLE_RATE_HZ, load_audio
+
+CLIPS = Path(spkid.__file__).parent / "demo" / "clips"
+N_WARM_UP = 5
+N_RUNS = 40
+N_COLD_RUNS = 7
+
+
+def in_turn(calls: dict[str, Callable[[], object]]) -> dict[str, dict[str, float]]:
+    """Milliseconds of each call, run A B C A B C ..., after a warm-up."""
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    for run in range(N_WARM_UP + N_RUNS):
+        for name, call in calls.items():
+            started = time.perf_counter()
+            call()
+            if run >= N_WARM_UP:
+                taken[name].append(1000 * (time.perf_counter() - started))
+    return {
+        name: {"median_ms": round(statistics.median(ms), 2), "min_ms": round(min(ms), 2)}
+        for name, ms in taken.items()
+    }
+
+
+def peers(waveform: np.ndarray) -> dict[str, Callable[[], object]]:
+    """Resemblyzer and ECAPA-TDNN on one core."""
+    import torch
+    from resemblyzer import VoiceEncoder
+    from speechbrain.lobes.features import Fbank
+    from speechbrain.lobes.models.ECAPA_TDNN import ECAPA_TDNN
+
+    torch.set_num_threads(1)
+    resemblyzer = VoiceEncoder("cpu", verbose=False)
+    fbank, ecapa = Fbank(n_mels=80), ECAPA_TDNN(80, channels=[1024] * 4 + [3072]).eval()
+    samples = torch.from_numpy(waveform)[None]
+
+    def run_ecapa() -> object:
+        with torch.inference_mode():
+            return ecapa(fbank(samples))
+
+    return {
+        "resemblyzer": lambda: resemblyzer.embed_utterance(waveform),
+        "ecapa_tdnn_1024": run_ecapa,
+    }
+
+
+def whole_process(words: list[str], *, n_runs: int = N_COLD_RUNS) -> dict[str, float]:
+    """Median wall seconds and peak memory in MB of a command, each run a fresh process."""
+    seconds, peak_mb = [], []
+    for _ in range(n_runs):
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "spkid.cli.main", *words], stdout=subprocess.DEVNULL
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        seconds.append(time.perf_counter() - started)
+        peak_mb.append(usage.ru_maxrss / 1024)
+        if process.returncode:
+            raise SystemExit(f"{words} ended with {process.returncode}")
+    return {
+        "median_s": round(statistics.median(seconds), 3),
+        "min_s": round(min(seconds), 3),
+        "peak_memory_mb": round(max(peak_mb)),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--peers", action="store_true", help="time Resemblyzer and ECAPA too")
+    arguments = parser.parse_args()
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    clips = sorted(CLIPS.glob("0961600*.opus"))
+    three_seconds = load_audio(clips[0])[: 3 * SAMPLE_RATE_HZ]
+    encoder = SpeakerEncoder.load()
+    calls: dict[str, Callable[[], object]] = {"spkid": lambda: encoder.embed(three_seconds)}
+    if arguments.peers:
+        calls |= peers(three_seconds)
+    figures: dict[str, object] = {"three_second_clip_one_core": in_turn(calls)}
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "store.sqlite3"
+        with Store.open(path) as store:
+            Household(store, "home").enroll("Ana", clips[:3], consent=True)
+        words = ["identify", "--household", "home", "--store", str(path)]
+        short = Path(folder) / "three.wav"
+        soundfile.write(short, three_seconds, SAMPLE_RATE_HZ)
+        figures["identify_cold_shell_3_s"] = whole_process([*words, str(short)])
+        hour = Path(folder) / "hour.flac"
+        speech = np.concatenate([load_audio(clip) for clip in clips])
+        with soundfile.SoundFile(hour, "w", SAMPLE_RATE_HZ, 1) as file:
+            for _ in range(-(-3600 * SAMPLE_RATE_HZ // len(speech))):
+                file.write(speech)
+        figures["identify_hour_long_file"] = whole_process([*words, str(hour)], n_runs=1)
+    command = "python benchmarks/speed.py" + (" --peers" if arguments.peers else "")
+    write_result(RESULTS / "speed.json", figures, command=command, seed=None)
+    for name, value in figures.items():
+        print(name, value)
+
+
+if __name__ == "__main__":
+    main()

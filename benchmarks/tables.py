@@ -1,0 +1,209 @@
+"""Write the figures of README.md and MODEL_CARD.md from the files in `benchmarks/results/`.
+
+    python benchmarks/tables.py [--check]
+
+Text between `<!-- figures:NAME -->` and `<!-- /figures -->` is replaced. `--check` writes
+nothing and ends with 1 if something would change.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+PAGES = (ROOT / "README.md", ROOT / "MODEL_CARD.md")
+SYSTEMS = {
+    "bundled": "spkid",
+    "resemblyzer": "Resemblyzer",
+    "resemblyzer_lda": "Resemblyzer + LDA",
+}
+LISTS = {
+    "verify_new_speechocean762": "speechocean762, new speakers",
+    "verify_known_speechocean762": "speechocean762, known speakers",
+    "verify_new_commonvoice": "Common Voice, 59 languages",
+    "verify_new_arabic-commands": "Arabic one-second commands",
+    "verify_new_librispeech": "LibriSpeech",
+}
+GROUPED = ("verify_new_speechocean762", "verify_known_speechocean762", "verify_new_commonvoice")
+HOMES = {
+    "households_new_speechocean762": "new",
+    "households_known_speechocean762": "known",
+}
+
+
+def result(name: str) -> dict:
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def figures(name: str) -> dict:
+    return result(name)["figures"]
+
+
+def percent(rate: float | None) -> str:
+    return "–" if rate is None else f"{100 * rate:.2f}"
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def verification() -> str:
+    """EER of each list and group, a column a system."""
+    systems = {name: figures(f"accuracy_{name}")["verify"] for name in SYSTEMS}
+    rows = []
+    for name, words in LISTS.items():
+        row = [percent(lists[name]["equal_error_rate"]) for lists in systems.values()]
+        rows.append([words, *row])
+        if name in GROUPED:
+            for group in systems["bundled"][name]["group_eer"]:
+                own = [percent(lists[name]["group_eer"].get(group)) for lists in systems.values()]
+                rows.append([f"– {group}", *own])
+    return table(["EER, %", *SYSTEMS.values()], rows)
+
+
+def detection_costs() -> str:
+    """The bundled model's other figures on each list."""
+    lists = figures("accuracy_bundled")["verify"]
+    rows = [
+        [
+            words,
+            str(lists[name]["n_target"] + lists[name]["n_impostor"]),
+            percent(lists[name]["equal_error_rate"]),
+            *(f"{lists[name][key]:.3f}" for key in ("min_dcf_001", "min_dcf_005")),
+            *(f"{lists[name][key]:.3f}" for key in ("cllr", "min_cllr")),
+        ]
+        for name, words in LISTS.items()
+    ]
+    header = ["list", "trials", "EER, %", "minDCF 0.01", "minDCF 0.05", "Cllr", "min. Cllr"]
+    return table(header, rows)
+
+
+def misses() -> str:
+    """Members missed at 5 % of guests accepted, a column a system."""
+    systems = {name: figures(f"accuracy_{name}")["households"] for name in SYSTEMS}
+    rows = []
+    for protocol, words in HOMES.items():
+        for row in systems["bundled"][protocol]:
+            own = [percent(homes[protocol][row]["fnir"]) for homes in systems.values()]
+            rows.append([f"{words}, {row}", *own])
+    return table(["members missed at 5 % of guests accepted, %", *SYSTEMS.values()], rows)
+
+
+def homes() -> str:
+    """The bundled model's figures over simulated homes."""
+    protocols = figures("accuracy_bundled")["households"]
+    rows = []
+    for protocol, words in HOMES.items():
+        for row, own in protocols[protocol].items():
+            strict = protocols[f"{protocol} at 1 %"][row]
+            keys = ("closed_set_error", "fnir", "open_set_eer", "shipped_fpir", "shipped_fnir")
+            cells = [percent(own[key]) for key in keys]
+            rows.append([f"{words}, {row}", *cells[:2], percent(strict["fnir"]), *cells[2:]])
+    header = [
+        "homes, %",
+        "closed-set error",
+        "misses at 5 % guests",
+        "misses at 1 % guests",
+        "open-set EER",
+        "shipped 5 % threshold: guests",
+        "misses",
+    ]
+    return table(header, rows)
+
+
+def speed() -> str:
+    """Milliseconds, seconds and megabytes."""
+    own = figures("speed")
+    clip = own["three_second_clip_one_core"]
+    cold, hour = own["identify_cold_shell_3_s"], own["identify_hour_long_file"]
+    names = {
+        "spkid": "3 s clip, model loaded, one core: spkid",
+        "resemblyzer": "the same, Resemblyzer",
+        "ecapa_tdnn_1024": "the same, ECAPA-TDNN 1024 (speechbrain)",
+    }
+    rows = [
+        [words, f"{clip[name]['median_ms']:.1f} ms"]
+        for name, words in names.items()
+        if name in clip
+    ]
+    rows += [
+        ["`spkid identify` of 3 s from a cold shell, one core", f"{cold['median_s']:.2f} s"],
+        ["– peak memory", f"{cold['peak_memory_mb']} MB"],
+        ["`spkid identify` of an hour-long file, one core", f"{hour['median_s']:.0f} s"],
+        ["– peak memory", f"{hour['peak_memory_mb']} MB"],
+    ]
+    return table(["speed", "median"], rows)
+
+
+def training() -> str:
+    """What the bundled model was made from."""
+    run = json.loads((ROOT / "spkid" / "models" / "spkid.training.json").read_text())
+    size_mb = (ROOT / "spkid" / "models" / "spkid.onnx").stat().st_size / 1e6
+    calibration = json.loads((ROOT / "spkid" / "models" / "spkid.calibration.json").read_text())
+    settings = run["train"]
+    rows = [
+        ["fingerprint", calibration["model"]],
+        ["parameters", f"{run['n_parameters'] / 1e6:.2f} million; the file has {size_mb:.1f} MB"],
+        ["audio heard", f"{run['n_hours']:.1f} h in {run['n_clips']} clips"],
+        ["labelled speakers", str(run["n_speakers"])],
+        [
+            "steps",
+            f"{settings['n_steps']} of {2 * settings['n_speakers']} + "
+            f"{settings['n_unlabelled']} crops",
+        ],
+        ["seed", str(settings["seed"])],
+        ["time", f"{run['training_s'] / 60:.0f} minutes on two cores, shared with other work"],
+        ["calibration", calibration["trained_on"]],
+    ]
+    return table(["training", ""], rows)
+
+
+def sources() -> str:
+    """Which command made which file, and when."""
+    rows = []
+    for path in sorted(RESULTS.glob("*.json")):
+        own = json.loads(path.read_text())
+        commit = (own["commit"] or "unknown")[:10]
+        rows.append([f"`{path.name}`", f"`{own['command']}`", commit, own["date"][:10]])
+    return table(["file in `benchmarks/results/`", "command", "commit", "date"], rows)
+
+
+BLOCKS = {
+    "verification": verification,
+    "detection_costs": detection_costs,
+    "misses": misses,
+    "homes": homes,
+    "speed": speed,
+    "training": training,
+    "sources": sources,
+}
+
+
+def filled(text: str) -> str:
+    """``text`` with each block's figures as the results have them now."""
+    pattern = re.compile(r"(<!-- figures:(\w+) -->\n).*?(<!-- /figures -->)", re.DOTALL)
+    return pattern.sub(lambda hit: f"{hit[1]}{BLOCKS[hit[2]]()}\n{hit[3]}", text)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    arguments = parser.parse_args()
+    changed = [page for page in PAGES if filled(page.read_text()) != page.read_text()]
+    if not arguments.check:
+        for page in changed:
+            page.write_text(filled(page.read_text()))
+    for page in changed:
+        print(f"{'differs' if arguments.check else 'written'}: {page.name}")
+    if arguments.check and changed:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

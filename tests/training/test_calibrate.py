@@ -1,0 +1,113 @@
+"""The fitted calibration on planted clusters: does it let in the asked share of strangers?"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+
+from spkid.calibration import CLIP_COUNTS, RATES, Calibration
+from spkid.training.calibrate import Pool, fit_calibration, guest_log_odds, profile_trials
+
+DIM = 24
+
+
+def make_pool(seed, *, n_speakers=80, n_clips=6, noise=0.8):
+    """Unit vectors about a random centre a speaker; every fourth speaker has two clips only."""
+    rng = np.random.default_rng(seed)
+    clips_of = {}
+    for number in range(n_speakers):
+        own = 2 if number % 4 == 3 else n_clips
+        clips = rng.normal(size=DIM) + noise * rng.normal(size=(own, DIM))
+        clips_of[f"{seed}-{number}"] = clips / np.linalg.norm(clips, axis=1, keepdims=True)
+    return Pool(clips_of)
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    pools = [make_pool(0), make_pool(1, noise=1.0)]
+    return fit_calibration(pools, model="m1", trained_on="clusters", seed=0, guest_prior=0.3)
+
+
+@pytest.fixture(scope="module")
+def fresh_pools():
+    """Speakers that the calibration has not seen, from the same two worlds."""
+    return [make_pool(10, n_speakers=400), make_pool(11, n_speakers=400, noise=1.0)]
+
+
+def test_what_is_asked_for_is_kept(fitted, tmp_path):
+    assert (fitted.model, fitted.trained_on, fitted.guest_prior) == ("m1", "clusters", 0.3)
+    assert fitted.is_calibrated
+    assert len(fitted.pair_thresholds) == len(CLIP_COUNTS)
+    assert all(len(row) == len(RATES) for row in fitted.pair_thresholds)
+    fitted.save(tmp_path / "fitted.json")
+    assert Calibration.load(tmp_path / "fitted.json") == fitted
+
+
+def test_the_seed_decides():
+    pools = [make_pool(2, n_speakers=20)]
+    one, same, other = (
+        fit_calibration(pools, model="m1", trained_on="", seed=seed) for seed in (0, 0, 1)
+    )
+    assert one == same
+    assert one != other
+
+
+def test_trials_are_of_one_speaker_or_of_two():
+    # speakers on axes of their own: the cosine is one or zero
+    pool = Pool({str(axis): np.tile(np.eye(5)[axis], (4, 1)) for axis in range(5)})
+    target, impostor = profile_trials(pool, 3, np.random.default_rng(0), n_profiles=30)
+    np.testing.assert_allclose(target, np.ones(30))
+    np.testing.assert_allclose(impostor, np.zeros(30 * 4))
+
+
+def test_profiles_need_one_clip_more_than_they_hold():
+    pool = make_pool(3, n_speakers=8)
+    assert len(pool.with_clips(1)) == 8
+    assert len(pool.with_clips(2)) == 8
+    assert len(pool.with_clips(3)) == 6
+    # a speaker with a clip too few is an impostor only
+    lonely = Pool({"many": np.eye(4)[:3], "few": np.eye(4)[3:]})
+    target, impostor = profile_trials(lonely, 2, np.random.default_rng(0), n_profiles=5)
+    np.testing.assert_array_equal(target, np.zeros(5))
+    np.testing.assert_array_equal(impostor, np.zeros(5))
+
+
+@pytest.fixture(scope="module")
+def strangers(fitted, fresh_pools):
+    """Scores of strangers with the threshold that belongs to them, by what they are held to."""
+    rng = np.random.default_rng(1)
+    scores = {}
+    for n_clips in CLIP_COUNTS:
+        cosines = [profile_trials(pool, n_clips, rng)[1] for pool in fresh_pools]
+        llrs = fitted.log_likelihood_ratio(np.concatenate(cosines), n_clips)
+        scores[f"profile of {n_clips}"] = llrs, partial(fitted.pair_threshold, n_clips=n_clips)
+    guests = np.concatenate([guest_log_odds(pool, fitted, rng) for pool in fresh_pools])
+    return {**scores, "home": (guests, fitted.household_threshold)}
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_strangers_are_let_in_about_as_often_as_asked(strangers, rate):
+    for scores, threshold in strangers.values():
+        assert rate / 1.6 < np.mean(scores >= threshold(rate)) < rate * 1.6
+
+
+def test_scores_are_calibrated(fitted, fresh_pools):
+    """Of the trials given a ratio of about three, three quarters are targets (equal priors)."""
+    for n_clips in CLIP_COUNTS:
+        target, impostor = (
+            np.concatenate(side)
+            for side in zip(
+                *(
+                    profile_trials(pool, n_clips, np.random.default_rng(2), n_profiles=2_000)
+                    for pool in fresh_pools
+                ),
+                strict=True,
+            )
+        )
+        near = [
+            np.mean(np.abs(fitted.log_likelihood_ratio(side, n_clips) - np.log(3)) < 0.5)
+            for side in (target, impostor)
+        ]
+        assert near[0] / (near[0] + near[1]) == pytest.approx(0.75, abs=0.08)
