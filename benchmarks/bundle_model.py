@@ -2,7 +2,8 @@
 
     python benchmarks/bundle_model.py --run runs/bundled --data DIR
 
-Writes `spkid/models/spkid.onnx`, `spkid.calibration.json` and `spkid.training.json`. The
+Writes `spkid/models/spkid.onnx`, `spkid.calibration.json` and `spkid.training.json`, and keeps
+the torch weights in `benchmarks/checkpoints/` (not part of the wheel). The
 calibration is fitted on the held-out training speakers (one in ten, by name), which the
 encoder never heard; the `test` split is not touched.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from spkid.training.checkpoint import load_encoder
 from spkid.training.corpus import is_held_out
 from spkid.training.export import export_onnx
 
+CHECKPOINT = Path(__file__).with_name("checkpoints") / "bundled.safetensors"
 MAX_CLIPS = 16  # a speaker's clips beyond these add nothing
 LEAST_SPEAKERS = 10  # corpora with fewer held-out speakers of three clips are left out
 
@@ -51,7 +54,9 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of a finished run")
     parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv")
     arguments = parser.parse_args()
-    export_onnx(load_encoder(arguments.run / "encoder.safetensors"), BUNDLED_MODEL)
+    checkpoint = arguments.run / "encoder.safetensors"
+    export_onnx(load_encoder(checkpoint), BUNDLED_MODEL)
+    shutil.copy(checkpoint, CHECKPOINT)
     record = json.loads((arguments.run / "run.json").read_text())
     BUNDLED_MODEL.with_name("spkid.training.json").write_text(json.dumps(record, indent=2) + "\n")
     encoder = SpeakerEncoder.load()

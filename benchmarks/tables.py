@@ -16,7 +16,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = (ROOT / "README.md", ROOT / "MODEL_CARD.md")
+MODELS = ROOT / "spkid" / "models"
+PAGES = (ROOT / "README.md", MODELS / "MODEL_CARD.md")
 SYSTEMS = {
     "bundled": "spkid",
     "resemblyzer": "Resemblyzer",
@@ -143,9 +144,9 @@ def speed() -> str:
 
 def training() -> str:
     """What the bundled model was made from."""
-    run = json.loads((ROOT / "spkid" / "models" / "spkid.training.json").read_text())
-    size_mb = (ROOT / "spkid" / "models" / "spkid.onnx").stat().st_size / 1e6
-    calibration = json.loads((ROOT / "spkid" / "models" / "spkid.calibration.json").read_text())
+    run = json.loads((MODELS / "spkid.training.json").read_text())
+    size_mb = (MODELS / "spkid.onnx").stat().st_size / 1e6
+    calibration = json.loads((MODELS / "spkid.calibration.json").read_text())
     settings = run["train"]
     rows = [
         ["fingerprint", calibration["model"]],

@@ -46,7 +46,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def discriminant_projection(vectors: np.ndarray, speakers: np.ndarray) -> np.ndarray:
-    """Fisher's linear discriminants as columns, ``[256, 192]``; rows without a speaker are skipped."""
+    """Fisher's linear discriminants as columns, ``[256, 192]``, of the rows with a speaker."""
     dim = vectors.shape[1]
     within, weight, means = np.zeros((dim, dim)), 0.0, []
     for speaker in sorted(set(speakers) - {""}):

@@ -129,12 +129,7 @@ class Household:
         member = checked_name(member)
         enrolled = [who for who in self.store.members(self.name) if who.name == member]
         if not consent and not enrolled:
-            raise SpkidError(
-                "no consent",
-                expected="the person's agreement to keep a description of the voice",
-                do="ask, then pass --consent",
-                code="no_consent",
-            )
+            raise no_consent()
         if enrolled and enrolled[0].model != self.encoder.fingerprint:
             raise other_model(member, enrolled[0].model, self.encoder.fingerprint)
         owners = {
@@ -314,6 +309,15 @@ def check_same_model(encoder: SpeakerEncoder, calibration: Calibration) -> None:
             do="give the calibration that belongs to the model",
             code="other_model",
         )
+
+
+def no_consent() -> SpkidError:
+    return SpkidError(
+        "no consent",
+        expected="the person's agreement to keep a description of the voice",
+        do="ask, then pass --consent",
+        code="no_consent",
+    )
 
 
 def checked_name(name: str) -> str:

@@ -11,11 +11,10 @@ from numpy.typing import ArrayLike
 
 from enrollment.profile import Member
 from spkid.calibration import Calibration
-from spkid.scoring import household_llrs, known_log_odds, posteriors
+from spkid.scoring import AMBIGUOUS_ODDS, household_llrs, known_log_odds, posteriors
 from spkid.speech import Verdict
 
 FALSE_ACCEPT_RATE = 0.05
-AMBIGUOUS_ODDS = 4.0  # first against second member; less is too close to name anybody
 
 Status = Literal["known", "unknown", "ambiguous", "too_short", "no_speech", "poor_audio"]
 REFUSALS: dict[Verdict, Status] = {

@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from spkid.errors import SpkidError
 
 SAMPLE_RATE_HZ = 16_000
+RATES_HZ = (4_000, 384_000)  # a header that says otherwise is damaged or meant to harm
+MAX_CHANNELS = 64
 LONGEST_CLIP_S = 600.0  # a whole clip in memory; longer files are read in blocks
 
 Waveform = NDArray[np.float32]
@@ -54,6 +56,8 @@ def audio_blocks(path: str | Path, *, block_s: float = 30.0) -> Iterator[Wavefor
     try:
         with soundfile.SoundFile(path) as file:
             rate_hz = file.samplerate
+            if not RATES_HZ[0] <= rate_hz <= RATES_HZ[1] or file.channels > MAX_CHANNELS:
+                raise _unreadable(path, f"{rate_hz} Hz in {file.channels} channels")
             resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32")
             block = np.empty((int(block_s * rate_hz), file.channels), dtype=np.float32)
             n_read, n_total = 0, file.frames

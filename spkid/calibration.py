@@ -122,15 +122,15 @@ def _between(thresholds: tuple[float, ...], rate: float) -> float:
 
 
 def raw_cosines(model: str) -> Calibration:
-    """Stands in for another model's calibration: cosines times 30, and no thresholds.
+    """Stands in for another model's calibration: scaled cosines, and no thresholds.
 
-    At that scale a household's log odds follow the largest cosine.
+    The scale is so large that a household's log odds follow the largest cosine alone.
     """
     n_counts, unknown = len(CLIP_COUNTS), (float("nan"),) * len(RATES)
     return Calibration(
         model=model,
         guest_prior=0.5,
-        scale=(30.0,) * n_counts,
+        scale=(1000.0,) * n_counts,
         offset=(0.0,) * n_counts,
         pair_thresholds=(unknown,) * n_counts,
         household_thresholds=unknown,

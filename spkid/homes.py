@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from spkid.calibration import Calibration
+from spkid.errors import SpkidError
 from spkid.metrics import equal_error_rate, threshold_at_false_match_rate
-from spkid.scoring import household_llrs, known_log_odds, profile_vector
+from spkid.scoring import AMBIGUOUS_ODDS, household_llrs, known_log_odds, profile_vector
 from spkid.trials import EmbeddingTable
 
 PROTOCOL_COLUMNS = ("household", "size", "kind", "role", "speaker", "path")
@@ -64,8 +65,9 @@ class HomeFigures:
     ``closed_set_error``: members taken for another member, nobody rejected.
     ``fnir``: members missed (rejected or taken for another) at the threshold that accepts
     ``fpir`` of the guests' utterances. ``open_set_eer``: where both are equal.
-    ``shipped_fnir`` and ``shipped_fpir``: at the threshold that the calibration gives for
-    the same rate of false accepts, known beforehand; NaN for raw cosines.
+    ``shipped_fnir`` and ``shipped_fpir``: members not named rightly and guests named by the
+    whole decision as shipped: at the threshold that the calibration gives for the same rate
+    of false accepts, nobody named where it is ambiguous; NaN for raw cosines.
     """
 
     n_homes: int
@@ -82,26 +84,41 @@ class HomeFigures:
 def home_figures(
     probes: pd.DataFrame, calibration: Calibration, *, fpir: float = 0.05
 ) -> HomeFigures:
-    """Figures over the rows of :func:`score_homes`."""
+    """Figures over the rows of :func:`score_homes`.
+
+    Raises
+    ------
+    SpkidError
+        Without clips of members or without clips of guests.
+    """
     is_guest = (probes["role"] == "guest").to_numpy()
-    guests = probes["known_log_odds"][is_guest].to_numpy()
-    members = probes[~is_guest]
-    right = members["right"].to_numpy()
-    scores = members["known_log_odds"].to_numpy()
+    if is_guest.all() or not is_guest.any():
+        raise SpkidError(
+            f"{(~is_guest).sum()} clips of members and {is_guest.sum()} of guests",
+            expected="both",
+            do="give homes in which members and guests speak",
+        )
+    scores, right = probes["known_log_odds"].to_numpy(), probes["right"].to_numpy()[~is_guest]
+    guests = scores[is_guest]
     threshold = threshold_at_false_match_rate(guests, fpir)
-    shipped = calibration.household_threshold(fpir)
     # a member taken for another is missed at every threshold
-    reached = np.where(right, scores, -np.inf)
+    reached = np.where(right, scores[~is_guest], -np.inf)
+    shipped_fpir = shipped_fnir = float("nan")
+    if calibration.is_calibrated:
+        named = scores >= calibration.household_threshold(fpir)
+        named &= probes["llr_margin"].to_numpy() >= np.log(AMBIGUOUS_ODDS)
+        shipped_fpir = float(named[is_guest].mean())
+        shipped_fnir = float(1 - (named[~is_guest] & right).mean())
     return HomeFigures(
         n_homes=probes["household"].nunique(),
-        n_member_probes=len(members),
+        n_member_probes=len(reached),
         n_guest_probes=len(guests),
         closed_set_error=float(1 - right.mean()),
         fpir=float((guests >= threshold).mean()),
         fnir=float((reached < threshold).mean()),
         open_set_eer=equal_error_rate(reached, guests),
-        shipped_fpir=float((guests >= shipped).mean()) if np.isfinite(shipped) else shipped,
-        shipped_fnir=float((reached < shipped).mean()) if np.isfinite(shipped) else shipped,
+        shipped_fpir=shipped_fpir,
+        shipped_fnir=shipped_fnir,
     )
 
 

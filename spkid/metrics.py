@@ -84,7 +84,7 @@ def min_log_likelihood_ratio_cost(target: ArrayLike, impostor: ArrayLike) -> flo
     from sklearn.isotonic import isotonic_regression
 
     target_scores, impostor_scores = prepared
-    scores, position = np.unique(np.concatenate(prepared), return_inverse=True)
+    _, position = np.unique(np.concatenate(prepared), return_inverse=True)
     is_target = np.arange(len(position)) < len(target_scores)
     # each class weighs one half, so that the posterior odds are the likelihood ratio
     weight = np.where(is_target, 0.5 / len(target_scores), 0.5 / len(impostor_scores))

@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from spkid.calibration import Calibration
 
+AMBIGUOUS_ODDS = 4.0  # first against second member; less is too close to name anybody
+
 Floats = NDArray[np.float64]
 
 
@@ -20,7 +22,7 @@ def profile_vector(exemplars: ArrayLike) -> Floats:
 
 
 def posteriors(llrs: ArrayLike, *, guest_prior: float) -> Floats:
-    """Who spoke, given one log-likelihood ratio a member, ``[..., members]`` -> ``[..., members + 1]``.
+    """Who spoke, from log-likelihood ratios ``[..., members]`` -> ``[..., members + 1]``.
 
     Members share ``1 - guest_prior`` equally; the last column is the guest.
     ``P(k|x) = pi_k e^{s_k} / (pi_0 + sum_j pi_j e^{s_j})`` (METHODS section 7).

@@ -254,14 +254,13 @@ def test_samples_too_large_to_resample_are_refused(tmp_path: Path) -> None:
     assert_refused(write(tmp_path / "huge", samples, 44_100, "wav-float"), "NaN|infinite")
 
 
-@pytest.mark.xfail(strict=True, reason="the block is made as large as the header says")
 def test_a_header_with_an_impossible_rate_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "fast", np.zeros((1_000, 6)), 16_000)
     data = bytearray(path.read_bytes())
     place = data.index(struct.pack("<I", 16_000))
     data[place : place + 4] = struct.pack("<I", 2_000_000_000)
     path.write_bytes(data)
-    assert_refused(path, "sample rate")
+    assert_refused(path, "2000000000 Hz")
 
 
 def test_a_clip_longer_than_the_longest_is_refused(

@@ -17,6 +17,7 @@ from spkid.calibration import (
     thresholds_at_rates,
 )
 from spkid.errors import SpkidError
+from spkid.scoring import known_log_odds
 
 
 @pytest.fixture
@@ -89,7 +90,12 @@ def test_raw_cosines_are_not_calibrated(made):
     assert made.is_calibrated
     assert not raw.is_calibrated
     assert raw.model == "fedcba"
-    np.testing.assert_allclose(raw.log_likelihood_ratio([0.1, -0.5], [1, 3]), [3, -15])
+    # a household's log odds follow the largest cosine alone
+    cosines = np.random.default_rng(3).uniform(-0.2, 0.9, (50, 4)).round(2)
+    llrs = raw.log_likelihood_ratio(cosines, [1, 2, 3, 4])
+    np.testing.assert_allclose(llrs, cosines * llrs.max() / cosines.max())
+    odds = known_log_odds(llrs, guest_prior=raw.guest_prior)
+    assert (np.diff(cosines.max(axis=1)[np.argsort(odds)]) >= 0).all()
     assert np.isnan(raw.household_threshold(0.05))
     assert np.isnan(raw.pair_threshold(0.05, n_clips=2))
 
@@ -101,7 +107,7 @@ def test_raw_cosines_are_not_calibrated(made):
 def test_garbage_is_refused(tmp_path, content):
     path = tmp_path / "broken.json"
     path.write_bytes(content)
-    with pytest.raises(SpkidError, match="broken.json"):
+    with pytest.raises(SpkidError, match=r"broken\.json"):
         Calibration.load(path)
 
 

@@ -25,9 +25,8 @@ def planted(groups, *, sizes, drop=1.0, seed=0):
     rows, people = [], []
     for number, (group, size) in enumerate(zip(groups, sizes, strict=True)):
         names = [f"{number}-{person}" for person in range(size)]
-        people += [
-            (name, group, "even" if person % 2 else "odd") for person, name in enumerate(names)
-        ]
+        halves = ("odd", "even") * size
+        people += [(name, group, half) for name, half in zip(names, halves, strict=False)]
         for name in names:
             rows += [(name, name, rng.normal(3 - drop * number), True) for _ in range(5)]
             others = rng.choice([other for other in names if other != name], 5)
@@ -38,9 +37,8 @@ def planted(groups, *, sizes, drop=1.0, seed=0):
 
 @pytest.fixture(scope="module")
 def audit():
-    scores, people = planted((BOLD, QUOTED, TINY), sizes=(15, 15, 4))
-    columns = ["group & more", "half"]
-    return audit_scores(scores, people, columns, n_resamples=40, false_match_rate=0.1)
+    three = planted((BOLD, QUOTED, TINY), sizes=(15, 15, 4))
+    return audit_scores(*three, ["group & more", "half"], n_resamples=40, false_match_rate=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -157,14 +155,15 @@ def test_the_record_is_json_without_nan(audit):
     assert record["overall"] == audit.overall.to_dict()
     for section, said in zip(audit.columns, record["columns"], strict=True):
         assert (said["column"], said["n_across"]) == (section.column, section.n_across)
-        for row, shown in zip(section.table.to_dict("records"), said["groups"], strict=True):
-            assert shown == {
-                name: None if isinstance(value, float) and math.isnan(value) else value
-                for name, value in row.items()
-            }
+        table = section.table.astype(object).where(section.table.notna(), None)
+        assert said["groups"] == table.to_dict("records")
         for gap, shown in zip(section.gaps, said["gaps"], strict=True):
             assert shown == {**vars(gap), "certain": gap.certain}
     assert any(group["equal_error_rate"] is None for group in record["columns"][0]["groups"])
+
+
+def test_percent():
+    assert [percent(value) for value in (0.0, 0.0424, math.nan)] == ["0.0 %", "4.2 %", "–"]
 
 
 def test_certain_and_large_gaps_come_first(audit):
@@ -180,18 +179,7 @@ def test_small_groups_only_give_no_verdict_and_a_page(tmp_path):
     audit = audit_scores(scores, people, ["group & more"], n_resamples=5)
     assert verdict(audit) == ["No column has two groups of 10 speakers: no verdict."]
     write_audit_page(audit, tmp_path / "small.html", title="t")
-    page = (tmp_path / "small.html").read_text(encoding="utf-8")
-    assert "<svg" not in page
-    assert "no verdict" in page
-
-
-def test_percent():
-    assert [percent(value) for value in (0.0, 0.0424, 1.0, math.nan)] == [
-        "0.0 %",
-        "4.2 %",
-        "100.0 %",
-        "–",
-    ]
+    assert "<svg" not in (tmp_path / "small.html").read_text(encoding="utf-8")
 
 
 def test_a_page_that_lacks_content_is_not_written(tmp_path):

@@ -66,7 +66,7 @@ def demo(
         rows = []
         for person, _, decision, ms in heard:
             right = is_right(person, decision)
-            who, probability, margin, cosine, speech = decision_cells(decision)
+            who, probability, margin, _, speech = decision_cells(decision)
             cells = (
                 f"{person['name']} ({person['age_group']})",
                 Text(who, "green" if right else "red"),

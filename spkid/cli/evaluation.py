@@ -78,6 +78,7 @@ def score(
     out: Annotated[
         Path, typer.Option(readable=False, help="Where to write 'enroll test score label' lines.")
     ],
+    as_json: JsonFlag = False,
 ) -> None:
     """Score a trial list: log-likelihood ratios of the bundled model, else raw cosines."""
     from spkid.trials import EmbeddingTable, read_trials, score_trials, write_scores
@@ -91,7 +92,10 @@ def score(
         table["score"] = calibration.log_likelihood_ratio(table["score"], 1)
         kind = "calibrated log-likelihood ratios"
     write_scores(out, table)
-    say(f"{len(table)} trials scored as {kind}; {out}")
+    if as_json:
+        print_json({"n_trials": len(table), "scores": kind, "out": str(out)})
+    else:
+        say(f"{len(table)} trials scored as {kind}; {out}")
 
 
 def evaluate(

@@ -47,17 +47,22 @@ REASONS = {
 }
 
 
+def store_path(path: Path | None) -> Path:
+    """``path``, or the one in ``$SPKID_STORE``, or in the user's data folder."""
+    import platformdirs
+
+    if path is not None:
+        return path
+    if named := os.environ.get("SPKID_STORE"):
+        return Path(named)
+    return platformdirs.user_data_path("spkid") / "spkid.sqlite3"
+
+
 def open_store(path: Path | None, *, create: bool = False) -> Store:
-    """The store at ``path``, in ``$SPKID_STORE`` or in the user's data folder."""
+    """The store at :func:`store_path`."""
     from enrollment.store import Store
 
-    if path is None and (named := os.environ.get("SPKID_STORE")):
-        path = Path(named)
-    if path is None:
-        import platformdirs
-
-        path = platformdirs.user_data_path("spkid") / "spkid.sqlite3"
-    return Store.open(path, create=create)
+    return Store.open(store_path(path), create=create)
 
 
 def enroll(
@@ -76,12 +81,14 @@ def enroll(
     as_json: JsonFlag = False,
 ) -> None:
     """Add clips to a member's voice profile."""
-    from enrollment.household import Household
+    from enrollment.household import Household, no_consent
     from enrollment.profile import CONSENT_TEXT, WANTED_CLIPS
 
     if not consent and sys.stdin.isatty():
         say(CONSENT_TEXT)
         consent = typer.confirm(f"Does {member} agree?")
+    if not consent and not store_path(store).exists():
+        raise no_consent()
     with open_store(store, create=consent) as opened, progress_bar() as bar:
         task = bar.add_task("listening", total=len(clips))
         home = Household(opened, household)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from spkid.cli.output import say
+from spkid.cli.output import JsonFlag, print_json, say
 from spkid.errors import SpkidError
 
 
@@ -46,13 +46,14 @@ def train(
         Path | None,
         typer.Option(readable=False, help="Embeddings (.npz) of a teacher to distil from."),
     ] = None,
+    as_json: JsonFlag = False,
 ) -> None:
     """Train an encoder. Started again with the same folder, it goes on where it stopped."""
     need_torch()
     from spkid.training.train import train_from_file
 
     train_from_file(config, root=data, noise_root=noise, out=out, teacher=teacher)
-    say(f"Trained: {out / 'encoder.safetensors'}")
+    finished("trained", out / "encoder.safetensors", as_json=as_json)
 
 
 def export(
@@ -60,6 +61,7 @@ def export(
         Path, typer.Argument(readable=False, help="encoder.safetensors of a run.")
     ],
     out: Annotated[Path, typer.Option(readable=False, help="The ONNX file to write.")],
+    as_json: JsonFlag = False,
 ) -> None:
     """Export a trained encoder as one ONNX graph."""
     need_torch()
@@ -67,4 +69,12 @@ def export(
     from spkid.training.export import export_onnx
 
     export_onnx(load_encoder(checkpoint), out)
-    say(f"Exported: {out}")
+    finished("exported", out, as_json=as_json)
+
+
+def finished(verb: str, path: Path, *, as_json: bool) -> None:
+    """Say which file was made."""
+    if as_json:
+        print_json({verb: str(path)})
+    else:
+        say(f"{verb}: {path}")

@@ -86,7 +86,8 @@ class Sampler:
 
     A speaker is drawn with probability proportional to the root of the number of clips
     (single-clip speakers with ``single_clip_weight``) and one of three speeds; a changed
-    speed makes a pseudo-speaker. Speakers with two clips or more have a class at each speed.
+    speed makes a pseudo-speaker. Speakers with two clips or more have a class at each speed;
+    a single-clip speaker gives two crops of the one clip to the pairwise loss.
 
     Parameters
     ----------
@@ -122,6 +123,12 @@ class Sampler:
         self.chance = weight / weight.sum()
 
     def batch(self, step: int, *, n_speakers: int, n_unlabelled: int, crop_s: float) -> Batch:
+        if n_speakers > len(self.clips_of):
+            raise SpkidError(
+                f"{len(self.clips_of)} training speakers",
+                expected=f"at least {n_speakers}, the speakers of a batch",
+                do="lower n_speakers or add data",
+            )
         rng = np.random.default_rng([self.seed, step])
         n_samples = int(crop_s * 16_000)
         speakers = rng.choice(len(self.clips_of), n_speakers, replace=False, p=self.chance)
@@ -173,7 +180,7 @@ def crop(clip: np.ndarray, length: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def resample(waveforms: Tensor, speed: float, n_samples: int) -> Tensor:
-    """Play ``[batch, n_samples * speed]`` at ``speed``: ``[batch, n_samples]``, tempo and pitch change."""
+    """Play ``[batch, n_samples * speed]`` at ``speed``: ``[batch, n_samples]``, with the pitch."""
     if speed == 1.0:
         return waveforms
     faster = torchaudio.functional.resample(

@@ -34,7 +34,7 @@ class EncoderConfig:
 
 
 class Stem(nn.Module):
-    """Two strided 2-D convolutions: ``[batch, mels, frames]`` -> ``[batch, channels, frames / 2]``."""
+    """Two strided convolutions, ``[batch, mels, frames]`` -> ``[batch, channels, frames / 2]``."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -143,7 +143,7 @@ class FrameMean(nn.Module):
 
 
 class SelfAttentiveEncoder(nn.Module):
-    """Waveform ``[batch, samples]`` -> unit vectors ``[batch, 192]``, frame weights ``[batch, frames]``.
+    """Waveform ``[batch, samples]`` -> unit vectors ``[batch, 192]``, weights ``[batch, frames]``.
 
     Frames here are 20 ms apart (the stem halves the 10 ms log-mel rate).
     """

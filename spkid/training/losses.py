@@ -39,7 +39,7 @@ class AAMSoftmax(nn.Module):
 
 
 class AngularPrototypical(nn.Module):
-    """Angular prototypical loss (Chung et al., Interspeech 2020): find your speaker in the batch."""
+    """Angular prototypical loss (Chung et al., Interspeech 2020): find the speaker in the batch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,5 +58,5 @@ class AngularPrototypical(nn.Module):
 
 
 def teacher_distance(embeddings: Tensor, targets: Tensor) -> Tensor:
-    """``1 - cosine`` to a teacher's unit vectors, ``[batch]``; 0 where the target row is all zero."""
+    """``1 - cosine`` to a teacher's unit vectors, ``[batch]``; 0 where a target row is all zero."""
     return (targets * targets).sum(dim=1) - (embeddings * targets).sum(dim=1)

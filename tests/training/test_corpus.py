@@ -199,6 +199,8 @@ def test_crop_reaches_both_ends_of_a_clip():
     clip, rng = np.arange(10, dtype=np.int16), np.random.default_rng(1)
     firsts = {round(float(crop(clip, 8, rng)[0]) * 32_768) for _ in range(100)}
     assert firsts == {0, 1, 2}
+    repeated = {round(float(crop(clip, 20, rng)[0]) * 32_768) for _ in range(200)}
+    assert repeated == set(range(10))
 
 
 def test_held_out_rule_is_stable():
