@@ -51,14 +51,16 @@ def held_out_pools(data: Path, encoder: SpeakerEncoder) -> dict[str, Pool]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="folder of a finished run")
+    parser.add_argument(
+        "--run", type=Path, nargs="+", required=True, help="folders of the legs, the last one last"
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv")
     arguments = parser.parse_args()
-    checkpoint = arguments.run / "encoder.safetensors"
+    checkpoint = arguments.run[-1] / "encoder.safetensors"
     export_onnx(load_encoder(checkpoint), BUNDLED_MODEL)
     shutil.copy(checkpoint, CHECKPOINT)
-    record = json.loads((arguments.run / "run.json").read_text())
-    BUNDLED_MODEL.with_name("spkid.training.json").write_text(json.dumps(record, indent=2) + "\n")
+    legs = [json.loads((run / "run.json").read_text()) for run in arguments.run]
+    BUNDLED_MODEL.with_name("spkid.training.json").write_text(json.dumps(legs, indent=2) + "\n")
     encoder = SpeakerEncoder.load()
     pools = held_out_pools(arguments.data, encoder)
     n_speakers = {name: len(pool.clips_of) for name, pool in pools.items()}
@@ -67,7 +69,7 @@ def main() -> None:
         list(pools.values()),
         model=encoder.fingerprint,
         trained_on=f"held-out training speakers: {words}",
-        seed=record["train"]["seed"],
+        seed=legs[0]["train"]["seed"],
     )
     calibration.save(BUNDLED_CALIBRATION)
     print(f"{BUNDLED_MODEL.stat().st_size / 1e6:.1f} MB, {calibration.trained_on}")

@@ -11,6 +11,7 @@ on one core. Cold-shell figures are whole processes, measured by the operating s
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -72,20 +73,30 @@ def peers(waveform: np.ndarray) -> dict[str, Callable[[], object]]:
     }
 
 
+# a small process starts the command: the peak memory of a child counts its parent's too
+LAUNCHER = """
+import json, resource, subprocess, sys, time
+started = time.perf_counter()
+code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
+seconds = time.perf_counter() - started
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+print(json.dumps([code, seconds, peak / 1024]))
+"""
+
+
 def whole_process(words: list[str], *, n_runs: int = N_COLD_RUNS) -> dict[str, float]:
-    """Median wall seconds and peak memory in MB of a command, each run a fresh process."""
+    """Median wall seconds and largest peak memory in MB of a command, each run a new process."""
     seconds, peak_mb = [], []
     for _ in range(n_runs):
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "spkid.cli.main", *words], stdout=subprocess.DEVNULL
+        command = [sys.executable, "-m", "spkid.cli.main", *words]
+        launched = subprocess.run(
+            [sys.executable, "-c", LAUNCHER, *command], capture_output=True, text=True, check=True
         )
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        seconds.append(time.perf_counter() - started)
-        peak_mb.append(usage.ru_maxrss / 1024)
-        if process.returncode:
-            raise SystemExit(f"{words} ended with {process.returncode}")
+        code, taken_s, peak = json.loads(launched.stdout)
+        if code:
+            raise SystemExit(f"{words} ended with {code}")
+        seconds.append(taken_s)
+        peak_mb.append(peak)
     return {
         "median_s": round(statistics.median(seconds), 3),
         "min_s": round(min(seconds), 3),

@@ -144,22 +144,24 @@ def speed() -> str:
 
 def training() -> str:
     """What the bundled model was made from."""
-    run = json.loads((MODELS / "spkid.training.json").read_text())
+    legs = json.loads((MODELS / "spkid.training.json").read_text())
     size_mb = (MODELS / "spkid.onnx").stat().st_size / 1e6
     calibration = json.loads((MODELS / "spkid.calibration.json").read_text())
-    settings = run["train"]
+    run = legs[-1]
+    crops = [
+        f"{leg['train']['n_steps']} of {2 * leg['train']['n_speakers']} + "
+        f"{leg['train']['n_unlabelled']} crops"
+        for leg in legs
+    ]
+    minutes = [f"{leg['training_s'] / 60:.0f}" for leg in legs]
     rows = [
         ["fingerprint", calibration["model"]],
         ["parameters", f"{run['n_parameters'] / 1e6:.2f} million; the file has {size_mb:.1f} MB"],
         ["audio heard", f"{run['n_hours']:.1f} h in {run['n_clips']} clips"],
         ["labelled speakers", str(run["n_speakers"])],
-        [
-            "steps",
-            f"{settings['n_steps']} of {2 * settings['n_speakers']} + "
-            f"{settings['n_unlabelled']} crops",
-        ],
-        ["seed", str(settings["seed"])],
-        ["time", f"{run['training_s'] / 60:.0f} minutes on two cores, shared with other work"],
+        ["steps", ", then ".join(crops)],
+        ["seeds", ", ".join(str(leg["train"]["seed"]) for leg in legs)],
+        ["minutes on two cores, shared with other work", ", ".join(minutes)],
         ["calibration", calibration["trained_on"]],
     ]
     return table(["training", ""], rows)

@@ -13,10 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spkid.errors import SpkidError
+from spkid.truncation import is_cut_short
 
 SAMPLE_RATE_HZ = 16_000
 RATES_HZ = (4_000, 384_000)  # a header that says otherwise is damaged or meant to harm
 MAX_CHANNELS = 64
+MAX_BLOCK_VALUES = 2**23  # of 4 bytes each
+LARGEST_SAMPLE = 1e9  # full scale is 1; unscaled 24-bit values still pass
 LONGEST_CLIP_S = 600.0  # a whole clip in memory; longer files are read in blocks
 
 Waveform = NDArray[np.float32]
@@ -59,23 +62,24 @@ def audio_blocks(path: str | Path, *, block_s: float = 30.0) -> Iterator[Wavefor
             if not RATES_HZ[0] <= rate_hz <= RATES_HZ[1] or file.channels > MAX_CHANNELS:
                 raise _unreadable(path, f"{rate_hz} Hz in {file.channels} channels")
             resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32")
-            block = np.empty((int(block_s * rate_hz), file.channels), dtype=np.float32)
-            n_read, n_total = 0, file.frames
+            n_block = int(min(block_s * rate_hz, MAX_BLOCK_VALUES / file.channels))
+            block = np.empty((n_block, file.channels), dtype=np.float32)
+            n_read = 0
             while len(samples := file.read(out=block)):
                 n_read += len(samples)
+                if not (np.abs(samples) < LARGEST_SAMPLE).all():
+                    raise _unreadable(path, "samples that are NaN, infinite or beyond 1e9")
                 mono = samples.mean(axis=1)
-                if not np.isfinite(mono).all():
-                    raise _unreadable(path, "samples that are NaN or infinite")
                 if rate_hz == SAMPLE_RATE_HZ:
                     yield mono
                 else:
                     yield resampler.resample_chunk(mono)
             if rate_hz != SAMPLE_RATE_HZ:
                 yield resampler.resample_chunk(np.empty(0, dtype=np.float32), last=True)
-    except (soundfile.LibsndfileError, RuntimeError, OSError) as error:
+            if n_read == 0 or is_cut_short(path, file, n_read):
+                raise _unreadable(path, "truncated audio")
+    except (soundfile.LibsndfileError, RuntimeError, OSError, TypeError) as error:
         raise _unreadable(path, "not audio, or damaged") from error
-    if n_read == 0 or n_read < n_total:
-        raise _unreadable(path, f"truncated audio ({n_read} of {n_total} samples)")
 
 
 def as_waveform(samples: ArrayLike) -> Waveform:

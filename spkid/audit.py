@@ -107,7 +107,7 @@ def attach_metadata(
     if "path" in metadata.columns and scores["enroll"].isin(metadata["path"]).any():
         key = "path"
     wanted = list(dict.fromkeys([key, "speaker", *columns]))
-    described = metadata[wanted].drop_duplicates()
+    described = metadata[wanted].fillna("").drop_duplicates()
     twice = described[key][described[key].duplicated()]
     if len(twice):
         raise SpkidError(
@@ -269,7 +269,7 @@ def _gap(table: pd.DataFrame, rate: str, resampled: dict) -> Gap | None:
     if len(judged) < 2:
         return None
     values = judged.set_index("group")[rate]
-    worst, best = str(values.idxmax()), str(values.idxmin())
+    worst, best = str(values.idxmax()), str(values[::-1].idxmin())  # two groups also where equal
     low, high = interval(resampled[worst][rate] - resampled[best][rate])
     return Gap(
         rate=rate,

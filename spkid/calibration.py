@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -77,6 +75,20 @@ class Calibration:
         beside.write_text(json.dumps(asdict(self), indent=2) + "\n")
         os.replace(beside, path)
 
+    def _check_shapes(self) -> None:
+        """Raise ValueError or TypeError where a field cannot be what it should be."""
+        n_counts, n_rates = len(CLIP_COUNTS), len(RATES)
+        for values, shape in (
+            (self.scale, (n_counts,)),
+            (self.offset, (n_counts,)),
+            (self.pair_thresholds, (n_counts, n_rates)),
+            (self.household_thresholds, (n_rates,)),
+        ):
+            if np.asarray(values, dtype=np.float64).shape != shape:
+                raise ValueError(f"not of shape {shape}")
+        if not 0 < self.guest_prior < 1:
+            raise ValueError("a prior outside 0 to 1")
+
     @classmethod
     def load(cls, path: str | Path | None = None) -> Calibration:
         """The bundled model's calibration, or the one at ``path``.
@@ -88,15 +100,15 @@ class Calibration:
         """
         file = Path(path) if path is not None else BUNDLED_CALIBRATION
         try:
-            values: Mapping[str, Any] = json.loads(file.read_text())
+            values = json.loads(file.read_text())
+            if not isinstance(values, dict):
+                raise ValueError("no object")
             values = {
                 key: _tuples(value) if isinstance(value, list) else value
                 for key, value in values.items()
             }
             calibration = from_mapping(cls, values)
-            shapes = (len(calibration.scale), len(calibration.offset))
-            if shapes != (len(CLIP_COUNTS),) * 2:
-                raise ValueError("wrong number of maps")
+            calibration._check_shapes()
             return calibration
         except (OSError, ValueError, TypeError) as error:
             raise SpkidError(

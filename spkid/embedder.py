@@ -14,6 +14,7 @@ from spkid.errors import SpkidError
 
 BUNDLED_MODEL = Path(__file__).with_name("models") / "spkid.onnx"
 SHORTEST_SAMPLES = 3_200  # 0.2 s
+REPEAT_SAMPLES = 2 * SAMPLE_RATE_HZ
 WINDOW_SAMPLES = 10 * SAMPLE_RATE_HZ  # attention is quadratic: longer clips are read in windows
 
 Vector = NDArray[np.float32]
@@ -71,8 +72,8 @@ class SpeakerEncoder:
         Parameters
         ----------
         waveform : float array
-            16 kHz, finite, 0.2 s or longer. Longer than 10 s is read in equal windows whose
-            vectors are averaged.
+            16 kHz, finite, 0.2 s or longer. Shorter than 2 s is repeated; longer than 10 s is
+            read in equal windows whose vectors are averaged.
 
         Raises
         ------
@@ -85,7 +86,7 @@ class SpeakerEncoder:
         rows = [as_waveform(row) for row in batch]
         if not rows or batch.shape[1] > WINDOW_SAMPLES or not batch.any(axis=1).all():
             return np.reshape([self._embed_blocks([row]) for row in rows], (len(rows), self.dim))
-        return self._run(batch)[0]
+        return self._run(repeated(batch))[0]
 
     def embed_file(self, path: str | Path) -> Vector:
         """Unit vector ``[dim]`` of an audio file of any length; errors as in ``embed``."""
@@ -117,7 +118,7 @@ class SpeakerEncoder:
         total = np.zeros(self.dim, dtype=np.float64)
         for window in windows(blocks):
             if window.any() or not len(window):
-                total += self._run(window[None])[0][0] * len(window)
+                total += self._run(repeated(window[None]))[0][0] * len(window)
         if not total.any():
             raise SpkidError(
                 "only zeros", expected="sound", do="check the recording", code="no_speech"
@@ -135,6 +136,17 @@ class SpeakerEncoder:
             )
         vectors, weights = self._session.run(None, {"waveform": batch})
         return vectors, weights
+
+
+def repeated(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``[batch, samples]``, repeated to two seconds where shorter, as in training.
+
+    Shorter than 0.2 s stays as it is, to be refused.
+    """
+    n_samples = batch.shape[1]
+    if not SHORTEST_SAMPLES <= n_samples < REPEAT_SAMPLES:
+        return batch
+    return np.tile(batch, (1, -(-REPEAT_SAMPLES // n_samples)))
 
 
 def windows(blocks: Iterable[Waveform]) -> Iterator[Waveform]:

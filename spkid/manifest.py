@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,11 @@ def read_manifest(path: str | Path, *, required: tuple[str, ...] = ("path",)) ->
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
+        with warnings.catch_warnings():
+            # pandas only warns of rows that are longer than the header
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SpkidError(
             f"{path}: cannot be read as CSV ({reason})",

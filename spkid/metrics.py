@@ -106,7 +106,10 @@ def rates_at(target: ArrayLike, impostor: ArrayLike, threshold: float) -> tuple[
 
 def threshold_at_false_match_rate(impostor: ArrayLike, rate: float) -> float:
     """The lowest threshold that accepts at most ``rate`` of the ``impostor`` scores."""
-    ordered = np.sort(np.asarray(impostor, dtype=np.float64))
+    prepared = _prepared(impostor, impostor)
+    if prepared is None:
+        return float("nan")
+    ordered = np.sort(prepared[1])
     n_accepted = int(np.floor(rate * len(ordered) + 1e-9))
     if n_accepted >= len(ordered):
         return float(ordered[0])

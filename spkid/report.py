@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 
 from spkid.audit import MIN_SPEAKERS, RATES, Audit, ColumnAudit, sentence
 
+SHOWN = (RATES[1], RATES[0], RATES[2])  # rejections first: what a member feels
 COLOURS = ("#2f6690", "#d1495b", "#edae49", "#66a182", "#8d6a9f", "#5d6678")
 
 
@@ -42,6 +44,7 @@ def new_figure(width: float, height: float) -> Any:
     from matplotlib.figure import Figure
 
     matplotlib.rcParams.update({"svg.hashsalt": "spkid", "font.size": 9, "svg.fonttype": "none"})
+    matplotlib.rcParams["text.parse_math"] = False  # a group may be called $5-$9
     return Figure(figsize=(width, height), layout="constrained")
 
 
@@ -50,7 +53,10 @@ def to_svg(figure: Any) -> Any:
     from markupsafe import Markup
 
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    with warnings.catch_warnings():
+        # text stays text in the page: the reader's fonts draw it, not matplotlib's
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     return Markup(text[text.index("<svg") :])
 
@@ -64,9 +70,9 @@ def rates_figure(audit: ColumnAudit) -> Any:
     judged = audit.table.dropna(subset=[RATES[1]])
     figure = new_figure(8.5, 1.1 + 0.32 * len(judged))
     panels = figure.subplots(1, 3, sharey=True)
-    titles = ("strangers accepted (FMR), %", "own rejected (FNMR), %", "EER, own threshold, %")
+    titles = ("own rejected (FNMR), %", "strangers accepted (FMR), %", "EER, own threshold, %")
     position = np.arange(len(judged))
-    for axes, rate, title in zip(panels, RATES, titles, strict=True):
+    for axes, rate, title in zip(panels, SHOWN, titles, strict=True):
         value = 100 * judged[rate].to_numpy()
         low = value - 100 * judged[f"{rate}_low"].to_numpy()
         high = 100 * judged[f"{rate}_high"].to_numpy() - value
@@ -154,7 +160,7 @@ def write_audit_page(audit: Audit, path: Path, *, title: str) -> None:
                 "n_target": row["n_target"],
                 "n_impostor": row["n_impostor"],
                 "worst": row["group"] in worst,
-                "cells": [_cell(row, rate) for rate in (RATES[1], RATES[0], RATES[2])],
+                "cells": [_cell(row, rate) for rate in SHOWN],
             }
             for row in section.table.to_dict("records")
         ]

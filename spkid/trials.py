@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import os
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +20,14 @@ LABELS = {"1": True, "target": True, "0": False, "nontarget": False}
 def _read_columns(path: str | Path, n_columns: int, what: str) -> pd.DataFrame:
     """A file of ``n_columns`` words a line."""
     try:
-        table = pd.read_csv(path, sep=r"\s+", header=None, dtype=str, keep_default_na=False)
+        table = pd.read_csv(
+            path,
+            sep=r"\s+",
+            header=None,
+            dtype=str,
+            keep_default_na=False,
+            quoting=csv.QUOTE_NONE,
+        )
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise SpkidError(
@@ -26,13 +35,19 @@ def _read_columns(path: str | Path, n_columns: int, what: str) -> pd.DataFrame:
         ) from error
     if table.shape[1] != n_columns:
         raise SpkidError(f"{path}: {table.shape[1]} columns", expected=what, do="correct the file")
+    short = (table == "").any(axis=1)
+    if short.any():
+        line = int(np.flatnonzero(short)[0]) + 1
+        raise SpkidError(f"{path}: a word missing in line {line}", expected=what, do="correct it")
     return table
 
 
 def _label_column(table: pd.DataFrame, candidates: tuple[int, ...]) -> int | None:
-    for column in candidates:
-        if table[column].isin(LABELS.keys()).all():
-            return column
+    """The first candidate with words for labels, else the first with ones and zeros."""
+    for labels in (("target", "nontarget"), tuple(LABELS)):
+        for column in candidates:
+            if table[column].isin(labels).all():
+                return column
     return None
 
 
@@ -126,7 +141,7 @@ class EmbeddingTable:
             lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
             if len(paths) != len(vectors) or not (np.isfinite(lengths) & (lengths > 0)).all():
                 raise ValueError("vectors that are zero, not finite or without a path")
-        except (OSError, ValueError, KeyError, EOFError, TypeError) as error:
+        except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
             raise SpkidError(
                 f"{path}: not a usable table of embeddings",
                 expected="an .npz with 'paths' and finite 'embeddings'",

@@ -185,7 +185,6 @@ def test_a_rate_out_of_range_is_refused():
             audit_scores(*plant(8), ["group"], false_match_rate=rate)
 
 
-@pytest.mark.xfail(strict=True, reason="the first group against itself today")
 def test_groups_that_are_equal_have_no_worst():
     scores, people = plant(9, sizes=(12, 12))
     apart = scores.assign(score=9 * scores["label"] + scores["score"] / 100)
@@ -193,7 +192,6 @@ def test_groups_that_are_equal_have_no_worst():
         assert gap.worst != gap.best
 
 
-@pytest.mark.xfail(strict=True, reason="counted as trials across groups today")
 def test_a_missing_value_is_unknown_like_an_empty_one():
     scores, people = plant(11)
     people.loc[0, "group"] = None

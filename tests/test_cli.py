@@ -215,7 +215,7 @@ def protocol(tmp_path, cast):
     rows = []
     for number, (name, own) in enumerate(cast.items()):
         for clip in own["enroll"] + own["heard"]:
-            group = "child" if name in ("Leo", "a neighbour's boy") else "adult"
+            group = "child" if name in ("Leo", "a neighbour's girl") else "adult"
             rows.append((clip.name, f"s{number}", group))
     manifest = pd.DataFrame(rows, columns=["path", "speaker", "age_group"])
     manifest.to_csv(tmp_path / "manifest.csv", index=False)

@@ -70,10 +70,9 @@ def naive_probe(probe, protocol, embeddings, calibration) -> dict:
         llrs[member] = calibration.scale[row] * cosine + calibration.offset[row]
     ranked = sorted(llrs, key=llrs.get, reverse=True)
     top, prior = llrs[ranked[0]], calibration.guest_prior
-    above_top = math.log(sum(math.exp(llr - top) for llr in llrs.values()) / len(llrs))
     return {
         "best": ranked[0],
-        "known_log_odds": top + above_top + math.log((1 - prior) / prior),
+        "known_log_odds": top + math.log((1 - prior) / prior / len(llrs)),
         "llr_margin": top - llrs[ranked[1]] if len(ranked) > 1 else math.inf,
         "right": probe.role == "member" and ranked[0] == probe.speaker,
     }

@@ -46,9 +46,6 @@ def test_byte_order_mark_is_not_part_of_the_first_column(written):
     assert read_manifest(written(b"\xef\xbb\xbfpath\nz\xc3\xbcrich.wav\n")).path[0] == "zürich.wav"
 
 
-@pytest.mark.xfail(
-    reason="read_manifest takes the first column for an index", strict=True, raises=AssertionError
-)
 def test_comma_at_the_end_of_each_row_does_not_shift_the_columns(written):
     path = written("path,speaker\na.wav,ann,\nb.wav,bob,\n")
     try:

@@ -211,7 +211,6 @@ def test_rates_of_an_empty_side_are_nan() -> None:
     assert metrics.rates_at([0.0, 1.0], [], 1.5) == pytest.approx((np.nan, 1.0), nan_ok=True)
 
 
-@pytest.mark.xfail(strict=True, reason="an IndexError today")
 def test_the_threshold_without_impostors_is_nan_with_a_warning() -> None:
     with pytest.warns(UserWarning, match="undefined"):
         assert math.isnan(metrics.threshold_at_false_match_rate([], 0.05))

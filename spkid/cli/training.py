@@ -46,13 +46,17 @@ def train(
         Path | None,
         typer.Option(readable=False, help="Embeddings (.npz) of a teacher to distil from."),
     ] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(readable=False, help="An encoder.safetensors to fine-tune."),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Train an encoder. Started again with the same folder, it goes on where it stopped."""
     need_torch()
     from spkid.training.train import train_from_file
 
-    train_from_file(config, root=data, noise_root=noise, out=out, teacher=teacher)
+    train_from_file(config, root=data, noise_root=noise, out=out, teacher=teacher, start=start)
     finished("trained", out / "encoder.safetensors", as_json=as_json)
 
 

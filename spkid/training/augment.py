@@ -12,7 +12,6 @@ from torch import Tensor
 
 SAMPLE_RATE_HZ = 16_000
 REVERB_SAMPLES = 6_400  # 0.4 s of room
-N_FFT_PER_SECOND = SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ def mask_features(log_mel: Tensor, generator: torch.Generator) -> Tensor:
     batch, n_mels, n_frames = log_mel.shape
     for axis, size, widest in ((1, n_mels, 12), (2, n_frames, n_frames // 10)):
         width = torch.randint(0, widest + 1, (batch,), generator=generator)
-        start = (torch.rand(batch, generator=generator) * (size - width)).long()
+        start = (torch.rand(batch, generator=generator) * (size - width + 1)).long()
         position = torch.arange(size)
         hit = (position >= start[:, None]) & (position < (start + width)[:, None])
         hit = hit[:, :, None] if axis == 1 else hit[:, None, :]

@@ -61,9 +61,17 @@ def load_encoder(path: Path) -> SelfAttentiveEncoder:
         If the file is not such a checkpoint or its weights do not fit its fingerprint.
     """
     tensors, metadata = load_tensors(path)
-    encoder = SelfAttentiveEncoder(from_mapping(EncoderConfig, metadata["encoder"]))
-    encoder.load_state_dict(tensors, strict=True)
-    if weights_fingerprint(encoder) != metadata["fingerprint"]:
+    try:
+        encoder = SelfAttentiveEncoder(from_mapping(EncoderConfig, metadata["encoder"]))
+        encoder.load_state_dict(tensors, strict=True)
+        stated = metadata["fingerprint"]
+    except (KeyError, RuntimeError) as error:
+        raise SpkidError(
+            f"{path}: not an encoder, or weights that do not fit its configuration",
+            expected="an encoder.safetensors that training wrote",
+            do="check the path",
+        ) from error
+    if weights_fingerprint(encoder) != stated:
         raise SpkidError(
             f"{path}: weights that do not fit their fingerprint",
             expected="an unchanged checkpoint",

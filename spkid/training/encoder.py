@@ -12,7 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from spkid.errors import SpkidError
 from spkid.training.features import LogMel
+
+POOLINGS = ("attentive", "mean")
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,19 @@ class EncoderConfig:
     n_heads: int = 6
     pooling: str = "attentive"
     embedding_dim: int = 192
+
+    def __post_init__(self) -> None:
+        for fits, got, expected in (
+            (self.pooling in POOLINGS, f"pooling {self.pooling!r}", " or ".join(POOLINGS)),
+            (self.n_mels % 4 == 0, f"n_mels {self.n_mels}", "a multiple of four"),
+            (
+                self.n_channels % self.n_heads == 0,
+                f"n_channels {self.n_channels} with n_heads {self.n_heads}",
+                "channels that the heads divide",
+            ),
+        ):
+            if not fits:
+                raise SpkidError(got, expected=expected, do="correct the configuration")
 
 
 class Stem(nn.Module):

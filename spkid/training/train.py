@@ -19,25 +19,35 @@ from torch import Tensor, nn
 from spkid.config import from_mapping
 from spkid.errors import SpkidError
 from spkid.manifest import read_manifest
-from spkid.metrics import equal_error_rate
 from spkid.training.augment import AugmentConfig, augment, mask_features
-from spkid.training.checkpoint import load_tensors, save_encoder, save_tensors
+from spkid.training.checkpoint import (
+    load_encoder,
+    load_tensors,
+    save_encoder,
+    save_tensors,
+    weights_fingerprint,
+)
 from spkid.training.corpus import Batch, Corpus, Sampler, is_held_out
 from spkid.training.encoder import EncoderConfig, SelfAttentiveEncoder
+from spkid.training.held_out import held_out_errors
 from spkid.training.losses import AAMSoftmax, AngularPrototypical, teacher_distance
-
-HELD_OUT_CLIPS_PER_SPEAKER = 8
+from spkid.trials import EmbeddingTable
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One training run. ``crop_s`` are the crop lengths, one drawn for each step."""
+    """One training run. ``crop_s`` are the crop lengths, one drawn for each step.
+
+    ``single_clip_weight`` and ``speed_chance`` are those of :class:`Sampler`.
+    """
 
     seed: int = 1
     n_steps: int = 10_000
     n_speakers: int = 28
     n_unlabelled: int = 8
     crop_s: tuple[float, ...] = (1.0, 2.0, 2.0, 3.0)
+    single_clip_weight: float = 0.4
+    speed_chance: float = 0.3
     learning_rate: float = 1e-3
     warm_up: float = 0.05
     weight_decay: float = 0.02
@@ -88,44 +98,11 @@ class Losses(nn.Module):
         return parts
 
 
-def embed_clips(encoder: SelfAttentiveEncoder, corpus: Corpus, indices: list[int]) -> np.ndarray:
-    """Unit vectors ``[clips, dim]`` of whole clips, one at a time, at most ten seconds each."""
-    encoder.eval()
-    vectors = []
-    with torch.inference_mode():
-        for index in indices:
-            samples = torch.from_numpy(corpus.clip(index)[:160_000].astype(np.float32) / 32768.0)
-            vectors.append(encoder(samples[None])[0][0].numpy())
-    return np.stack(vectors)
-
-
-def held_out_errors(encoder: SelfAttentiveEncoder, corpus: Corpus) -> dict[str, float]:
-    """EER for each corpus (the first folder of the path) over all pairs of held-out clips."""
-    taken: dict[str, list[int]] = {}
-    for index, speaker in enumerate(corpus.speakers):
-        own = taken.setdefault(speaker, [])
-        if len(own) < HELD_OUT_CLIPS_PER_SPEAKER:
-            own.append(index)
-    indices = [index for own in taken.values() for index in own]
-    vectors = embed_clips(encoder, corpus, indices)
-    speakers = np.array([corpus.speakers[index] for index in indices])
-    folders = np.array([corpus.paths[index].split("/")[0] for index in indices])
-    errors = {}
-    for folder in sorted(set(folders)):
-        rows = folders == folder
-        scores = vectors[rows] @ vectors[rows].T
-        same = speakers[rows][:, None] == speakers[rows]
-        upper = np.triu(np.ones_like(same), k=1)
-        if (same & upper).any() and (~same & upper).any():
-            errors[folder] = equal_error_rate(scores[same & upper], scores[~same & upper])
-    return errors
-
-
 def load_corpora(root: Path, noise_root: Path, progress: Progress) -> tuple[Corpus, Corpus, Corpus]:
     """Training clips (unlabelled ones too), held-out clips and noise, decoded into memory."""
     table = read_manifest(root / "manifest.csv", required=("path", "speaker", "split"))
     table = table[table["split"].isin(["train", "unlabelled"])]
-    held_out = table["speaker"].map(is_held_out) & (table["speaker"] != "")
+    held_out = table["speaker"].map(is_held_out).astype(bool) & (table["speaker"] != "")
     kept_out = table[held_out]
     counts = kept_out["speaker"].map(kept_out["speaker"].value_counts())
     kept_out = kept_out[counts >= 2]
@@ -152,6 +129,18 @@ def load_corpora(root: Path, noise_root: Path, progress: Progress) -> tuple[Corp
     return loaded[0], loaded[1], loaded[2]
 
 
+def started_from(path: Path, config: EncoderConfig) -> SelfAttentiveEncoder:
+    """The encoder at ``path``, refused where it has another configuration."""
+    encoder = load_encoder(path)
+    if encoder.config != config:
+        raise SpkidError(
+            f"{path}: an encoder of another configuration",
+            expected="the [encoder] table of this run",
+            do="correct the configuration or start from another encoder",
+        )
+    return encoder
+
+
 def load_teacher(path: Path | None, corpus: Corpus, dim: int) -> np.ndarray:
     """Teacher vectors ``[clips, dim]`` in the corpus's order; zeros where there is none.
 
@@ -160,22 +149,21 @@ def load_teacher(path: Path | None, corpus: Corpus, dim: int) -> np.ndarray:
     Raises
     ------
     SpkidError
-        If the vectors have another dimension than the encoder's.
+        If the file is unusable or the vectors have another dimension than the encoder's.
     """
     vectors = np.zeros((len(corpus), dim), dtype=np.float32)
     if path is None:
         return vectors
-    with np.load(path, allow_pickle=False) as file:
-        known = dict(zip(file["paths"].tolist(), file["embeddings"], strict=True))
+    known = EmbeddingTable.load(path)
+    if known.vectors.shape[1] != dim:
+        raise SpkidError(
+            f"{path}: teacher vectors of {known.vectors.shape[1]} dimensions",
+            expected=f"{dim}, as many as the encoder has",
+            do="project them first",
+        )
     for row, clip_path in enumerate(corpus.paths):
-        if clip_path in known:
-            if known[clip_path].shape != (dim,):
-                raise SpkidError(
-                    f"{path}: teacher vectors of {known[clip_path].shape[0]} dimensions",
-                    expected=f"{dim}, as many as the encoder has",
-                    do="project them first",
-                )
-            vectors[row] = known[clip_path]
+        if clip_path in known.row_of:
+            vectors[row] = known.vectors[known.row_of[clip_path]]
     return vectors
 
 
@@ -188,11 +176,12 @@ def train(
     noise_root: Path,
     out: Path,
     teacher: Path | None = None,
+    start: Path | None = None,
 ) -> None:
     """Run, or go on with, the training in ``out``; at the end ``out/encoder.safetensors`` stands.
 
     Writes ``checkpoint.safetensors`` (weights, optimiser, step), ``log.jsonl`` and
-    ``run.json``.
+    ``run.json``. With ``start``, the weights of that encoder are where it begins.
 
     Raises
     ------
@@ -208,6 +197,9 @@ def train(
     settings = json.loads(json.dumps(settings))
     torch.manual_seed(config.seed)
     encoder = SelfAttentiveEncoder(encoder_config)
+    if start is not None:
+        encoder = started_from(start, encoder_config)
+        settings["start"] = weights_fingerprint(encoder)
     with Progress() as progress:
         corpus, held_out, noise = load_corpora(root, noise_root, progress)
         sampler = Sampler(
@@ -215,6 +207,8 @@ def train(
             noise,
             load_teacher(teacher, corpus, encoder_config.embedding_dim),
             seed=config.seed,
+            single_clip_weight=config.single_clip_weight,
+            speed_chance=config.speed_chance,
         )
         losses = Losses(config, encoder_config.embedding_dim, sampler.n_classes)
         average = torch.optim.swa_utils.AveragedModel(
@@ -237,15 +231,15 @@ def train(
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate_at(step, config)
             parts = train_step(step, config, augment_config, encoder, losses, sampler)
-            if not torch.isfinite(parts["loss"]):
+            optimiser.zero_grad(set_to_none=True)
+            parts["loss"].backward()
+            gradient_norm = nn.utils.clip_grad_norm_(parameters, 5.0)
+            if not torch.isfinite(parts["loss"] + gradient_norm):
                 raise SpkidError(
-                    f"loss {parts['loss'].item()} at step {step}",
+                    f"loss {parts['loss'].item()} at step {step}, gradient {gradient_norm.item()}",
                     expected="a finite loss",
                     do="lower learning_rate; the last checkpoint is kept",
                 )
-            optimiser.zero_grad(set_to_none=True)
-            parts["loss"].backward()
-            nn.utils.clip_grad_norm_(parameters, 5.0)
             optimiser.step()
             average.update_parameters(encoder)
 
@@ -350,7 +344,13 @@ def resume(
 
 
 def train_from_file(
-    path: Path, *, root: Path, noise_root: Path, out: Path, teacher: Path | None = None
+    path: Path,
+    *,
+    root: Path,
+    noise_root: Path,
+    out: Path,
+    teacher: Path | None = None,
+    start: Path | None = None,
 ) -> None:
     """:func:`train` with the tables ``[train]``, ``[encoder]`` and ``[augment]`` of a TOML file."""
     import tomllib
@@ -376,4 +376,5 @@ def train_from_file(
         noise_root=noise_root,
         out=out,
         teacher=teacher,
+        start=start,
     )

@@ -222,7 +222,6 @@ def test_mask_reaches_its_widest():
     assert (masked == 0).all(dim=1).sum(dim=1).max() == 10
 
 
-@pytest.mark.xfail(reason="the start of a mask is drawn one place short", strict=True)
 @pytest.mark.parametrize("axis", [1, 2])
 def test_mask_reaches_both_ends(axis):
     masked = mask_features(torch.ones(2_000, 80, 100), seeded(23))

@@ -147,11 +147,6 @@ def test_tampered_configuration_is_refused(tmp_path, make_encoder):
         load_encoder(written(path, encoder, encoder={"n_layers": 3}))
 
 
-@pytest.mark.xfail(
-    reason="load_encoder lets KeyError and RuntimeError through",
-    strict=True,
-    raises=(KeyError, RuntimeError),
-)
 @pytest.mark.parametrize("fault", ["training checkpoint", "weight missing", "other sizes"])
 def test_file_that_is_not_an_encoder_is_refused(tmp_path, make_encoder, fault):
     encoder = make_encoder()
