@@ -60,7 +60,7 @@ def write_result(path: Path, figures: dict, *, command: str, seed: int | None) -
     """Write ``figures`` as JSON, with commit, date, machine and versions beside them.
 
     The file is written beside its place and renamed. ``uncommitted_changes`` says whether
-    tracked files differed from the commit.
+    tracked files other than results differed from the commit.
 
     Raises
     ------
@@ -68,7 +68,8 @@ def write_result(path: Path, figures: dict, *, command: str, seed: int | None) -
         If ``command`` or a figure holds an absolute path, or a figure is NaN or infinite:
         undefined is None.
     """
-    status = _git("status", "--porcelain", "--untracked-files=no")
+    elsewhere = (":(top)", ":(top,exclude)benchmarks/results")
+    status = _git("status", "--porcelain", "--untracked-files=no", "--", *elsewhere)
     result = {
         "command": command,
         "seed": seed,
