@@ -99,6 +99,8 @@ def main() -> None:
             figures["households"][name + suffix] = {row: asdict(value) for row, value in rows}
     figures["model"] = embeddings.model
     command = f"python benchmarks/accuracy.py --name {arguments.name}"
+    if arguments.embeddings:
+        command += f" --embeddings {arguments.embeddings}"
     plain = json.loads(to_json(figures))  # NaN becomes null
     write_result(RESULTS / f"accuracy_{arguments.name}.json", plain, command=command, seed=None)
     for name, row in figures["verify"].items():

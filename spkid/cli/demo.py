@@ -97,12 +97,13 @@ def write_report(
     threshold: float,
     guest_prior: float,
 ) -> None:
-    """A page with each clip's chance to come from the household, by group."""
-
+    """A page with the chance of each clip's likeliest member against a stranger, by group."""
     from spkid.report import COLOURS, new_figure, render, to_svg
 
     def share(decision: Decision) -> float:
-        return 100 * sum(candidate.probability for candidate in decision.candidates)
+        first = decision.candidates[0].probability
+        stranger = 1 - sum(candidate.probability for candidate in decision.candidates)
+        return 100 * first / (first + stranger)
 
     groups = sorted({person["age_group"] for person, *_ in heard})
     figure = new_figure(8.0, 1.0 + 0.6 * len(groups))
@@ -121,7 +122,7 @@ def write_report(
     axes.set_yticks(range(len(groups)), groups)
     axes.set_ylim(-0.5, len(groups) - 0.5)
     axes.set_xlim(-2, 102)
-    axes.set_xlabel("probability that somebody of the household speaks, % (line: the threshold)")
+    axes.set_xlabel("the likeliest member against a stranger, % (line: the threshold)")
     axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     render(
         "scores.html",
@@ -129,7 +130,7 @@ def write_report(
         title="A family, recognised",
         lead=f"{len(heard)} clips of three members and two strangers, real voices.",
         svg=to_svg(figure),
-        caption="Each dot is one clip: right of the line somebody of the family is named.",
+        caption="Each dot is one clip; right of the line a member is named.",
         header=("speaking", "group", "heard as", "probability", "margin", "cosine", "speech"),
         rows=[
             (person["name"], person["age_group"], *decision_cells(decision))
