@@ -60,6 +60,14 @@ def test_a_long_clip_is_the_mean_of_its_windows_weighted_by_length(encoder, spee
     np.testing.assert_allclose(encoder.embed(whole), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(("seconds", "n_times"), [(0.3, 7), (0.75, 3), (1.0, 2), (2.0, 1)])
+def test_a_short_clip_is_repeated_to_two_seconds(encoder, speech, seconds, n_times):
+    clip = speech[: int(seconds * SAMPLE_RATE_HZ)]
+    expected = encoder.embed(np.concatenate([clip] * n_times))
+    np.testing.assert_allclose(encoder.embed(clip), expected, atol=1e-6)
+    np.testing.assert_allclose(encoder.embed(clip[None])[0], expected, atol=1e-6)
+
+
 def test_a_window_of_silence_does_not_count(encoder, speech):
     heard = speech[:WINDOW_SAMPLES]
     padded = np.concatenate([np.zeros(WINDOW_SAMPLES, np.float32), heard])
