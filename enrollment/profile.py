@@ -82,9 +82,14 @@ class Enrolment:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What was deleted, without any biometrics."""
+    """What was deleted, without any biometrics.
+
+    ``log_emptied`` is False where another program was reading the store: the deleted pages
+    leave the write-ahead log when that program closes it.
+    """
 
     household: str
     members: tuple[str, ...]
     n_exemplars: int
     at: str
+    log_emptied: bool

@@ -10,7 +10,7 @@ import datetime
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -273,13 +273,13 @@ class Store:
                     (household, member is None),
                 )
             # the log still holds the old pages: fold it into the file and cut it to nothing
-            with closing(self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")) as cursor:
-                cursor.fetchall()
+            busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return Receipt(
             household=household,
             members=tuple(who.name for who in gone),
             n_exemplars=sum(len(who.exemplars) for who in gone),
             at=now(),
+            log_emptied=not busy,
         )
 
 

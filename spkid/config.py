@@ -31,19 +31,23 @@ def from_mapping(cls: type[Config], values: Mapping[str, Any]) -> Config:
                 do="correct or remove the key",
             )
         default = fields[key].default
-        whole_for_float = isinstance(default, float) and type(value) is int
-        if (
-            default is not dataclasses.MISSING
-            and default is not None
-            and not whole_for_float
-            and type(value) is not type(default)
-        ):
-            raise SpkidError(
-                f"{cls.__name__}.{key} = {value!r} ({type(value).__name__})",
-                expected=f"a value of type {type(default).__name__}, such as {default!r}",
-                do="correct the value",
-            )
+        if default is dataclasses.MISSING or default is None or _fits(value, default):
+            continue
+        shown = list(value) if isinstance(value, tuple) else value
+        example = list(default) if isinstance(default, tuple) else default
+        raise SpkidError(
+            f"{cls.__name__}.{key} = {shown!r} ({type(shown).__name__})",
+            expected=f"a value of type {type(default).__name__}, such as {example!r}",
+            do="correct the value",
+        )
     return cls(**values)
+
+
+def _fits(value: Any, default: Any) -> bool:
+    """Same type, a whole number for a float, or a list of such with at least one item."""
+    if isinstance(value, tuple) and isinstance(default, tuple):
+        return bool(value) and all(_fits(item, default[0]) for item in value)
+    return type(value) is type(default) or (isinstance(default, float) and type(value) is int)
 
 
 def fingerprint(*parts: bytes) -> str:

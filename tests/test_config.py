@@ -94,7 +94,7 @@ configs = st.builds(
     rate=st.floats(allow_nan=False, allow_infinity=False),
     name=st.text(),
     loud=st.booleans(),
-    range_hz=st.lists(st.floats(0, 8000), max_size=4).map(tuple),
+    range_hz=st.lists(st.floats(0, 8000), min_size=1, max_size=4).map(tuple),
     note=st.none() | st.text(),
 )
 
@@ -126,3 +126,10 @@ def test_config_and_errors_import_nothing_heavy():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize("values", [["low"], [], [1.0, "high"], [None, 2.0]])
+def test_lists_of_other_kinds_or_empty_are_refused(values):
+    with pytest.raises(SpkidError, match="range_hz"):
+        from_mapping(Example, {"range_hz": values})
+    assert from_mapping(Example, {"range_hz": [100, 200.0, 3]}).range_hz == (100, 200.0, 3)

@@ -314,3 +314,5 @@ def forget(
     else:
         names = ", ".join(receipt.members)
         say(f"Deleted {names} of {household}: {receipt.n_exemplars} clips' vectors, {receipt.at}.")
+        if not receipt.log_emptied:
+            say("Another program has the store open; its log is emptied when that one closes it.")

@@ -126,6 +126,23 @@ def test_forgotten_vectors_leave_no_bytes_in_any_file(tmp_path):
         assert kept in found
 
 
+def test_receipt_says_when_a_reader_keeps_the_log(tmp_path):
+    path = tmp_path / "s.sqlite3"
+    with Store.open(path) as store:
+        add(store, "home", "Ana", 1)
+        reader = sqlite3.connect(path, isolation_level=None)
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM member").fetchone()
+        store._connection.execute("PRAGMA busy_timeout = 20")
+        assert store.forget("home").log_emptied is False
+        reader.execute("COMMIT")
+        reader.close()
+        add(store, "home", "Ben", 2)
+        assert store.forget("home").log_emptied is True
+    files = b"".join(file.read_bytes() for file in tmp_path.iterdir())
+    assert exemplar(1).vector.tobytes() not in files
+
+
 def test_newer_schema_is_refused_and_left_alone(tmp_path):
     path = tmp_path / "s.sqlite3"
     with Store.open(path) as store:
