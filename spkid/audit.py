@@ -185,6 +185,10 @@ def audit_scores(
             expected="both kinds",
             do="give a score file with both",
         )
+    if not np.isfinite(trials["score"]).all():
+        raise SpkidError(
+            "scores that are NaN or infinite", expected="finite scores", do="check the system"
+        )
     if trials["score"].nunique() == 1:
         raise SpkidError(
             "scores that are all equal", expected="scores that differ", do="check the system"
@@ -211,11 +215,11 @@ def audit_scores(
         return values, dict(zip(RATES, resampled, strict=True))
 
     audits = tuple(_audit_column(trials, column, rates) for column in columns)
-    overall, _ = rates(trials)
+    overall = (*rates_at(target, impostor, threshold), equal_error_rate(target, impostor))
     return Audit(
         threshold=threshold,
         target_false_match_rate=false_match_rate,
-        overall=pd.Series(overall),
+        overall=pd.Series(overall, index=RATES),
         columns=audits,
         trials=trials,
         n_unmatched=n_unmatched,

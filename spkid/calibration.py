@@ -136,7 +136,7 @@ def _between(thresholds: tuple[float, ...], rate: float) -> float:
 def raw_cosines(model: str) -> Calibration:
     """Stands in for another model's calibration: scaled cosines, and no thresholds.
 
-    The scale is so large that a household's log odds follow the largest cosine alone.
+    Against so large a scale the size of a household counts for nothing, as in peers' figures.
     """
     n_counts, unknown = len(CLIP_COUNTS), (float("nan"),) * len(RATES)
     return Calibration(

@@ -85,7 +85,8 @@ class SpeakerEncoder:
             return self._embed_blocks([as_waveform(batch)])
         rows = [as_waveform(row) for row in batch]
         if not rows or batch.shape[1] > WINDOW_SAMPLES or not batch.any(axis=1).all():
-            return np.reshape([self._embed_blocks([row]) for row in rows], (len(rows), self.dim))
+            vectors = [self._embed_blocks([row]) for row in rows]
+            return np.asarray(vectors, dtype=np.float32).reshape(len(rows), self.dim)
         return self._run(repeated(batch))[0]
 
     def embed_file(self, path: str | Path) -> Vector:

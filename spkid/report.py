@@ -152,7 +152,7 @@ def write_audit_page(audit: Audit, path: Path, *, title: str) -> None:
     """One HTML page with the tables, plots and method of ``audit``."""
     sections = []
     for section in audit.columns:
-        worst = {gap.worst for gap in section.gaps if gap.rate == "false_non_match_rate"}
+        worst = {gap.worst for gap in section.gaps if gap.rate == RATES[1] and gap.difference > 0}
         rows = [
             {
                 "group": row["group"],

@@ -109,12 +109,32 @@ def read_scores(path: str | Path) -> pd.DataFrame:
 
 
 def write_scores(path: Path, table: pd.DataFrame) -> None:
-    """Write ``enroll test score target|nontarget`` lines, beside and renamed."""
+    """Write ``enroll test score target|nontarget`` lines, beside and renamed.
+
+    Raises
+    ------
+    SpkidError
+        If the file cannot be written.
+    """
     label = np.where(table["label"], "target", "nontarget")
     lines = table[["enroll", "test", "score"]].assign(label=label)
     beside = path.with_name(path.name + ".part")
-    lines.to_csv(beside, sep=" ", header=False, index=False, float_format="%.6f")
-    os.replace(beside, path)
+    try:
+        lines.to_csv(
+            beside,
+            sep=" ",
+            header=False,
+            index=False,
+            float_format="%.6f",
+            quoting=csv.QUOTE_NONE,
+        )
+        os.replace(beside, path)
+    except OSError as error:
+        raise SpkidError(
+            f"{path}: {error.strerror or error}",
+            expected="a file to write to",
+            do="choose another --out",
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -135,7 +155,8 @@ class EmbeddingTable:
             If it is no such file or a vector is zero or not finite.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
+            # numpy would leave its own handle open where the file is cut short
+            with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 paths, vectors = file["paths"].tolist(), file["embeddings"]
                 model = str(file["model"]) if "model" in file else ""
             lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)

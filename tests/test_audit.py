@@ -197,3 +197,10 @@ def test_a_missing_value_is_unknown_like_an_empty_one():
     scores, people = plant(11)
     people.loc[0, "group"] = None
     assert audit_scores(scores, people, ["group"], n_resamples=5).columns[0].n_unknown > 0
+
+
+def test_scores_that_are_not_finite_are_refused():
+    scores, people = plant(12)
+    scores.loc[3, "score"] = math.nan
+    with pytest.raises(SpkidError, match="finite"):
+        audit_scores(scores, people, ["group"], n_resamples=5)

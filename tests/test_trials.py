@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -194,3 +196,23 @@ def test_a_damaged_table_is_refused(saved):
     path.write_bytes(content)
     with pytest.raises(SpkidError):
         EmbeddingTable.load(path)
+
+
+def test_a_table_cut_short_is_refused_and_closed(saved):
+    path = saved(paths=np.array(["a", "b"]), embeddings=np.eye(2))
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(SpkidError):
+        EmbeddingTable.load(path)
+    gc.collect()  # an open handle would warn here
+
+
+def test_scores_that_cannot_be_written_are_one_sentence(tmp_path):
+    table = pd.DataFrame({"enroll": ["a"], "test": ["b"], "score": [0.5], "label": [True]})
+    with pytest.raises(SpkidError, match="choose another --out"):
+        write_scores(tmp_path / "missing" / "scores.txt", table)
+
+
+def test_a_quotation_mark_in_a_name_survives(tmp_path):
+    table = pd.DataFrame({"enroll": ['a"b'], "test": ['"c'], "score": [0.5], "label": [True]})
+    write_scores(tmp_path / "s.txt", table)
+    assert read_scores(tmp_path / "s.txt").equals(table)
