@@ -127,16 +127,13 @@ class Household:
             is full or of another model. Nothing is stored then.
         """
         member = checked_name(member)
-        enrolled = [who for who in self.store.members(self.name) if who.name == member]
+        everybody = self.store.members(self.name)
+        enrolled = [who for who in everybody if who.name == member]
         if not consent and not enrolled:
             raise no_consent()
         if enrolled and enrolled[0].model != self.encoder.fingerprint:
             raise other_model(member, enrolled[0].model, self.encoder.fingerprint)
-        owners = {
-            exemplar.digest: who.name
-            for who in self.store.members(self.name)
-            for exemplar in who.exemplars
-        }
+        owners = {exemplar.digest: who.name for who in everybody for exemplar in who.exemplars}
         heard: list[Clip] = []
         for source in clips:
             clip = hear(source, self.encoder, min_speech_s=ENROL_SPEECH_S)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-SAMPLE_RATE_HZ = 16_000
+from spkid.audio import SAMPLE_RATE_HZ
+
 REVERB_SAMPLES = 6_400  # 0.4 s of room
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-SAMPLE_RATE_HZ = 16_000
+from spkid.audio import SAMPLE_RATE_HZ
+
 WINDOW_SAMPLES = 400  # 25 ms
 HOP_SAMPLES = 160  # 10 ms
 N_FFT = 512
