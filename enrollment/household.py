@@ -16,15 +16,22 @@ from enrollment.matching import (
     unlike_others,
 )
 from enrollment.profile import (
-    CONSENT_TEXT,
     ENROL_SPEECH_S,
     ClipVerdict,
+    Consent,
     Enrolment,
     Exemplar,
     Member,
     Receipt,
 )
-from enrollment.store import Store, already_enrolled, no_household, no_member, other_model
+from enrollment.refusals import (
+    already_enrolled,
+    no_consent,
+    no_household,
+    no_member,
+    other_model,
+)
+from enrollment.store import Store
 from spkid.calibration import Calibration
 from spkid.clips import Clip, Source, hear
 from spkid.embedder import SpeakerEncoder
@@ -89,7 +96,7 @@ class Household:
         """
         members = self.store.members(self.name)
         if not members:
-            raise no_household(self.name, self.store)
+            raise no_household(self.name, self.store.households())
         for member in members:
             if member.model != self.encoder.fingerprint:
                 raise other_model(member.name, member.model, self.encoder.fingerprint)
@@ -165,7 +172,7 @@ class Household:
                 member,
                 exemplars,
                 model=self.encoder.fingerprint,
-                consent_text=CONSENT_TEXT,
+                consent=Consent(given_by=member) if consent else None,
             )
         return Enrolment(tuple(verdicts), stored)
 
@@ -306,15 +313,6 @@ def check_same_model(encoder: SpeakerEncoder, calibration: Calibration) -> None:
             do="give the calibration that belongs to the model",
             code="other_model",
         )
-
-
-def no_consent() -> SpkidError:
-    return SpkidError(
-        "no consent",
-        expected="the person's agreement to keep a description of the voice",
-        do="ask, then pass --consent",
-        code="no_consent",
-    )
 
 
 def checked_name(name: str) -> str:

@@ -6,13 +6,13 @@ import io
 import json
 import sqlite3
 import sys
+from contextlib import closing
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
 
-from enrollment import Store
 from spkid.audio import load_audio
 from spkid.cli.main import main
 
@@ -45,8 +45,8 @@ def family(spkid, cast):
 
 
 def store_dump(tmp_path) -> str:
-    with Store.open(tmp_path / "store.sqlite3") as store:
-        return "\n".join(store._connection.iterdump())
+    with closing(sqlite3.connect(tmp_path / "store.sqlite3")) as connection:
+        return "\n".join(connection.iterdump())
 
 
 def test_enroll_shows_progress_and_a_verdict_for_each_clip(spkid, cast):

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from enrollment.store import Store
 
 StoreOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        readable=False, help="Database file. Default: in the user's data folder, or $SPKID_STORE."
+        help="Database file, or postgresql+psycopg://user@host/database. "
+        "Default: $SPKID_STORE, or a file in the user's data folder."
     ),
 ]
 HouseholdOption = Annotated[str, typer.Option(help="Name of the household.")]
@@ -47,22 +48,19 @@ REASONS = {
 }
 
 
-def store_path(path: Path | None) -> Path:
-    """``path``, or the one in ``$SPKID_STORE``, or in the user's data folder."""
+def store_place(store: str | None) -> str:
+    """``store``, or the one in ``$SPKID_STORE``, or a file in the user's data folder."""
     import platformdirs
 
-    if path is not None:
-        return path
-    if named := os.environ.get("SPKID_STORE"):
-        return Path(named)
-    return platformdirs.user_data_path("spkid") / "spkid.sqlite3"
+    named = store or os.environ.get("SPKID_STORE")
+    return named or str(platformdirs.user_data_path("spkid") / "spkid.sqlite3")
 
 
-def open_store(path: Path | None, *, create: bool = False) -> Store:
-    """The store at :func:`store_path`."""
+def open_store(store: str | None, *, create: bool = False) -> Store:
+    """The store at :func:`store_place`."""
     from enrollment.store import Store
 
-    return Store.open(store_path(path), create=create)
+    return Store.open(store_place(store), create=create)
 
 
 def enroll(
@@ -81,15 +79,13 @@ def enroll(
     as_json: JsonFlag = False,
 ) -> None:
     """Add clips to a member's voice profile."""
-    from enrollment.household import Household, no_consent
+    from enrollment.household import Household
     from enrollment.profile import CONSENT_TEXT, WANTED_CLIPS
 
     if not consent and sys.stdin.isatty():
         say(CONSENT_TEXT)
         consent = typer.confirm(f"Does {member} agree?")
-    if not consent and not store_path(store).exists():
-        raise no_consent()
-    with open_store(store, create=consent) as opened, progress_bar() as bar:
+    with store_for_enrolment(store, consent=consent) as opened, progress_bar() as bar:
         task = bar.add_task("listening", total=len(clips))
         home = Household(opened, household)
         result = home.enroll(
@@ -121,6 +117,18 @@ def enroll(
             )
     if not any(clip.accepted for clip in result.clips):
         raise nothing_enrolled(result.clips)
+
+
+def store_for_enrolment(store: str | None, *, consent: bool) -> Store:
+    """The store; it is not made before somebody has agreed."""
+    from enrollment.refusals import no_consent
+
+    try:
+        return open_store(store, create=consent)
+    except SpkidError as error:
+        if error.code == "no_store" and not consent:
+            raise no_consent() from None
+        raise
 
 
 def nothing_enrolled(clips: tuple[ClipVerdict, ...]) -> SpkidError:
@@ -265,12 +273,12 @@ def profiles(
     as_json: JsonFlag = False,
 ) -> None:
     """List who is enrolled, without any biometrics."""
-    from enrollment.store import no_household
+    from enrollment.refusals import no_household
 
     with open_store(store) as opened:
         members = opened.members(household)
         if household is not None and not members:
-            raise no_household(household, opened)
+            raise no_household(household, opened.households())
     rows = [
         {
             "household": member.household,
