@@ -6,7 +6,9 @@ and the log's sequence grows in the order of commits. Readers wait for nobody.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable
@@ -45,6 +47,16 @@ class Database:
         self.place = place
         self.path = path
         event.listen(engine, "begin", _begin)
+
+    @property
+    def index_folder(self) -> Path:
+        """Where an index of the store may keep files on this machine."""
+        if self.path is not None:
+            return self.path.with_name(f"{self.path.name}.index")
+        import platformdirs
+
+        name = hashlib.sha256(self.place.encode()).hexdigest()[:16]
+        return platformdirs.user_cache_path("spkid") / name
 
     def read(self, work: Callable[[Connection], Result]) -> Result:
         """``work``'s result from one transaction that changes nothing."""
@@ -93,8 +105,9 @@ class Database:
     def scrub(self) -> bool:
         """After a deletion, let go of what is left of the rows; whether nothing is.
 
-        SQLite's log still holds the old pages: fold it into the file and cut it to nothing.
-        PostgreSQL frees the rows' space; its own log and backups are out of a client's reach.
+        Index files go whole: they are made anew from the database. SQLite's log still holds
+        the old pages: fold it into the file and cut it to nothing. PostgreSQL frees the rows'
+        space; its own log and backups are out of a client's reach.
         """
 
         def work(connection: Connection) -> bool:
@@ -104,6 +117,7 @@ class Database:
             connection.exec_driver_sql(f"VACUUM (SKIP_LOCKED) {', '.join(metadata.tables)}")
             return False
 
+        shutil.rmtree(self.index_folder, ignore_errors=True)
         try:
             return self.alone(work)
         except SpkidError:

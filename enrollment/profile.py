@@ -19,15 +19,28 @@ CONSENT_TEXT = (
     "I agree that a mathematical description of my voice is kept on this device to recognise "
     "me. It can be deleted at any time with 'spkid forget'."
 )
+AUDIO_CONSENT_TEXT = (
+    "I agree that the clips themselves are kept too, encrypted, so that my profile can be moved "
+    "to a new model. They can be deleted at any time with 'spkid forget'."
+)
+
+
+def percent_done(speech_s: float, n_clips: int) -> int:
+    """How complete a profile is: 20 s of speech over three clips are 100."""
+    return int(100 * min(1.0, speech_s / WANTED_SPEECH_S, n_clips / WANTED_CLIPS))
 
 
 @dataclass(frozen=True)
 class Consent:
-    """What a person agreed to, who said so and when (UTC, ISO 8601; the store fills it in)."""
+    """What a person agreed to, who said so and when (UTC, ISO 8601; the store fills it in).
+
+    ``audio_text`` is empty where the clips themselves must not be kept.
+    """
 
     given_by: str
     version: str = CONSENT_VERSION
     text: str = CONSENT_TEXT
+    audio_text: str = ""
     given_at: str = ""
 
 
@@ -72,9 +85,7 @@ class Member:
     @property
     def percent(self) -> int:
         """How complete the profile is: 20 s of speech over three clips are 100."""
-        return int(
-            100 * min(1.0, self.speech_s / WANTED_SPEECH_S, len(self.exemplars) / WANTED_CLIPS)
-        )
+        return percent_done(self.speech_s, len(self.exemplars))
 
     @property
     def speech_needed_s(self) -> float:

@@ -7,9 +7,10 @@ import datetime
 import numpy as np
 from sqlalchemy import Connection, bindparam, delete, exists, insert, select
 
+from enrollment.kept_audio import Vault
 from enrollment.profile import Consent, Exemplar, Member
-from enrollment.refusals import no_consent, no_household, other_model
-from enrollment.schema import consents, exemplars, households, members, operations
+from enrollment.refusals import no_audio_consent, no_consent, no_household, other_model
+from enrollment.schema import consents, exemplars, households, kept_audio, members, operations
 
 VECTOR_TYPE = np.dtype("<f4")
 ALL_MEMBERS = (
@@ -138,17 +139,40 @@ def ensure_member(
         (household_id,) = run(insert(households).values(name=household)).inserted_primary_key
     added = run(insert(members).values(household_id=household_id, name=member, model=model))
     (member_id,) = added.inserted_primary_key
-    run(
+    record_consent(connection, member_id, "voice", consent.text, consent)
+    return household_id, member_id
+
+
+def record_consent(
+    connection: Connection, member_id: int, subject: str, text: str, consent: Consent
+) -> None:
+    """Keep what was agreed to, unless it was before."""
+    key = (consents.c.member_id == member_id) & (consents.c.subject == subject)
+    if connection.execute(select(exists().where(key))).scalar_one():
+        return
+    connection.execute(
         insert(consents).values(
             member_id=member_id,
-            subject="voice",
+            subject=subject,
             given_by=consent.given_by,
             given_at=consent.given_at or now(),
             version=consent.version,
-            text=consent.text,
+            text=text,
         )
     )
-    return household_id, member_id
+
+
+def keep_audio(
+    connection: Connection, member_id: int, exemplar_id: int, recording: bytes, vault: Vault
+) -> None:
+    """Keep a sealed clip of a member who agreed to that."""
+    agreed = (consents.c.member_id == member_id) & (consents.c.subject == "audio")
+    if not connection.execute(select(exists().where(agreed))).scalar_one():
+        raise no_audio_consent()
+    sealed = vault.seal(recording, exemplar_id=exemplar_id)
+    connection.execute(
+        insert(kept_audio).values(exemplar_id=exemplar_id, key_id=vault.key_id, sealed=sealed)
+    )
 
 
 def drop_empty(connection: Connection, household_id: int) -> list[str]:

@@ -43,6 +43,24 @@ def no_consent() -> SpkidError:
     )
 
 
+def no_audio_consent() -> SpkidError:
+    return SpkidError(
+        "no consent to keep the clips",
+        expected="the person's agreement that audio is kept, encrypted",
+        do="ask, then pass --consent with --keep-audio, or leave out --keep-audio",
+        code="no_consent",
+    )
+
+
+def changed_meanwhile(member: str) -> SpkidError:
+    return SpkidError(
+        f"a profile of {member!r} that was changed meanwhile",
+        expected="the clips that were read a moment ago",
+        do="try again",
+        code="changed_meanwhile",
+    )
+
+
 def already_enrolled(member: str) -> SpkidError:
     return SpkidError(
         f"a clip that {member!r} is enrolled with already",

@@ -5,13 +5,15 @@ Each change is one transaction. Nothing is written before a person's consent is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from enrollment.database import Database, open_database
+from enrollment.kept_audio import Vault
 from enrollment.profile import (
     MAX_EXEMPLARS,
     Change,
@@ -30,21 +32,27 @@ from enrollment.records import (
     household_id_of,
     household_names,
     insert_exemplar,
+    keep_audio,
     log,
     now,
     read_members,
+    record_consent,
 )
 from enrollment.refusals import (
     already_enrolled,
+    changed_meanwhile,
     no_clip,
     no_member,
     not_unit,
     profile_full,
 )
+from enrollment.schema import consents as consent_rows
 from enrollment.schema import exemplars as exemplar_rows
 from enrollment.schema import households as household_rows
+from enrollment.schema import kept_audio, operations
 from enrollment.schema import members as member_rows
-from enrollment.schema import operations
+
+NO_RECORDINGS: Mapping[str, bytes] = MappingProxyType({})
 
 
 class Store:
@@ -54,11 +62,14 @@ class Store:
     ----------
     place : str
         The file, or the server's address without its password.
+    index_folder : Path
+        Where an index may keep its files; each deletion takes the whole folder.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.place = database.place
+        self.index_folder = database.index_folder
 
     @classmethod
     def open(cls, place: str | Path, *, create: bool = True) -> Store:
@@ -98,6 +109,8 @@ class Store:
         *,
         model: str,
         consent: Consent | None,
+        recordings: Mapping[str, bytes] = NO_RECORDINGS,
+        vault: Vault | None = None,
     ) -> Member:
         """Add ``exemplars`` to a member, made with its household where new; returns the member.
 
@@ -105,6 +118,8 @@ class Store:
         ----------
         consent : Consent or None
             What a new member agreed to; one who is enrolled has agreed already.
+        recordings : mapping of digest to FLAC file
+            Clips to keep, sealed with ``vault``; the person must have agreed to that.
 
         Raises
         ------
@@ -119,6 +134,8 @@ class Store:
 
         def work(connection: Connection) -> Member:
             household_id, member_id = ensure_member(connection, household, member, model, consent)
+            if consent is not None and consent.audio_text:
+                record_consent(connection, member_id, "audio", consent.audio_text, consent)
             owners = clip_owners(connection, household_id)
             n_enrolled = sum(owner == member_id for owner, _ in owners.values())
             if n_enrolled + len(exemplars) > MAX_EXEMPLARS:
@@ -127,10 +144,56 @@ class Store:
                 if exemplar.digest in owners:
                     raise already_enrolled(owners[exemplar.digest][1])
                 owners[exemplar.digest] = member_id, member
-                insert_exemplar(connection, household_id, member_id, exemplar)
+                exemplar_id = insert_exemplar(connection, household_id, member_id, exemplar)
+                if vault is not None and exemplar.digest in recordings:
+                    recording = recordings[exemplar.digest]
+                    keep_audio(connection, member_id, exemplar_id, recording, vault)
             return next(who for who in read_members(connection, household) if who.name == member)
 
         return self._database.write(work)
+
+    def replace(
+        self,
+        member: Member,
+        exemplars: Sequence[Exemplar],
+        *,
+        model: str,
+        recordings: Mapping[str, bytes],
+        vault: Vault,
+    ) -> None:
+        """Put ``exemplars`` of another ``model`` in the place of all of ``member``'s.
+
+        The household's own calibration goes: it belongs to the old model.
+
+        Raises
+        ------
+        SpkidError
+            If the member's clips are not those of ``member`` any more. Nothing is changed then.
+        """
+
+        def work(connection: Connection) -> None:
+            household_id = household_id_of(connection, member.household)
+            now_there = [
+                who for who in read_members(connection, member.household) if who.name == member.name
+            ]
+            ids = [clip.id for clip in member.exemplars]
+            if not now_there or [clip.id for clip in now_there[0].exemplars] != ids:
+                raise changed_meanwhile(member.name)
+            own = (member_rows.c.household_id == household_id) & (member_rows.c.name == member.name)
+            member_id = connection.execute(select(member_rows.c.id).where(own)).scalar_one()
+            for exemplar_id in ids:
+                delete_exemplar(connection, household_id, member_id, exemplar_id)
+            connection.execute(update(member_rows).where(own).values(model=model))
+            for exemplar in exemplars:
+                exemplar_id = insert_exemplar(connection, household_id, member_id, exemplar)
+                recording = recordings[exemplar.digest]
+                keep_audio(connection, member_id, exemplar_id, recording, vault)
+            row = update(household_rows).where(household_rows.c.id == household_id)
+            connection.execute(row.values(calibration=None))
+            log(connection, "calibrated", household_id)
+
+        self._database.write(work)
+        self._database.scrub()
 
     def forget(
         self, household: str, member: str | None = None, *, clips: Sequence[int] | None = None
@@ -206,6 +269,34 @@ class Store:
             log(connection, "calibrated", household_id)
 
         self._database.write(work)
+
+    def consents(self, household: str, member: str) -> dict[str, Consent]:
+        """What a member agreed to: ``voice``, and ``audio`` where clips are kept."""
+        query = (
+            select(consent_rows)
+            .join(member_rows)
+            .join(household_rows)
+            .where(household_rows.c.name == household, member_rows.c.name == member)
+        )
+        rows = self._database.read(lambda connection: connection.execute(query).all())
+        return {
+            row.subject: Consent(row.given_by, row.version, row.text, given_at=row.given_at)
+            for row in rows
+        }
+
+    def recording(self, exemplar_id: int, vault: Vault) -> bytes | None:
+        """The kept clip as a FLAC file; None where it was not kept.
+
+        Raises
+        ------
+        SpkidError
+            If the key does not open it.
+        """
+        query = select(kept_audio.c.sealed).where(kept_audio.c.exemplar_id == exemplar_id)
+        sealed = self._database.read(
+            lambda connection: connection.execute(query).scalar_one_or_none()
+        )
+        return None if sealed is None else vault.open(sealed, exemplar_id=exemplar_id)
 
     def last_sequence(self) -> int:
         """The number of the latest change; 0 before the first."""
