@@ -88,6 +88,7 @@ class Database:
                     if begin == "none":
                         options["isolation_level"] = "AUTOCOMMIT"
                     connection.execution_options(**options)
+                    connection.begin()
                     result = work(connection)
                     committing = begin == "write"
                     connection.commit()
@@ -181,7 +182,7 @@ def _file(path: Path, *, create: bool) -> Database:
 def _server(address: str) -> Database:
     try:
         url = make_url(address)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise _bad_address("a store's address that cannot be read") from error
     place = url.render_as_string(hide_password=True)
     if url.drivername not in ("postgresql", "postgresql+psycopg"):

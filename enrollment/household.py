@@ -72,22 +72,27 @@ class Household:
         self.encoder = encoder if encoder is not None else SpeakerEncoder.load()
         self.calibration = calibration if calibration is not None else Calibration.load()
         check_same_model(self.encoder, self.calibration)
+        self._seen: tuple[int, list[Member]] | None = None  # the members as of a log sequence
 
     def members(self) -> list[Member]:
-        """The members in order of names.
+        """The members in order of names; read again whenever the store's log has grown.
 
         Raises
         ------
         SpkidError
             If the household is unknown or a profile comes from another model.
         """
+        sequence = self.store.last_sequence()
+        if self._seen is not None and self._seen[0] == sequence:
+            return list(self._seen[1])
         members = self.store.members(self.name)
         if not members:
             raise no_household(self.name, self.store.households())
         for member in members:
             if member.model != self.encoder.fingerprint:
                 raise other_model(member.name, member.model, self.encoder.fingerprint)
-        return members
+        self._seen = sequence, members
+        return list(members)
 
     def enroll(
         self,

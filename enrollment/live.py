@@ -6,28 +6,31 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from enrollment.profile import ENROL_SPEECH_S
 from spkid.audio import Waveform, as_waveform
 from spkid.speech import CHUNK_S, CHUNK_SAMPLES, SPEECH_PROBABILITY
 
 PAUSE_S = 0.5
-SHORTEST_SPEECH_S = 0.6
 ENOUGH_SPEECH_S = 6.0  # cut here even without a pause
 MARGIN_CHUNKS = 10  # of silence kept before the first speech, 0.3 s
 
 
-def live_clips(chunks: Iterable[Waveform]) -> Iterator[Waveform]:
-    """Clips of one stretch of speech each, as soon as the speaker pauses.
+def live_clips(
+    chunks: Iterable[Waveform], *, min_speech_s: float = ENROL_SPEECH_S
+) -> Iterator[Waveform]:
+    """Clips with enough speech each, as soon as the speaker pauses.
 
     Parameters
     ----------
     chunks : iterable of float arrays ``[samples]``
         Consecutive audio at 16 kHz, in pieces of any length.
+    min_speech_s : float
+        A pause before this much speech does not cut; its silence is shortened.
 
     Yields
     ------
     array ``[samples]``
-        With at least 0.6 s of speech and half a second of silence after it, or cut at six
-        seconds of speech, or where the stream ends.
+        Up to a pause of half a second, to six seconds of speech, or to the end of the stream.
 
     Raises
     ------
@@ -45,13 +48,14 @@ def live_clips(chunks: Iterable[Waveform]) -> Iterator[Waveform]:
             n_speech, n_silent = n_speech + 1, 0
         else:
             n_silent += 1
-        if n_speech * CHUNK_S < SHORTEST_SPEECH_S:
-            if n_silent * CHUNK_S >= PAUSE_S:  # a cough, or nothing: forget it
-                collected, n_speech = collected[-MARGIN_CHUNKS:], 0
-        elif n_silent * CHUNK_S >= PAUSE_S or n_speech * CHUNK_S >= ENOUGH_SPEECH_S:
+        is_pause = n_silent * CHUNK_S >= PAUSE_S
+        speech_s = n_speech * CHUNK_S
+        if speech_s >= ENOUGH_SPEECH_S or (is_pause and speech_s >= min_speech_s):
             yield np.concatenate(collected)
             collected, n_speech, n_silent = [], 0, 0
-    if n_speech * CHUNK_S >= SHORTEST_SPEECH_S:
+        elif is_pause:
+            collected = collected[:-1] if n_speech else collected[-MARGIN_CHUNKS:]
+    if n_speech * CHUNK_S >= min_speech_s:
         yield np.concatenate(collected)
 
 

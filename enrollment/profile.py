@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -77,7 +78,7 @@ class Member:
         """Seconds of speech over all exemplars."""
         return sum(exemplar.speech_s for exemplar in self.exemplars)
 
-    @property
+    @cached_property
     def vector(self) -> NDArray[np.float64]:
         """Unit mean of the exemplars, ``[dim]``."""
         return profile_vector([exemplar.vector for exemplar in self.exemplars])

@@ -274,7 +274,7 @@ class Store:
         """What a member agreed to: ``voice``, and ``audio`` where clips are kept."""
         query = (
             select(consent_rows)
-            .join(member_rows)
+            .join_from(consent_rows, member_rows)
             .join(household_rows)
             .where(household_rows.c.name == household, member_rows.c.name == member)
         )
