@@ -20,7 +20,9 @@ FLOORS = [
     {"truncation", "audio", "speech", "manifest"},
     {"embedder", "clips"},
     {"calibration", "scoring", "trials", "homes", "evaluation", "embedding_run"},
-    {"bootstrap", "audit", "report"},
+    {"bootstrap", "audit", "speaker_errors", "speaker_metadata"},
+    {"cohorts", "cohort_tree"},
+    {"report"},
 ]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 UPPER = ("spkid.training.", "spkid.cli.")

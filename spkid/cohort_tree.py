@@ -1,0 +1,245 @@
+"""The honest cohort tree: regions of any metadata in which the errors differ, as rules.
+
+After Trinh et al. (2022), who split longitude and latitude where the error differs most. Here
+any column splits, and the tree is honest: grown on one half of the speakers, read on the other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from spkid.audit import MIN_SPEAKERS
+from spkid.errors import SpkidError
+from spkid.speaker_errors import (
+    Contrast,
+    SpeakerErrors,
+    contrast,
+    deviations,
+    halves,
+    speaker_errors,
+)
+from spkid.speaker_metadata import as_numbers, by_speaker
+
+MAX_DEPTH = 3
+MAX_CUTS = 16  # places tried on a scale of numbers, at its quantiles
+LEAST_DEVIATIONS = 2.0  # a smaller difference, in its own deviations, is no reason to split
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One side of a split: numbers ``<=`` or ``>`` a limit, or one of some categories.
+
+    ``or_unknown``: speakers whose value is unknown go to this side.
+    """
+
+    column: str
+    limit: float | None
+    below: bool
+    values: tuple[str, ...]
+    or_unknown: bool
+
+    def __str__(self) -> str:
+        if self.limit is not None:
+            words = f"{self.column} {'at most' if self.below else 'above'} {self.limit:g}"
+        else:
+            words = f"{self.column} is {' or '.join(self.values)}"
+        return f"{words} or unknown" if self.or_unknown else words
+
+    def holds(self, table: pd.DataFrame) -> Mask:
+        """For each row of ``table`` whether the condition holds."""
+        values = table[self.column]
+        unknown = (values == "").to_numpy()
+        if self.limit is None:
+            inside = values.isin(self.values).to_numpy()
+        else:
+            numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64)
+            inside = numbers <= self.limit if self.below else numbers > self.limit
+        return np.where(unknown, self.or_unknown, inside)
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A region: all ``conditions`` hold. ``read`` are its figures on the other half."""
+
+    conditions: tuple[Condition, ...]
+    n_grown: int
+    error_grown: float
+    read: Contrast
+    speakers: tuple[str, ...]
+
+    @property
+    def rule(self) -> str:
+        return " and ".join(map(str, self.conditions)) or "everybody"
+
+
+@dataclass(frozen=True)
+class CohortTree:
+    """``leaves`` with the largest error on the read half first, unread ones last."""
+
+    columns: tuple[str, ...]
+    leaves: tuple[Leaf, ...]
+    n_grown: int
+    n_read: int
+    seed: int
+
+
+def grow_tree(
+    trials: pd.DataFrame,
+    threshold: float,
+    metadata: pd.DataFrame,
+    columns: list[str],
+    *,
+    n_resamples: int = 300,
+    seed: int = 0,
+) -> CohortTree:
+    """Grow on one half of the speakers, read every leaf on the other.
+
+    Parameters
+    ----------
+    trials : DataFrame
+        ``enroll_speaker``, ``test_speaker``, ``score``, ``label``.
+    threshold : float
+        The shared threshold.
+    metadata : DataFrame
+        A row a speaker or a clip, with ``speaker`` and ``columns``.
+
+    Raises
+    ------
+    SpkidError
+        If a column is missing or there are fewer than four times ``MIN_SPEAKERS`` speakers.
+    """
+    tried = np.sort(pd.unique(trials[["enroll_speaker", "test_speaker"]].to_numpy().ravel()))
+    if len(tried) < 4 * MIN_SPEAKERS:
+        raise SpkidError(
+            f"{len(tried)} speakers",
+            expected=f"{4 * MIN_SPEAKERS} or more: half grows the tree, half reads it",
+            do="give more speakers, or leave out the tree",
+        )
+    table = by_speaker(metadata, columns, tried)
+    grown = halves(len(tried), seed=seed)
+    errors = [
+        speaker_errors(trials, threshold, tried[half], n_resamples=n_resamples, seed=seed)
+        for half in (grown, ~grown)
+    ]
+    regions = _split(table[grown], errors[0], np.ones(grown.sum(), dtype=bool), ())
+    leaves = []
+    for steps, inside in regions:
+        conditions = _tightest(steps)
+        everywhere = _region(table, conditions)
+        leaves.append(
+            Leaf(
+                conditions=conditions,
+                n_grown=int(inside.sum()),
+                error_grown=float(errors[0].errors(inside)[0, 0]),
+                read=contrast(
+                    errors[1],
+                    everywhere[~grown],
+                    min_speakers=MIN_SPEAKERS,
+                    n_comparisons=len(regions),
+                ),
+                speakers=tuple(tried[everywhere]),
+            )
+        )
+    leaves.sort(key=lambda leaf: np.nan_to_num(leaf.read.difference, nan=-np.inf), reverse=True)
+    sizes = int(grown.sum()), int((~grown).sum())
+    return CohortTree(tuple(columns), tuple(leaves), *sizes, seed)
+
+
+def _tightest(steps: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """The steps down to a leaf without those that a later one on the same column covers."""
+    last = {(step.column, step.limit is None or step.below): step for step in steps}
+    keep_unknown = {
+        step.column: all(other.or_unknown for other in steps if other.column == step.column)
+        for step in steps
+    }
+    return tuple(
+        dataclasses.replace(step, or_unknown=keep_unknown[step.column]) for step in last.values()
+    )
+
+
+def _region(table: pd.DataFrame, conditions: tuple[Condition, ...]) -> Mask:
+    inside = np.ones(len(table), dtype=bool)
+    for condition in conditions:
+        inside &= condition.holds(table)
+    return inside
+
+
+def _split(
+    table: pd.DataFrame, errors: SpeakerErrors, inside: Mask, conditions: tuple[Condition, ...]
+) -> list[tuple[tuple[Condition, ...], Mask]]:
+    """Leaves under ``inside``: the conditions that lead to each, and its speakers."""
+    pairs = _candidates(table, errors, inside) if len(conditions) < MAX_DEPTH else []
+    sides = [(pair[0].holds(table) & inside, pair[1].holds(table) & inside) for pair in pairs]
+    large = [min(left.sum(), right.sum()) >= MIN_SPEAKERS for left, right in sides]
+    pairs = [pair for pair, is_large in zip(pairs, large, strict=True) if is_large]
+    sides = [side for side, is_large in zip(sides, large, strict=True) if is_large]
+    if not pairs:
+        return [(conditions, inside)]
+    left, right = (errors.errors([side[which] for side in sides]) for which in (0, 1))
+    difference = left - right
+    deviation = deviations(difference[1:])
+    clear = np.abs(np.divide(difference[0], deviation, out=0 * deviation, where=deviation > 0))
+    clear = np.nan_to_num(clear)
+    best = int(np.argmax(clear))
+    if clear[best] < LEAST_DEVIATIONS:
+        return [(conditions, inside)]
+    return [
+        leaf
+        for condition, side in zip(pairs[best], sides[best], strict=True)
+        for leaf in _split(table, errors, side, (*conditions, condition))
+    ]
+
+
+def _candidates(
+    table: pd.DataFrame, errors: SpeakerErrors, inside: Mask
+) -> list[tuple[Condition, Condition]]:
+    """Both sides of every split worth trying; unknown values go to the side that is larger."""
+    pairs = []
+    for column in table.columns:
+        values = table[column][inside]
+        known = values[values != ""]
+        some_unknown = bool((table[column] == "").any())
+        numbers = as_numbers(values)
+        if numbers is not None:
+            cuts = np.unique(
+                np.nanquantile(numbers, np.linspace(0, 1, MAX_CUTS + 2)[1:-1], method="lower")
+            )
+            for limit in cuts:
+                low = bool((numbers <= limit).sum() >= (numbers > limit).sum())
+                pairs.append(
+                    (
+                        Condition(column, float(limit), True, (), some_unknown and low),
+                        Condition(column, float(limit), False, (), some_unknown and not low),
+                    )
+                )
+            continue
+        for chosen, others in _divisions(table[column], known, errors, inside):
+            first = bool(known.isin(chosen).sum() >= known.isin(others).sum())
+            pairs.append(
+                (
+                    Condition(column, None, False, chosen, some_unknown and first),
+                    Condition(column, None, False, others, some_unknown and not first),
+                )
+            )
+    return pairs
+
+
+def _divisions(
+    values: pd.Series, known: pd.Series, errors: SpeakerErrors, inside: Mask
+) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Categories ordered by error and cut at each place (Breiman et al., 1984)."""
+    names = sorted(set(known))
+    if len(names) < 2:
+        return []
+    own = errors.errors([(values == name).to_numpy() & inside for name in names])[0]
+    order = [names[place] for place in np.argsort(np.nan_to_num(own, nan=np.nanmean(own)))]
+    return [
+        (tuple(sorted(order[cut:])), tuple(sorted(order[:cut]))) for cut in range(1, len(order))
+    ]
