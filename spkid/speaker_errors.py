@@ -162,9 +162,8 @@ def contrast(
     mean = (match + non_match) / 2
     difference = mean[:, 0] - mean[:, 1]
     tail = 0.025 / n_comparisons
-    reach = (
-        stats.t.ppf(1 - tail, min(n_speakers, n_others) - 1) * deviations(difference[1:, None])[0]
-    )
+    spread = deviations(difference[1:, None])[0]
+    reach = stats.t.ppf(1 - tail, min(n_speakers, n_others) - 1) * spread
     return Contrast(
         n_speakers=n_speakers,
         n_others=n_others,

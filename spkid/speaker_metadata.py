@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -61,7 +62,7 @@ def in_words(values: pd.Series) -> pd.Series:
         return values.astype(str)
     edges = np.unique(np.nanquantile(numbers, np.linspace(0, 1, N_BINS + 1)))
     cut = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, len(edges) - 2)
-    names = [f"{low:g} to {high:g}" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    names = [f"{low:g} to {high:g}" for low, high in itertools.pairwise(edges)]
     words = np.array([*names, ""])[np.where(numbers.isna(), len(names), cut)]
     return pd.Series(words, index=values.index)
 
