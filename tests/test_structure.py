@@ -20,7 +20,17 @@ FLOORS = [
     {"truncation", "audio", "speech", "manifest"},
     {"embedder", "clips"},
     {"calibration", "scoring", "trials", "homes", "evaluation", "embedding_run"},
-    {"bootstrap", "audit", "report"},
+    {
+        "bootstrap",
+        "figures",
+        "grouping",
+        "fairness",
+        "differences",
+        "audit_result",
+        "group_tables",
+        "audit",
+        "report",
+    },
 ]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 UPPER = ("spkid.training.", "spkid.cli.")
