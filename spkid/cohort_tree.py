@@ -22,6 +22,7 @@ from spkid.speaker_errors import (
     deviations,
     halves,
     speaker_errors,
+    speakers_of,
 )
 from spkid.speaker_metadata import as_numbers, by_speaker
 
@@ -115,7 +116,7 @@ def grow_tree(
     SpkidError
         If a column is missing or there are fewer than four times ``MIN_SPEAKERS`` speakers.
     """
-    tried = np.sort(pd.unique(trials[["enroll_speaker", "test_speaker"]].to_numpy().ravel()))
+    tried = speakers_of(trials)
     if len(tried) < 4 * MIN_SPEAKERS:
         raise SpkidError(
             f"{len(tried)} speakers",

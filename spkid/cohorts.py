@@ -21,6 +21,7 @@ from spkid.speaker_errors import (
     deviations,
     halves,
     speaker_errors,
+    speakers_of,
 )
 
 MAX_COHORTS = 12
@@ -197,8 +198,7 @@ def discover(
             expected="a share above 0 and at most 0.5",
             do="give for example 0.1",
         )
-    tried = pd.unique(trials[["enroll_speaker", "test_speaker"]].to_numpy().ravel())
-    of_tried = clips["speaker"].isin(tried).to_numpy()
+    of_tried = clips["speaker"].isin(speakers_of(trials)).to_numpy()
     clips, vectors = clips[of_tried].reset_index(drop=True), vectors[of_tried]
     if clips["speaker"].nunique() < 4 * MIN_SPEAKERS:
         raise SpkidError(

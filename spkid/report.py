@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from spkid.audit import MIN_SPEAKERS, RATES, Audit, ColumnAudit, sentence
+from spkid.audit import MIN_SPEAKERS, RATES
+from spkid.audit_result import Audit, GroupAudit
 
 SHOWN = (RATES[1], RATES[0], RATES[2])  # rejections first: what a member feels
 COLOURS = ("#2f6690", "#d1495b", "#edae49", "#66a182", "#8d6a9f", "#5d6678")
@@ -65,9 +66,9 @@ def _tidy(axes: Any) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def rates_figure(audit: ColumnAudit) -> Any:
+def rates_figure(audit: GroupAudit) -> Any:
     """Three panels of rates by group with their intervals."""
-    judged = audit.table.dropna(subset=[RATES[1]])
+    judged = audit.groups.dropna(subset=[RATES[1]])
     figure = new_figure(8.5, 1.1 + 0.32 * len(judged))
     panels = figure.subplots(1, 3, sharey=True)
     titles = ("own rejected (FNMR), %", "strangers accepted (FMR), %", "EER, own threshold, %")
@@ -100,7 +101,7 @@ def distribution_figure(audit: Audit, column: str, groups: Sequence[str]) -> Any
             scores = part["score"][part["label"] == label]
             if len(scores):
                 axes.hist(scores, edges, density=True, color=colour, alpha=0.55, label=name)
-        axes.axvline(audit.threshold, color="#1d2433", linewidth=1)
+        axes.axvline(audit.threshold.value, color="#1d2433", linewidth=1)
         axes.set_yticks([])
         axes.set_ylabel(group, rotation=0, ha="right", va="center")
         _tidy(axes)
@@ -109,41 +110,51 @@ def distribution_figure(audit: Audit, column: str, groups: Sequence[str]) -> Any
     return to_svg(figure)
 
 
+RATE_WORDS = {
+    "false_match_rate": "strangers' clips are accepted",
+    "false_non_match_rate": "own clips are rejected",
+}
+
+
 def verdict(audit: Audit) -> list[str]:
-    """The audit in a few plain sentences, the certain gaps at the shared threshold first."""
-    found = [
-        (gap, section.column)
-        for section in audit.columns
-        for gap in section.gaps
-        if gap.rate != "equal_error_rate"
-    ]
-    found.sort(key=lambda item: (not item[0].certain, -item[0].difference))
-    lines = [sentence(gap, column) for gap, column in found[:3]]
-    if not lines:
-        lines = [f"No column has two groups of {MIN_SPEAKERS} speakers: no verdict."]
-    return lines
+    """The audit in a few plain sentences, the certain differences at the shared threshold first."""
+    found = audit.notable()
+    lines = []
+    for row in found[found["figure"].isin(RATE_WORDS)].head(3).itertuples():
+        others = row.value - row.difference
+        doubt = "" if row.certain else ": these data do not show that the difference is real"
+        lines.append(
+            f"By {row.grouping}, {100 * row.value:.1f} % of {RATE_WORDS[row.figure]} for "
+            f"{row.group!r} against {100 * others:.1f} % for the others "
+            f"({100 * row.difference:+.1f} points, 95 % interval {100 * row.low:+.1f} to "
+            f"{100 * row.high:+.1f}){doubt}."
+        )
+    return lines or [f"No column has two groups of {MIN_SPEAKERS} speakers: no verdict."]
 
 
 def audit_record(audit: Audit) -> dict[str, Any]:
     """The audit's figures as plain values, for JSON."""
     return {
         "threshold": audit.threshold,
-        "target_false_match_rate": audit.target_false_match_rate,
-        "overall": audit.overall.to_dict(),
+        "overall": audit.overall.to_dict("records"),
         "n_trials": len(audit.trials),
         "n_unmatched": audit.n_unmatched,
         "n_resamples": audit.n_resamples,
         "seed": audit.seed,
         "verdict": verdict(audit),
-        "columns": [
+        "notes": audit.notes,
+        "groupings": [
             {
-                "column": section.column,
+                "name": section.name,
+                "columns": section.columns,
+                "side": section.side,
                 "n_unknown": section.n_unknown,
                 "n_across": section.n_across,
-                "groups": section.table.to_dict("records"),
-                "gaps": [{**vars(gap), "certain": gap.certain} for gap in section.gaps],
+                "groups": section.groups.to_dict("records"),
+                "measures": section.measures.to_dict("records"),
+                "differences": section.differences.to_dict("records"),
             }
-            for section in audit.columns
+            for section in audit.groupings
         ],
     }
 
@@ -151,8 +162,9 @@ def audit_record(audit: Audit) -> dict[str, Any]:
 def write_audit_page(audit: Audit, path: Path, *, title: str) -> None:
     """One HTML page with the tables, plots and method of ``audit``."""
     sections = []
-    for section in audit.columns:
-        worst = {gap.worst for gap in section.gaps if gap.rate == RATES[1] and gap.difference > 0}
+    for section in audit.groupings:
+        gaps = section.measures[section.measures["measure"] == "gap"].set_index("figure")
+        worst = set(gaps["worst"][(gaps.index == RATES[1]) & (gaps["value"] > 0)])
         rows = [
             {
                 "group": row["group"],
@@ -162,39 +174,37 @@ def write_audit_page(audit: Audit, path: Path, *, title: str) -> None:
                 "worst": row["group"] in worst,
                 "cells": [_cell(row, rate) for rate in SHOWN],
             }
-            for row in section.table.to_dict("records")
+            for row in section.groups.to_dict("records")
         ]
-        judged = list(section.table.dropna(subset=[RATES[1]])["group"])
+        judged = list(section.groups.dropna(subset=[RATES[1]])["group"])
         figures = []
         if judged:
             figures = [
                 {"svg": rates_figure(section), "caption": "Rates with 95 % intervals."},
                 {
-                    "svg": distribution_figure(audit, section.column, judged),
+                    "svg": distribution_figure(audit, section.name, judged),
                     "caption": "Scores by group, at most six groups.",
                 },
             ]
         note = (
             f"{section.n_across} trials across groups and {section.n_unknown} trials without a "
-            f"known {section.column} are left out of the rows."
+            f"known {section.name} are left out of the rows."
         )
-        sections.append({"column": section.column, "rows": rows, "note": note, "figures": figures})
-    overall = audit.overall
+        sections.append({"column": section.name, "rows": rows, "note": note, "figures": figures})
+    overall = audit.overall.set_index("figure")["value"]
     lead = (
         f"{len(audit.trials)} trials. Overall: {percent(overall[RATES[1]])} of own clips rejected "
         f"and {percent(overall[RATES[0]])} of strangers' clips accepted at the shared threshold "
-        f"{audit.threshold:.3f}; equal error rate {percent(overall[RATES[2]])}."
+        f"{audit.threshold.value:.3f}; equal error rate {percent(overall[RATES[2]])}."
     )
     method = [
-        "One shared threshold is used for everybody, as one device would: the one that accepts "
-        f"{percent(audit.target_false_match_rate)} of all strangers' trials. The equal error "
-        "rate is taken at each group's own threshold and hides a shift of the group's scores.",
-        "A trial counts for a group when both its sides belong to it. Intervals come from "
-        f"{audit.n_resamples} resamplings of speakers (seed {audit.seed}) at the fixed shared "
-        "threshold. The interval of a gap is that of the worst group minus the best as found; "
-        "with many groups, some gap looks large by chance.",
-        f"A group of fewer than {MIN_SPEAKERS} speakers gets its counts and no rates. "
-        f"{audit.n_unmatched} trials were not described by the metadata.",
+        "One shared threshold is used for everybody, as one device would. The equal error rate "
+        "is taken at each group's own threshold and hides a shift of the group's scores.",
+        "A trial counts for a group when both its sides belong to it. Intervals hold speakers, "
+        "not trials, for what might have been drawn otherwise; differences are corrected for "
+        "the number of groups (Holm).",
+        f"A group of fewer than {MIN_SPEAKERS} speakers gets its counts and no rates.",
+        *audit.notes,
     ]
     render(
         "audit.html",

@@ -59,6 +59,12 @@ def _share(hits: Floats, total: Floats) -> Floats:
     return np.divide(hits, total, out=np.full_like(hits, np.nan), where=total > 0)
 
 
+def speakers_of(trials: pd.DataFrame) -> NDArray[np.object_]:
+    """Names of all speakers of ``trials`` (``enroll_speaker``, ``test_speaker``), sorted."""
+    sides = (set(trials[f"{side}_speaker"].unique()) for side in ("enroll", "test"))
+    return np.array(sorted(set().union(*sides)), dtype=object)
+
+
 def speaker_errors(
     trials: pd.DataFrame,
     threshold: float,
@@ -78,7 +84,8 @@ def speaker_errors(
 
     names = np.asarray(speakers, dtype=object)
     index = pd.Index(names)
-    enroll, test = (index.get_indexer(trials[f"{side}_speaker"]) for side in ("enroll", "test"))
+    sides = [trials[f"{side}_speaker"].astype("category").cat for side in ("enroll", "test")]
+    enroll, test = (index.get_indexer(side.categories)[side.codes] for side in sides)
     inside = (enroll >= 0) & (test >= 0)
     enroll, test = enroll[inside], test[inside]
     label = trials["label"].to_numpy()[inside]

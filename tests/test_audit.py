@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spkid.audit import MIN_SPEAKERS, RATES, audit_scores, sentence
+from spkid.audit import MIN_SPEAKERS, RATES, audit_scores
 from spkid.errors import SpkidError
 from spkid.metrics import equal_error_rate
 

@@ -16,13 +16,25 @@ import spkid
 PACKAGES = [Path(spkid.__file__).parent, Path(enrollment.__file__).parent]
 MODULES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))
 FLOORS = [
-    {"errors", "config", "metrics"},
+    {"errors", "config", "metrics", "plain"},
     {"truncation", "audio", "speech", "manifest"},
     {"embedder", "clips"},
     {"calibration", "scoring", "trials", "homes", "evaluation", "embedding_run"},
-    {"bootstrap", "audit", "speaker_errors", "speaker_metadata"},
-    {"cohorts", "cohort_tree"},
-    {"report"},
+    {
+        "bootstrap",
+        "figures",
+        "grouping",
+        "fairness",
+        "differences",
+        "audit_result",
+        "group_tables",
+        "audit",
+    },
+    {"speaker_errors", "speaker_metadata"},
+    {"cohorts", "cohort_tree", "conditions", "report"},
+    {"findings", "comparison"},
+    {"audit_words", "audit_plots", "audit_record"},
+    {"audit_page"},
 ]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 UPPER = ("spkid.training.", "spkid.cli.")

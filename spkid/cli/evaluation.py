@@ -188,13 +188,13 @@ def audit(
     from spkid.report import audit_record, verdict, write_audit_page
     from spkid.trials import read_scores
 
-    columns = [column.strip() for column in by.split(",") if column.strip()]
-    if not columns:
+    groupings = [text.strip() for text in by.split(",") if text.strip()]
+    if not groupings:
         raise SpkidError(f"--by {by!r}", expected="column names", do="give e.g. gender,age_group")
     result = audit_scores(
         read_scores(scores),
-        read_manifest(metadata, required=("speaker", *columns)),
-        columns,
+        read_manifest(metadata, required=("speaker",)),
+        groupings,
         false_match_rate=fmr,
     )
     try:
@@ -208,7 +208,7 @@ def audit(
     if as_json:
         print_json(audit_record(result))
         return
-    for section in result.columns:
+    for section in result.groupings:
         rows = [
             (
                 row["group"],
@@ -219,10 +219,12 @@ def audit(
                 percent(row["false_match_rate"]),
                 percent(row["equal_error_rate"]),
             )
-            for row in section.table.to_dict("records")
+            for row in section.groups.to_dict("records")
         ]
         header = ("group", "speakers", "own", "strangers", "FNMR", "FMR", "EER, own threshold")
-        print_table(f"By {section.column}, shared threshold {result.threshold:.3f}", header, rows)
-    for line in verdict(result):
+        print_table(
+            f"By {section.name}, shared threshold {result.threshold.value:.3f}", header, rows
+        )
+    for line in (*verdict(result), *result.notes):
         say(line)
     say(f"Page: {out / 'audit.html'}")
