@@ -28,6 +28,7 @@ from spkid.speaker_metadata import as_numbers, by_speaker
 
 MAX_DEPTH = 3
 MAX_CUTS = 16  # places tried on a scale of numbers, at its quantiles
+MIN_IN_CATEGORY = 5  # growing speakers; a rarer category is one of the others
 LEAST_DEVIATIONS = 2.0  # a smaller difference, in its own deviations, is no reason to split
 
 Mask = NDArray[np.bool_]
@@ -37,7 +38,8 @@ Mask = NDArray[np.bool_]
 class Condition:
     """One side of a split: numbers ``<=`` or ``>`` a limit, or one of some categories.
 
-    ``or_unknown``: speakers whose value is unknown go to this side.
+    ``or_unknown``: speakers whose value is unknown, or in a category that is too rare to be
+    judged, go to this side.
     """
 
     column: str
@@ -51,7 +53,8 @@ class Condition:
             words = f"{self.column} {'at most' if self.below else 'above'} {self.limit:g}"
         else:
             words = f"{self.column} is {' or '.join(self.values)}"
-        return f"{words} or unknown" if self.or_unknown else words
+        rest = " or unknown" if self.limit is not None else " or other"
+        return words + rest if self.or_unknown else words
 
     def holds(self, table: pd.DataFrame) -> Mask:
         """For each row of ``table`` whether the condition holds."""
@@ -123,13 +126,15 @@ def grow_tree(
             expected=f"{4 * MIN_SPEAKERS} or more: half grows the tree, half reads it",
             do="give more speakers, or leave out the tree",
         )
-    table = by_speaker(metadata, columns, tried)
     grown = halves(len(tried), seed=seed)
+    table = _with_common_categories(by_speaker(metadata, columns, tried), grown)
     errors = [
         speaker_errors(trials, threshold, tried[half], n_resamples=n_resamples, seed=seed)
         for half in (grown, ~grown)
     ]
-    regions = _split(table[grown], errors[0], np.ones(grown.sum(), dtype=bool), ())
+    has_unknown = {column for column in columns if (table[column] == "").any()}
+    everybody = np.ones(grown.sum(), dtype=bool)
+    regions = _split(table[grown], errors[0], everybody, (), has_unknown)
     leaves = []
     for steps, inside in regions:
         conditions = _tightest(steps)
@@ -153,6 +158,19 @@ def grow_tree(
     return CohortTree(tuple(columns), tuple(leaves), *sizes, seed)
 
 
+def _with_common_categories(table: pd.DataFrame, grown: Mask) -> pd.DataFrame:
+    """``table`` with categories of few growing speakers as unknown."""
+    columns = {}
+    for column in table.columns:
+        values = table[column]
+        if as_numbers(values) is None:
+            counts = values[grown].value_counts()
+            common = counts.index[counts >= MIN_IN_CATEGORY]
+            values = values.where(values.isin(common), "")
+        columns[column] = values
+    return pd.DataFrame(columns)
+
+
 def _tightest(steps: tuple[Condition, ...]) -> tuple[Condition, ...]:
     """The steps down to a leaf without those that a later one on the same column covers."""
     last = {(step.column, step.limit is None or step.below): step for step in steps}
@@ -173,10 +191,15 @@ def _region(table: pd.DataFrame, conditions: tuple[Condition, ...]) -> Mask:
 
 
 def _split(
-    table: pd.DataFrame, errors: SpeakerErrors, inside: Mask, conditions: tuple[Condition, ...]
+    table: pd.DataFrame,
+    errors: SpeakerErrors,
+    inside: Mask,
+    conditions: tuple[Condition, ...],
+    has_unknown: set[str],
 ) -> list[tuple[tuple[Condition, ...], Mask]]:
     """Leaves under ``inside``: the conditions that lead to each, and its speakers."""
-    pairs = _candidates(table, errors, inside) if len(conditions) < MAX_DEPTH else []
+    deep = len(conditions) >= MAX_DEPTH
+    pairs = [] if deep else _candidates(table, errors, inside, has_unknown)
     sides = [(pair[0].holds(table) & inside, pair[1].holds(table) & inside) for pair in pairs]
     large = [min(left.sum(), right.sum()) >= MIN_SPEAKERS for left, right in sides]
     pairs = [pair for pair, is_large in zip(pairs, large, strict=True) if is_large]
@@ -194,19 +217,19 @@ def _split(
     return [
         leaf
         for condition, side in zip(pairs[best], sides[best], strict=True)
-        for leaf in _split(table, errors, side, (*conditions, condition))
+        for leaf in _split(table, errors, side, (*conditions, condition), has_unknown)
     ]
 
 
 def _candidates(
-    table: pd.DataFrame, errors: SpeakerErrors, inside: Mask
+    table: pd.DataFrame, errors: SpeakerErrors, inside: Mask, has_unknown: set[str]
 ) -> list[tuple[Condition, Condition]]:
     """Both sides of every split worth trying; unknown values go to the side that is larger."""
     pairs = []
     for column in table.columns:
         values = table[column][inside]
         known = values[values != ""]
-        some_unknown = bool((table[column] == "").any())
+        some_unknown = column in has_unknown
         numbers = as_numbers(values)
         if numbers is not None:
             cuts = np.unique(

@@ -102,8 +102,24 @@ def test_categories_and_the_unknown_are_split_too():
     tree = grow_tree(trials, THRESHOLD, table, COLUMNS, n_resamples=100)
     worse = [leaf.rule for leaf in tree.leaves if leaf.read.low > 0]
     assert worse
-    assert all(rule.startswith("device is b or e") and "unknown" not in rule for rule in worse)
-    assert any(rule.endswith("or unknown") for rule in {leaf.rule for leaf in tree.leaves})
+    assert all(rule.startswith("device is b or e") and "other" not in rule for rule in worse)
+    assert any(rule.endswith("or other") for rule in {leaf.rule for leaf in tree.leaves})
+
+
+def test_rare_categories_and_values_unknown_on_one_half_only_belong_somewhere():
+    table = people(200, seed=6)
+    read = ~halves(200, seed=0)
+    table["gender"] = np.where(np.arange(200) % 2, "female", "male")
+    table.loc[np.flatnonzero(read)[:12], "gender"] = "unheard of"
+    table.loc[np.flatnonzero(~read)[:3], "gender"] = "rare"
+    trials = planted_trials((table["gender"] == "male").to_numpy(), drop=2, seed=6)
+    tree = grow_tree(trials, THRESHOLD, table, ["gender"], n_resamples=100)
+    rules = [leaf.rule for leaf in tree.leaves]
+    assert sorted(rules) in (
+        ["gender is female", "gender is male or other"],
+        ["gender is female or other", "gender is male"],
+    )
+    assert sum(len(leaf.speakers) for leaf in tree.leaves) == 200
 
 
 def test_a_condition_holds_for_what_it_says():

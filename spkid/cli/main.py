@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from spkid import __version__
-from spkid.cli import demo, evaluation, homes, training
+from spkid.cli import auditing, demo, evaluation, homes, training
 from spkid.cli.output import report_error
 from spkid.errors import SpkidError
 
@@ -46,7 +46,7 @@ for command in (
     evaluation.score,
     evaluation.evaluate,
     evaluation.households,
-    evaluation.audit,
+    auditing.audit,
 ):
     app.command()(command)
 for command in (training.train, training.export):
