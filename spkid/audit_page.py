@@ -120,7 +120,7 @@ def section_content(audit: Audit, section: GroupAudit) -> dict[str, Any]:
     if scores:
         distribution = distribution_plot(scores, audit.threshold.value)
         plots.append((distribution, "Scores, each kind by its own share."))
-    sides = "across groups and " if section.side == "both" else "across groups (none) and "
+    across = f"{section.n_across:,} trials across groups and " if section.side == "both" else ""
     return {
         "name": section.name,
         "header": [RATE_TITLES.get(rate.name, rate.words) for rate in rates],
@@ -133,8 +133,8 @@ def section_content(audit: Audit, section: GroupAudit) -> dict[str, Any]:
         ],
         "measures": measures_content(audit, section),
         "note": (
-            f"{section.n_across:,} trials {sides}{section.n_unknown:,} trials without a known "
-            f"{section.name} count for no row. Marked: certainly worse than the other groups, "
+            f"{across}{section.n_unknown:,} trials without a known {section.name} count for no "
+            "row. Marked: certainly worse than the other groups, "
             "as many questions as were asked taken into account."
         ),
         "plots": [{"svg": svg, "caption": caption} for svg, caption in plots],
@@ -214,7 +214,8 @@ def discovery_content(findings: Findings) -> dict[str, Any] | None:
                 "clips": list(typical["path"]),
             }
         )
-    over = findings.over_represented.head(8).to_dict("records")
+    over = findings.over_represented
+    over = over[over["low"] > 1].to_dict("records")
     return {
         "rows": rows,
         "read": contrast_words(found.read),
