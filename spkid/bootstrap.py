@@ -170,18 +170,20 @@ def speaker_draws(n_speakers: int, n_resamples: int, *, seed: int) -> NDArray[np
 
 
 def resampled_errors(effects: Floats, *, n_resamples: int, seed: int) -> Floats:
-    """Standardised errors ``[resamples, figures]`` of figures under resampled speakers.
+    """Standardised errors ``[figures, resamples]`` of figures under resampled speakers.
 
-    ``effects`` is ``[speakers, figures]``; figures that share speakers go up and down together.
-    A figure without a spread, or that is not known, has none.
+    ``effects`` is ``[figures, speakers]``; figures that share speakers go up and down together.
+    A figure without a spread has none.
     """
-    known = np.nan_to_num(effects)
-    length = np.sqrt(np.square(known).sum(axis=0))
-    unit = known / np.where(length > 0, length, 1)
-    n_a_time = max(1, 4_000_000 // max(1, len(unit)))
-    seeds = np.random.SeedSequence(seed).generate_state(-(-n_resamples // n_a_time))
-    parts = []
+    length = np.linalg.norm(effects, axis=1, keepdims=True)
+    unit = effects / np.where(length > 0, length, 1)
+    n_speakers = effects.shape[1]
+    n_a_time = max(1, 4_000_000 // n_speakers)
+    n_parts = -(-n_resamples // n_a_time)
+    seeds = np.random.SeedSequence(seed).generate_state(n_parts)
+    errors = np.empty((len(effects), n_resamples))
     for number, part_seed in enumerate(seeds):
-        n_now = min(n_a_time, n_resamples - number * n_a_time)
-        parts.append((speaker_draws(len(unit), n_now, seed=int(part_seed)) - 1.0) @ unit)
-    return np.concatenate(parts)
+        part = errors[:, number * n_a_time : (number + 1) * n_a_time]
+        draws = speaker_draws(n_speakers, part.shape[1], seed=int(part_seed))
+        part[:] = unit @ (draws - 1.0).T
+    return errors
