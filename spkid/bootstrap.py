@@ -97,6 +97,8 @@ class Estimate:
         How the figure moves, to first order, when a speaker is drawn once more.
     scale : str
         On which intervals are made: ``logit``, ``log`` or ``identity``.
+    optimism : float
+        How much too high ``value`` is on average; the interval lies around what is left.
     """
 
     value: float
@@ -104,6 +106,7 @@ class Estimate:
     degrees: int
     effects: Floats
     scale: Scale
+    optimism: float = 0.0
 
     def on_scale(self) -> tuple[float, float]:
         """Value and standard error on ``scale``.
@@ -113,7 +116,7 @@ class Estimate:
         error (or nothing else) was seen, so that 0 and 1 have an interval too.
         """
         if self.scale == "identity":
-            return self.value, self.standard_error
+            return self.value - self.optimism, self.standard_error
         if self.scale == "log":
             if self.value <= 0:
                 return np.nan, np.nan
@@ -126,9 +129,15 @@ class Estimate:
         return log_odds, float(1 / np.sqrt((n_like + 1) * share * (1 - share)))
 
     def interval(self) -> tuple[float, float]:
-        """95 %, by Student's t on ``scale``; NaN where it is not known."""
+        """95 %, by Student's t on ``scale``; NaN where it is not known.
+
+        A rate of 0 or 1 is that of as many independent trials as there are speakers.
+        """
         if np.isnan(self.standard_error):
             return np.nan, np.nan
+        if self.scale == "logit" and self.value in (0, 1):
+            reach = float(1 - 0.025 ** (1 / (self.degrees + 1)))
+            return (0.0, reach) if self.value == 0 else (1 - reach, 1.0)
         centre, error = self.on_scale()
         reach = t_quantile(self.degrees) * error
         low, high = (float(from_scale(centre + end, self.scale)) for end in (-reach, reach))
@@ -149,13 +158,15 @@ def from_scale(values: Floats | float, scale: Scale) -> Floats:
     return np.exp(values) if scale == "log" else np.asarray(values)
 
 
-def combined(value: float, scale: Scale, spreads: tuple[Spread, ...]) -> Estimate:
+def combined(
+    value: float, scale: Scale, spreads: tuple[Spread, ...], *, optimism: float = 0.0
+) -> Estimate:
     """The estimate of a figure from the spread of its target and of its impostor trials."""
     effects = np.sum([spread.effects for spread in spreads], axis=0)
     variance = np.square(effects).sum() - sum(spread.doubled for spread in spreads)
     variance = max(variance, sum(spread.least for spread in spreads))
     degrees = min(spread.n_speakers for spread in spreads) - 1
-    return Estimate(value, float(np.sqrt(variance)), degrees, effects, scale)
+    return Estimate(value, float(np.sqrt(variance)), degrees, effects, scale, optimism)
 
 
 def no_estimate(n_all: int, scale: Scale) -> Estimate:
