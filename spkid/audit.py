@@ -201,7 +201,9 @@ def _estimates(
                 residuals = (cost - cost.mean()) / len(cost)
                 spreads.append(kinds[kind].spread(residuals))
         scale = estimates[costed.name].scale
-        estimates[costed.name] = combined(costed.value, scale, tuple(spreads))
+        estimates[costed.name] = combined(
+            costed.value, scale, tuple(spreads), optimism=costed.optimism
+        )
     return estimates
 
 

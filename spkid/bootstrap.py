@@ -97,6 +97,8 @@ class Estimate:
         How the figure moves, to first order, when a speaker is drawn once more.
     scale : str
         On which intervals are made: ``logit``, ``log`` or ``identity``.
+    optimism : float
+        How much too high ``value`` is on average; the interval lies around what is left.
     """
 
     value: float
@@ -104,6 +106,7 @@ class Estimate:
     degrees: int
     effects: Floats
     scale: Scale
+    optimism: float = 0.0
 
     def on_scale(self) -> tuple[float, float]:
         """Value and standard error on ``scale``.
@@ -113,7 +116,7 @@ class Estimate:
         error (or nothing else) was seen, so that 0 and 1 have an interval too.
         """
         if self.scale == "identity":
-            return self.value, self.standard_error
+            return self.value - self.optimism, self.standard_error
         if self.scale == "log":
             if self.value <= 0:
                 return np.nan, np.nan
@@ -126,9 +129,15 @@ class Estimate:
         return log_odds, float(1 / np.sqrt((n_like + 1) * share * (1 - share)))
 
     def interval(self) -> tuple[float, float]:
-        """95 %, by Student's t on ``scale``; NaN where it is not known."""
+        """95 %, by Student's t on ``scale``; NaN where it is not known.
+
+        A rate of 0 or 1 is that of as many independent trials as there are speakers.
+        """
         if np.isnan(self.standard_error):
             return np.nan, np.nan
+        if self.scale == "logit" and self.value in (0, 1):
+            reach = float(1 - 0.025 ** (1 / (self.degrees + 1)))
+            return (0.0, reach) if self.value == 0 else (1 - reach, 1.0)
         centre, error = self.on_scale()
         reach = t_quantile(self.degrees) * error
         low, high = (float(from_scale(centre + end, self.scale)) for end in (-reach, reach))
@@ -149,13 +158,15 @@ def from_scale(values: Floats | float, scale: Scale) -> Floats:
     return np.exp(values) if scale == "log" else np.asarray(values)
 
 
-def combined(value: float, scale: Scale, spreads: tuple[Spread, ...]) -> Estimate:
+def combined(
+    value: float, scale: Scale, spreads: tuple[Spread, ...], *, optimism: float = 0.0
+) -> Estimate:
     """The estimate of a figure from the spread of its target and of its impostor trials."""
     effects = np.sum([spread.effects for spread in spreads], axis=0)
     variance = np.square(effects).sum() - sum(spread.doubled for spread in spreads)
     variance = max(variance, sum(spread.least for spread in spreads))
     degrees = min(spread.n_speakers for spread in spreads) - 1
-    return Estimate(value, float(np.sqrt(variance)), degrees, effects, scale)
+    return Estimate(value, float(np.sqrt(variance)), degrees, effects, scale, optimism)
 
 
 def no_estimate(n_all: int, scale: Scale) -> Estimate:
@@ -170,18 +181,20 @@ def speaker_draws(n_speakers: int, n_resamples: int, *, seed: int) -> NDArray[np
 
 
 def resampled_errors(effects: Floats, *, n_resamples: int, seed: int) -> Floats:
-    """Standardised errors ``[resamples, figures]`` of figures under resampled speakers.
+    """Standardised errors ``[figures, resamples]`` of figures under resampled speakers.
 
-    ``effects`` is ``[speakers, figures]``; figures that share speakers go up and down together.
-    A figure without a spread, or that is not known, has none.
+    ``effects`` is ``[figures, speakers]``; figures that share speakers go up and down together.
+    A figure without a spread has none.
     """
-    known = np.nan_to_num(effects)
-    length = np.sqrt(np.square(known).sum(axis=0))
-    unit = known / np.where(length > 0, length, 1)
-    n_a_time = max(1, 4_000_000 // max(1, len(unit)))
-    seeds = np.random.SeedSequence(seed).generate_state(-(-n_resamples // n_a_time))
-    parts = []
+    length = np.linalg.norm(effects, axis=1, keepdims=True)
+    unit = effects / np.where(length > 0, length, 1)
+    n_speakers = effects.shape[1]
+    n_a_time = max(1, 4_000_000 // n_speakers)
+    n_parts = -(-n_resamples // n_a_time)
+    seeds = np.random.SeedSequence(seed).generate_state(n_parts)
+    errors = np.empty((len(effects), n_resamples))
     for number, part_seed in enumerate(seeds):
-        n_now = min(n_a_time, n_resamples - number * n_a_time)
-        parts.append((speaker_draws(len(unit), n_now, seed=int(part_seed)) - 1.0) @ unit)
-    return np.concatenate(parts)
+        part = errors[:, number * n_a_time : (number + 1) * n_a_time]
+        draws = speaker_draws(n_speakers, part.shape[1], seed=int(part_seed))
+        part[:] = unit @ (draws - 1.0).T
+    return errors

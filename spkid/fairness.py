@@ -1,6 +1,6 @@
 """One number for how far groups are apart, from a single table of such measures.
 
-The rates of groups are the last axis everywhere. Measures of one figure: ``gap`` (worst less
+Groups are the first axis everywhere. Measures of one figure: ``gap`` (worst less
 best), ``ratio`` (worst to best), ``standard_deviation``. Measures of false matches and false
 non-matches together, at one shared threshold, ``alpha`` weighing the first:
 
@@ -35,27 +35,27 @@ N_DISTANCES = 61
 
 def gap(values: Floats) -> Floats:
     """Largest less smallest."""
-    return values.max(axis=-1) - values.min(axis=-1)
+    return values.max(axis=0) - values.min(axis=0)
 
 
 def ratio(values: Floats) -> Floats:
     """Largest to smallest; NaN where the smallest is not above zero."""
-    least = values.min(axis=-1)
-    return values.max(axis=-1) / np.where(least > 0, least, np.nan)
+    least = values.min(axis=0)
+    return values.max(axis=0) / np.where(least > 0, least, np.nan)
 
 
 def standard_deviation(values: Floats) -> Floats:
     """Over groups, each counted once (divided by their number less one)."""
-    return values.std(axis=-1, ddof=1)
+    return values.std(axis=0, ddof=1)
 
 
 def gini(values: Floats) -> Floats:
     """The Gini coefficient, scaled so that 1 is the most for any number of groups; 0 for zeros."""
-    n = values.shape[-1]
+    n = len(values)
     # sum_ij |x_i - x_j| = 2 sum_i (2 i - n - 1) x_(i) over sorted values
-    ranks = 2 * np.arange(1, n + 1) - n - 1
-    apart = 2 * (np.sort(values, axis=-1) * ranks).sum(axis=-1)
-    mean = values.mean(axis=-1)
+    ranks = 2.0 * np.arange(1, n + 1) - n - 1
+    apart = 2 * np.tensordot(ranks, np.sort(values, axis=0), axes=1)
+    mean = values.mean(axis=0)
     return n / (n - 1) * apart / np.where(mean > 0, 2 * n**2 * mean, np.inf)
 
 
@@ -88,7 +88,7 @@ class Measure:
     rises: bool = True
 
     def of(self, *figures: Floats, alpha: float) -> Floats:
-        """The measure of ``n_figures`` arrays ``[..., groups]``, one value for each row."""
+        """The measure of ``n_figures`` arrays ``[groups, ...]``."""
         return self.function(*figures) if self.n_figures == 1 else self.function(*figures, alpha)
 
 
@@ -107,8 +107,8 @@ MEASURES = (
 class Worlds:
     """What a figure of the groups might truly be, and how it might then have looked.
 
-    ``true`` is ``[distances, groups]``, the groups together in the first row and ever farther
-    apart; ``seen`` ``[distances, resamples, groups]`` is the same with noise.
+    ``true`` is ``[groups, distances]``, the groups together in the first column and ever farther
+    apart; ``seen`` ``[groups, distances, resamples]`` is the same with noise.
     """
 
     true: Floats
@@ -117,15 +117,15 @@ class Worlds:
 
     @classmethod
     def around(cls, centres: Floats, errors: Floats, draws: Floats, *, scale: Scale) -> Worlds:
-        """From ``centres`` and ``errors`` ``[groups]`` and ``draws`` ``[resamples, groups]``."""
+        """From ``centres`` and ``errors`` ``[groups]`` and ``draws`` ``[groups, resamples]``."""
         offsets = centres - centres.mean()
         length = np.sqrt(np.square(offsets).mean())
         # groups that look all alike may yet differ: any direction will do
         direction = offsets / length if length > 0 else np.resize([1.0, -1.0], len(offsets))
         farthest = length + 4 * np.sqrt(np.square(errors).mean())
         distances = farthest * np.linspace(0, 1, N_DISTANCES) ** 2
-        true = centres.mean() + distances[:, None] * direction
-        seen = true[:, None, :] + draws * errors
+        true = centres.mean() + direction[:, None] * distances
+        seen = true[:, :, None] + (errors[:, None] * draws)[:, None, :]
         return cls(from_scale(true, scale), from_scale(seen, scale), scale)
 
 

@@ -42,16 +42,18 @@ def measures_table(
     groups: Mapping[str, Estimates], figures: Sequence[Figure], resampling: Resampling
 ) -> pd.DataFrame:
     """How far ``groups`` are apart, as ``GroupAudit.measures``."""
-    worlds, values = {}, {}
+    known = {}
     for figure in figures:
-        known = {
-            group: estimates[figure.name]
-            for group, estimates in groups.items()
-            if np.isfinite(estimates[figure.name].on_scale()).all()
+        estimates = {group: each[figure.name] for group, each in groups.items()}
+        known[figure.name] = {
+            group: each for group, each in estimates.items() if np.isfinite(each.on_scale()).all()
         }
-        if len(known) > 1:
-            values[figure.name] = pd.Series({name: each.value for name, each in known.items()})
-            worlds[figure.name] = _world(list(known.values()), resampling)
+    known = {name: estimates for name, estimates in known.items() if len(estimates) > 1}
+    values = {
+        name: pd.Series({group: each.value for group, each in estimates.items()})
+        for name, estimates in known.items()
+    }
+    worlds = _worlds(known, resampling)
     rows = []
     for measure in MEASURES:
         takes = [(name,) for name in values]
@@ -82,15 +84,25 @@ def measures_table(
     return pd.DataFrame(rows, columns=columns)
 
 
-def _world(estimates: Sequence[Estimate], resampling: Resampling) -> Worlds:
-    centres, errors = np.transpose([estimate.on_scale() for estimate in estimates])
+def _worlds(known: Mapping[str, Estimates], resampling: Resampling) -> dict[str, Worlds]:
+    """By figure, from one resampling of the speakers for all."""
+    together = [each for estimates in known.values() for each in estimates.values()]
+    if not together:
+        return {}
     draws = resampled_errors(
-        np.stack([estimate.effects for estimate in estimates], axis=1),
+        np.stack([estimate.effects for estimate in together]),
         n_resamples=resampling.n_resamples,
         seed=resampling.seed,
     )
-    wider = [t_quantile(estimate.degrees) / t_quantile(np.inf) for estimate in estimates]
-    return Worlds.around(centres, errors, draws * wider, scale=estimates[0].scale)
+    wider = np.array([t_quantile(each.degrees) for each in together]) / t_quantile(np.inf)
+    draws *= wider[:, None]
+    worlds = {}
+    for name, estimates in known.items():
+        centres, errors = np.transpose([each.on_scale() for each in estimates.values()])
+        own, draws = draws[: len(centres)], draws[len(centres) :]
+        scale = next(iter(estimates.values())).scale
+        worlds[name] = Worlds.around(centres, errors, own, scale=scale)
+    return worlds
 
 
 def differences_table(groups: Mapping[str, Estimates], figures: Sequence[Figure]) -> pd.DataFrame:

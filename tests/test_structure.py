@@ -19,7 +19,7 @@ FLOORS = [
     {"errors", "config", "metrics", "plain"},
     {"truncation", "audio", "speech", "manifest"},
     {"embedder", "clips"},
-    {"calibration", "scoring", "trials", "homes", "evaluation", "embedding_run"},
+    {"calibration", "scoring", "score_files", "trials", "homes", "evaluation", "embedding_run"},
     {
         "bootstrap",
         "figures",
