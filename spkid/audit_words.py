@@ -6,8 +6,8 @@ import math
 
 from spkid.audit import MIN_SPEAKERS
 from spkid.audit_result import Audit
+from spkid.contrast import Contrast
 from spkid.findings import Cohort, Findings
-from spkid.speaker_errors import Contrast
 
 RATE_WORDS = {
     "false_match_rate": "of strangers' clips are accepted",

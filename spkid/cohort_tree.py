@@ -6,7 +6,6 @@ any column splits, and the tree is honest: grown on one half of the speakers, re
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,17 +13,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from spkid.audit import MIN_SPEAKERS
+from spkid.contrast import Contrast, contrast, deviations
 from spkid.errors import SpkidError
-from spkid.speaker_errors import (
-    Contrast,
-    SpeakerErrors,
-    contrast,
-    deviations,
-    halves,
-    speaker_errors,
-    speakers_of,
-)
+from spkid.speaker_errors import SpeakerErrors, halves, speaker_errors, speakers_of
 from spkid.speaker_metadata import as_numbers, by_speaker
+from spkid.tree_conditions import Condition, region, tightest
 
 MAX_DEPTH = 3
 MAX_CUTS = 16  # places tried on a scale of numbers, at its quantiles
@@ -32,40 +25,6 @@ MIN_IN_CATEGORY = 5  # growing speakers; a rarer category is one of the others
 LEAST_DEVIATIONS = 2.0  # a smaller difference, in its own deviations, is no reason to split
 
 Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Condition:
-    """One side of a split: numbers ``<=`` or ``>`` a limit, or one of some categories.
-
-    ``or_unknown``: speakers whose value is unknown, or in a category that is too rare to be
-    judged, go to this side.
-    """
-
-    column: str
-    limit: float | None
-    below: bool
-    values: tuple[str, ...]
-    or_unknown: bool
-
-    def __str__(self) -> str:
-        if self.limit is not None:
-            words = f"{self.column} {'at most' if self.below else 'above'} {self.limit:g}"
-        else:
-            words = f"{self.column} is {' or '.join(self.values)}"
-        rest = " or unknown" if self.limit is not None else " or other"
-        return words + rest if self.or_unknown else words
-
-    def holds(self, table: pd.DataFrame) -> Mask:
-        """For each row of ``table`` whether the condition holds."""
-        values = table[self.column]
-        unknown = (values == "").to_numpy()
-        if self.limit is None:
-            inside = values.isin(self.values).to_numpy()
-        else:
-            numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64)
-            inside = numbers <= self.limit if self.below else numbers > self.limit
-        return np.where(unknown, self.or_unknown, inside)
 
 
 @dataclass(frozen=True)
@@ -137,8 +96,8 @@ def grow_tree(
     regions = _split(table[grown], errors[0], everybody, (), has_unknown)
     leaves = []
     for steps, inside in regions:
-        conditions = _tightest(steps)
-        everywhere = _region(table, conditions)
+        conditions = tightest(steps)
+        everywhere = region(table, conditions)
         leaves.append(
             Leaf(
                 conditions=conditions,
@@ -169,25 +128,6 @@ def _with_common_categories(table: pd.DataFrame, grown: Mask) -> pd.DataFrame:
             values = values.where(values.isin(common), "")
         columns[column] = values
     return pd.DataFrame(columns)
-
-
-def _tightest(steps: tuple[Condition, ...]) -> tuple[Condition, ...]:
-    """The steps down to a leaf without those that a later one on the same column covers."""
-    last = {(step.column, step.limit is None or step.below): step for step in steps}
-    keep_unknown = {
-        step.column: all(other.or_unknown for other in steps if other.column == step.column)
-        for step in steps
-    }
-    return tuple(
-        dataclasses.replace(step, or_unknown=keep_unknown[step.column]) for step in last.values()
-    )
-
-
-def _region(table: pd.DataFrame, conditions: tuple[Condition, ...]) -> Mask:
-    inside = np.ones(len(table), dtype=bool)
-    for condition in conditions:
-        inside &= condition.holds(table)
-    return inside
 
 
 def _split(

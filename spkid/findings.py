@@ -12,8 +12,9 @@ from spkid.audit import MIN_SPEAKERS
 from spkid.audit_result import Audit
 from spkid.cohort_tree import CohortTree, grow_tree
 from spkid.cohorts import Discovery, discover
+from spkid.contrast import Contrast, contrast
 from spkid.errors import SpkidError
-from spkid.speaker_errors import Contrast, contrast, speaker_errors, speakers_of
+from spkid.speaker_errors import speaker_errors, speakers_of
 from spkid.speaker_metadata import by_speaker, over_representation
 from spkid.trials import EmbeddingTable
 

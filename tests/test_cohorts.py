@@ -9,16 +9,9 @@ import pytest
 from planted import THRESHOLD, planted_trials, planted_voices
 
 from spkid.audit import MIN_SPEAKERS
-from spkid.cohorts import (
-    discover,
-    mean_vectors,
-    merge_worst,
-    nearest,
-    shrunk_errors,
-    spherical_k_means,
-    stability_of,
-)
+from spkid.cohorts import discover, merge_worst, shrunk_errors
 from spkid.errors import SpkidError
+from spkid.voices import mean_vectors, nearest, spherical_k_means, stability_of
 
 
 def world(*, n_speakers=160, bad=None, drop=1.5, seed=0, n_regions=4):

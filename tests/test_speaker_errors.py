@@ -9,7 +9,8 @@ import pytest
 from planted import THRESHOLD, planted_trials
 
 from spkid.bootstrap import speaker_draws
-from spkid.speaker_errors import Contrast, contrast, halves, speaker_errors
+from spkid.contrast import Contrast, contrast
+from spkid.speaker_errors import halves, speaker_errors
 
 
 @pytest.fixture(scope="module")

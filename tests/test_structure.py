@@ -30,11 +30,12 @@ FLOORS = [
         "group_tables",
         "audit",
     },
-    {"speaker_errors", "speaker_metadata"},
-    {"cohorts", "cohort_tree", "conditions", "report"},
+    {"speaker_errors", "speaker_metadata", "tree_conditions"},
+    {"contrast", "voices", "conditions", "report"},
+    {"cohorts", "cohort_tree"},
     {"findings", "comparison"},
     {"audit_words", "audit_plots", "audit_record"},
-    {"audit_page"},
+    {"audit_page", "comparison_page"},
 ]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 UPPER = ("spkid.training.", "spkid.cli.")

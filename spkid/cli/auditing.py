@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,13 +13,20 @@ from spkid.cli.output import JsonFlag, percent, print_json, print_table, say
 from spkid.errors import SpkidError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from spkid.audit_result import Audit
     from spkid.findings import Findings
+
+Figures = dict[str, dict[str, float]]  # by grouping and name; what a condition may ask for
 
 
 def audit(
     scores: Annotated[
         list[Path],
-        typer.Argument(readable=False, help="Score file with labels, from any system."),
+        typer.Argument(
+            readable=False, help="Score file with labels, from any system; two with --compare."
+        ),
     ],
     metadata: Annotated[
         Path, typer.Option(readable=False, help="CSV with 'speaker' and the group columns.")
@@ -28,6 +37,9 @@ def audit(
     out: Annotated[
         Path, typer.Option(readable=False, help="Folder for the page, JSON and CSV files.")
     ],
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Two score files of the same speakers, paired.")
+    ] = False,
     fmr: Annotated[
         float, typer.Option("--fmr", help="Overall false match rate of the shared threshold.")
     ] = 0.05,
@@ -48,28 +60,36 @@ def audit(
     as_json: JsonFlag = False,
 ) -> None:
     """Who is it worse for, is that certain, and which cohort to work on first."""
-    from spkid.audit_page import write_audit_page
-    from spkid.audit_record import audit_record, headline_figures, write_record
     from spkid.conditions import read_condition
+    from spkid.manifest import read_manifest
 
     conditions = [read_condition(text) for text in fail_if or ()]
-    found = findings_of(
-        scores[0], metadata, by, fmr=fmr, embeddings=embeddings, tree=tree, share=share
-    )
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        write_audit_page(found, out / "audit.html")
-        write_record(found, out)
-    except OSError as error:
+    groupings = words_of(by)
+    if not groupings:
+        raise SpkidError(f"--by {by!r}", expected="column names", do="give e.g. gender,age_group")
+    if len(scores) != 1 + compare:
         raise SpkidError(
-            f"{out}: {error.strerror}", expected="a folder to write to", do="choose another --out"
-        ) from error
-    if as_json:
-        print_json(audit_record(found))
+            f"{len(scores)} score files",
+            expected="two with --compare" if compare else "one, or two with --compare",
+            do="give each file once",
+        )
+    described = read_manifest(metadata, required=("speaker",))
+    audits = [audit_file(path, described, groupings, fmr=fmr) for path in scores]
+    if compare:
+        figures = report_comparison(audits, scores, out, as_json=as_json)
     else:
-        print_findings(found)
-        say(f"Page: {out / 'audit.html'}; figures: audit.json and CSV beside it")
-    figures = headline_figures(found)
+        from spkid.findings import find_cohorts
+        from spkid.trials import EmbeddingTable
+
+        found = find_cohorts(
+            audits[0],
+            described,
+            title=f"Audit of {scores[0].name}",
+            tree_columns=words_of(tree),
+            embeddings=None if embeddings is None else EmbeddingTable.load(embeddings),
+            share=share,
+        )
+        figures = report_findings(found, out, as_json=as_json)
     failed = False
     for condition in conditions:
         for column in condition.columns_where_true(figures):
@@ -84,35 +104,87 @@ def words_of(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def findings_of(
-    scores: Path,
-    metadata: Path,
-    by: str,
-    *,
-    fmr: float,
-    embeddings: Path | None,
-    tree: str,
-    share: float,
-) -> Findings:
-    """Read the files and audit them."""
+def audit_file(scores: Path, metadata: pd.DataFrame, groupings: list[str], *, fmr: float) -> Audit:
+    """The audit of one score file."""
     from spkid.audit import audit_scores
-    from spkid.findings import find_cohorts
-    from spkid.manifest import read_manifest
-    from spkid.trials import EmbeddingTable, read_scores
+    from spkid.score_files import read_score_file
 
-    groupings = words_of(by)
-    if not groupings:
-        raise SpkidError(f"--by {by!r}", expected="column names", do="give e.g. gender,age_group")
-    described = read_manifest(metadata, required=("speaker",))
-    result = audit_scores(read_scores(scores), described, groupings, false_match_rate=fmr)
-    return find_cohorts(
-        result,
-        described,
-        title=f"Audit of {scores.name}",
-        tree_columns=words_of(tree),
-        embeddings=None if embeddings is None else EmbeddingTable.load(embeddings),
-        share=share,
+    read = read_score_file(scores)
+    return audit_scores(read.table, metadata, groupings, false_match_rate=fmr, notes=read.notes)
+
+
+@contextmanager
+def folder_for(out: Path) -> Iterator[None]:
+    """Make ``out``; what cannot be written there is one sentence."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise SpkidError(
+            f"{out}: {error.strerror}", expected="a folder to write to", do="choose another --out"
+        ) from error
+
+
+def report_findings(found: Findings, out: Path, *, as_json: bool) -> Figures:
+    """Write and print an audit; its figures for conditions."""
+    from spkid.audit_page import write_audit_page
+    from spkid.audit_record import audit_record, headline_figures, write_record
+
+    with folder_for(out):
+        write_audit_page(found, out / "audit.html")
+        write_record(found, out)
+    if as_json:
+        print_json(audit_record(found))
+    else:
+        print_findings(found)
+        say(f"Page: {out / 'audit.html'}; the figures as JSON and CSV beside it")
+    return headline_figures(found)
+
+
+def report_comparison(
+    audits: list[Audit], scores: list[Path], out: Path, *, as_json: bool
+) -> Figures:
+    """Write and print a comparison; its figures for conditions."""
+    from spkid.comparison import compare_audits
+    from spkid.comparison_page import (
+        FIGURE_WORDS,
+        comparison_figures,
+        comparison_record,
+        comparison_verdict,
+        shown,
+        shown_change,
+        write_comparison,
     )
+
+    first, second = (path.name for path in scores)
+    if first == second:
+        first, second = map(str, scores)
+    result = compare_audits(*audits, names=(first, second))
+    with folder_for(out):
+        write_comparison(result, out)
+    if as_json:
+        print_json(comparison_record(result))
+        return comparison_figures(result)
+    rows = []
+    for row in result.table.itertuples():
+        change, low, high = shown_change(row.figure, row.difference, row.low, row.high)
+        rows.append(
+            (
+                f"{row.grouping} {row.group}".strip() or "overall",
+                FIGURE_WORDS[row.figure],
+                shown(row.figure, row.first),
+                shown(row.figure, row.second),
+                change,
+                f"{low} to {high}",
+                "yes" if row.certain else "no",
+            )
+        )
+    header = ("group", "figure", first, second, "change", "95 % interval", "certain")
+    print_table(f"{first} and {second}, paired by speaker", header, rows)
+    for line in (*comparison_verdict(result), *result.notes):
+        say(line)
+    say(f"Page: {out / 'compare.html'}")
+    return comparison_figures(result)
 
 
 def print_findings(found: Findings) -> None:
