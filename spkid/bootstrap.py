@@ -91,8 +91,10 @@ class Estimate:
     Attributes
     ----------
     value, standard_error : float
-    degrees : int
-        Of freedom: one less than the speakers.
+    n_speakers : int
+    degrees : float
+        Of freedom: one less than the speakers, and fewer where much was taken away as counted
+        twice, for a difference of two noisy sums is less certain than a sum.
     effects : float64 ``[speakers]``
         How the figure moves, to first order, when a speaker is drawn once more.
     scale : str
@@ -103,7 +105,8 @@ class Estimate:
 
     value: float
     standard_error: float
-    degrees: int
+    n_speakers: int
+    degrees: float
     effects: Floats
     scale: Scale
     optimism: float = 0.0
@@ -121,7 +124,7 @@ class Estimate:
             if self.value <= 0:
                 return np.nan, np.nan
             return float(np.log(self.value)), self.standard_error / self.value
-        n_like = self.degrees + 1.0
+        n_like = float(self.n_speakers)
         if 0 < self.value < 1 and self.standard_error > 0:
             n_like = self.value * (1 - self.value) / self.standard_error**2
         share = (self.value * n_like + 0.5) / (n_like + 1)
@@ -136,7 +139,7 @@ class Estimate:
         if np.isnan(self.standard_error):
             return np.nan, np.nan
         if self.scale == "logit" and self.value in (0, 1):
-            reach = float(1 - 0.025 ** (1 / (self.degrees + 1)))
+            reach = float(1 - 0.025 ** (1 / self.n_speakers))
             return (0.0, reach) if self.value == 0 else (1 - reach, 1.0)
         centre, error = self.on_scale()
         reach = t_quantile(self.degrees) * error
@@ -144,7 +147,7 @@ class Estimate:
         return min(low, self.value), max(high, self.value)
 
 
-def t_quantile(degrees: int | float, level: float = 0.975) -> float:
+def t_quantile(degrees: float, level: float = 0.975) -> float:
     """Of Student's t distribution."""
     from scipy.special import stdtrit
 
@@ -163,15 +166,20 @@ def combined(
 ) -> Estimate:
     """The estimate of a figure from the spread of its target and of its impostor trials."""
     effects = np.sum([spread.effects for spread in spreads], axis=0)
-    variance = np.square(effects).sum() - sum(spread.doubled for spread in spreads)
+    whole = float(np.square(effects).sum())
+    variance = whole - sum(spread.doubled for spread in spreads)
     variance = max(variance, sum(spread.least for spread in spreads))
-    degrees = min(spread.n_speakers for spread in spreads) - 1
-    return Estimate(value, float(np.sqrt(variance)), degrees, effects, scale, optimism)
+    n_speakers = min(spread.n_speakers for spread in spreads)
+    degrees = n_speakers - 1.0
+    if whole > variance:
+        # theory has the square; that the variance is bounded below makes it a little surer
+        degrees = max(1.0, degrees * (variance / whole) ** 1.5)
+    return Estimate(value, float(np.sqrt(variance)), n_speakers, degrees, effects, scale, optimism)
 
 
 def no_estimate(n_all: int, scale: Scale) -> Estimate:
     """Where a figure is not defined."""
-    return Estimate(np.nan, np.nan, 0, np.full(n_all, np.nan), scale)
+    return Estimate(np.nan, np.nan, 0, 0.0, np.full(n_all, np.nan), scale)
 
 
 def speaker_draws(n_speakers: int, n_resamples: int, *, seed: int) -> NDArray[np.int64]:

@@ -38,9 +38,9 @@ def difference(one: Estimate, others: Sequence[Estimate]) -> Difference:
     shares = np.array([other.standard_error for other in others]) / len(others)
     degrees_of_others = _satterthwaite(shares, [other.degrees for other in others])
     effects = np.mean([other.effects for other in others], axis=0)
-    rest = Estimate(
-        mean, float(np.linalg.norm(shares)), max(1, int(degrees_of_others)), effects, one.scale
-    )
+    n_speakers = sum(other.n_speakers for other in others)
+    error = float(np.linalg.norm(shares))
+    rest = Estimate(mean, error, n_speakers, degrees_of_others, effects, one.scale)
     lengths = np.linalg.norm(one.effects) * np.linalg.norm(effects)
     alike = float(one.effects @ effects / lengths) if lengths > 0 else 0.0
     (centre, error), (centre_rest, error_rest) = one.on_scale(), rest.on_scale()
@@ -67,7 +67,7 @@ def difference(one: Estimate, others: Sequence[Estimate]) -> Difference:
 
 def _satterthwaite(errors: ArrayLike, degrees: ArrayLike) -> float:
     variances = np.square(np.asarray(errors, dtype=np.float64))
-    below = (np.square(variances) / np.maximum(1, degrees)).sum()
+    below = (np.square(variances) / np.maximum(1.0, degrees)).sum()
     return float(variances.sum() ** 2 / below) if below > 0 else float(np.min(degrees))
 
 

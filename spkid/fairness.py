@@ -116,17 +116,31 @@ class Worlds:
     scale: Scale
 
     @classmethod
-    def around(cls, centres: Floats, errors: Floats, draws: Floats, *, scale: Scale) -> Worlds:
-        """From ``centres`` and ``errors`` ``[groups]`` and ``draws`` ``[groups, resamples]``."""
+    def around(
+        cls, centres: Floats, errors: Floats, draws: Floats, *, scale: Scale, reach: float = 1.0
+    ) -> Worlds:
+        """From ``centres`` and ``errors`` ``[groups]`` and ``draws`` ``[groups, resamples]``.
+
+        ``reach`` says how far the groups go in this figure while they go all the way in another.
+        """
         offsets = centres - centres.mean()
         length = np.sqrt(np.square(offsets).mean())
         # groups that look all alike may yet differ: any direction will do
         direction = offsets / length if length > 0 else np.resize([1.0, -1.0], len(offsets))
-        farthest = length + 4 * np.sqrt(np.square(errors).mean())
+        farthest = reach * (length + 4 * np.sqrt(np.square(errors).mean()))
         distances = farthest * np.linspace(0, 1, N_DISTANCES) ** 2
         true = centres.mean() + direction[:, None] * distances
         seen = true[:, :, None] + (errors[:, None] * draws)[:, None, :]
         return cls(from_scale(true, scale), from_scale(seen, scale), scale)
+
+
+def true_share(centres: Floats, errors: Floats) -> float:
+    """How much of the distance seen between groups is more than noise, in 0.25..1.
+
+    Never nothing: groups that look alike may yet differ.
+    """
+    seen, noise = centres.var(ddof=1), np.square(errors).mean()
+    return max(0.25, float(np.sqrt(max(0.0, 1 - noise / seen)))) if seen > 0 else 0.25
 
 
 def measure_interval(

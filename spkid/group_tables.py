@@ -11,7 +11,7 @@ import pandas as pd
 from spkid.audit_result import GroupAudit
 from spkid.bootstrap import Estimate, resampled_errors, t_quantile
 from spkid.differences import difference, holm
-from spkid.fairness import MEASURES, RATIO, Worlds, measure_interval
+from spkid.fairness import MEASURES, RATIO, Worlds, measure_interval, true_share
 from spkid.figures import Figure
 
 LEVEL = 0.05  # of the corrected tests
@@ -53,7 +53,7 @@ def measures_table(
         name: pd.Series({group: each.value for group, each in estimates.items()})
         for name, estimates in known.items()
     }
-    worlds = _worlds(known, resampling)
+    made = _worlds(known, resampling)
     rows = []
     for measure in MEASURES:
         takes = [(name,) for name in values]
@@ -62,14 +62,13 @@ def measures_table(
         for names in takes:
             if len({tuple(values[name].index) for name in names}) > 1:
                 continue  # not known of the same groups
-            if measure is RATIO and worlds[names[0]].scale == "identity":
+            worlds = made[names]
+            if measure is RATIO and worlds[0].scale == "identity":
                 continue
             seen = float(
                 measure.of(*(values[name].to_numpy() for name in names), alpha=resampling.alpha)
             )
-            low, high = measure_interval(
-                measure, seen, [worlds[name] for name in names], alpha=resampling.alpha
-            )
+            low, high = measure_interval(measure, seen, worlds, alpha=resampling.alpha)
             row = {"measure": measure.name, "figure": "", "value": seen, "low": low, "high": high}
             row |= {"worst": "", "best": ""}
             if measure.n_figures == 1:
@@ -84,8 +83,10 @@ def measures_table(
     return pd.DataFrame(rows, columns=columns)
 
 
-def _worlds(known: Mapping[str, Estimates], resampling: Resampling) -> dict[str, Worlds]:
-    """By figure, from one resampling of the speakers for all."""
+def _worlds(
+    known: Mapping[str, Estimates], resampling: Resampling
+) -> dict[tuple[str, ...], tuple[Worlds, ...]]:
+    """For each figure, and for the pair, from one resampling of the speakers."""
     together = [each for estimates in known.values() for each in estimates.values()]
     if not together:
         return {}
@@ -96,12 +97,19 @@ def _worlds(known: Mapping[str, Estimates], resampling: Resampling) -> dict[str,
     )
     wider = np.array([t_quantile(each.degrees) for each in together]) / t_quantile(np.inf)
     draws *= wider[:, None]
-    worlds = {}
+    parts, scales = {}, {}
     for name, estimates in known.items():
         centres, errors = np.transpose([each.on_scale() for each in estimates.values()])
-        own, draws = draws[: len(centres)], draws[len(centres) :]
-        scale = next(iter(estimates.values())).scale
-        worlds[name] = Worlds.around(centres, errors, own, scale=scale)
+        parts[name] = centres, errors, draws[: len(centres)]
+        draws = draws[len(centres) :]
+        scales[name] = next(iter(estimates.values())).scale
+    worlds = {(name,): (Worlds.around(*part, scale=scales[name]),) for name, part in parts.items()}
+    if set(resampling.pair) <= set(parts):
+        shares = {name: true_share(*parts[name][:2]) for name in resampling.pair}
+        worlds[resampling.pair] = tuple(
+            Worlds.around(*parts[name], scale=scales[name], reach=share / max(shares.values()))
+            for name, share in shares.items()
+        )
     return worlds
 
 

@@ -44,9 +44,12 @@ def test_trials_that_share_a_speaker_are_multiplied_once(seed):
         by_pair[frozenset(side)] = by_pair.get(frozenset(side), 0) + residual
     least = sum(value**2 for value in by_pair.values())
     expected = max(variance * n * (n - 1) / ((n - 2) * (n - 3)), least)
-    estimate = combined(0.1, "logit", (Clusters.of(first, second, 7).spread(residuals),))
+    spread = Clusters.of(first, second, 7).spread(residuals)
+    estimate = combined(0.1, "logit", (spread,))
     assert estimate.standard_error == pytest.approx(math.sqrt(expected))
-    assert estimate.degrees == n - 1
+    assert estimate.n_speakers == n
+    whole = variance * n * (n - 1) / ((n - 2) * (n - 3)) + spread.doubled
+    assert estimate.degrees == pytest.approx((n - 1) * min(1, expected / whole) ** 1.5)
 
 
 def test_many_speakers_number_their_pairs_the_same_way():
@@ -98,23 +101,23 @@ def test_too_few_speakers_have_no_interval():
 
 
 def test_a_rate_without_errors_has_an_interval_that_says_how_few_speakers_there_are():
-    few, many = (Estimate(0.0, 0.0, n - 1, np.zeros(3), "logit").interval() for n in (10, 100))
+    few, many = (Estimate(0.0, 0.0, n, n - 1, np.zeros(3), "logit").interval() for n in (10, 100))
     assert few[0] == many[0] == 0
     # at the upper end, ten right speakers in a row have a chance of 2.5 %
     assert (1 - few[1]) ** 10 == pytest.approx(0.025)
     assert (1 - many[1]) ** 100 == pytest.approx(0.025)
     # all wrong is none wrong, turned round
-    low, high = Estimate(1.0, 0.0, 9, np.zeros(3), "logit").interval()
+    low, high = Estimate(1.0, 0.0, 10, 9, np.zeros(3), "logit").interval()
     assert (low, high) == pytest.approx((1 - few[1], 1))
 
 
 def test_intervals_are_those_of_student():
-    estimate = Estimate(2.0, 0.3, 9, np.zeros(3), "identity")
+    estimate = Estimate(2.0, 0.3, 10, 9, np.zeros(3), "identity")
     assert estimate.interval() == pytest.approx((2 - 2.2622 * 0.3, 2 + 2.2622 * 0.3), abs=1e-4)
-    low, high = Estimate(2.0, 0.3, 9, np.zeros(3), "log").interval()
+    low, high = Estimate(2.0, 0.3, 10, 9, np.zeros(3), "log").interval()
     assert low * high == pytest.approx(4)
     assert math.log(high / 2) == pytest.approx(2.2622 * 0.15, abs=1e-4)
-    low, high = Estimate(0.2, 0.01, 10_000, np.zeros(3), "logit").interval()
+    low, high = Estimate(0.2, 0.01, 10_000, 9_999, np.zeros(3), "logit").interval()
     assert (low, high) == pytest.approx((0.2 - 0.0196, 0.2 + 0.0196), abs=1e-3)
     assert t_quantile(np.inf) == pytest.approx(1.95996, abs=1e-5)
 

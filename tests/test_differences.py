@@ -42,14 +42,14 @@ def test_speakers_on_both_sides_are_not_counted_as_different_ones():
 
 
 def test_rates_keep_their_intervals_inside_what_rates_can_be():
-    none, some = (Estimate(p, 0.01 * (p > 0), 19, np.zeros(3), "logit") for p in (0.0, 0.02))
+    none, some = (Estimate(p, 0.01 * (p > 0), 20, 19, np.zeros(3), "logit") for p in (0.0, 0.02))
     found = difference(some, [none])
     assert -1 < found.low < 0 < found.high < 0.1
     assert 0.05 < found.p < 1
 
 
 def test_the_mean_of_the_others_counts_every_group_once():
-    rates = [Estimate(p, 0.01, 30, np.zeros(3), "logit") for p in (0.3, 0.1, 0.2)]
+    rates = [Estimate(p, 0.01, 31, 30, np.zeros(3), "logit") for p in (0.3, 0.1, 0.2)]
     found = difference(rates[0], rates[1:])
     assert found.value == pytest.approx(0.15)
     assert found.low < 0.15 < found.high
@@ -58,7 +58,7 @@ def test_the_mean_of_the_others_counts_every_group_once():
 
 
 def test_what_is_not_known_is_not_tested():
-    known, unknown = (Estimate(p, p, 9, np.zeros(3), "logit") for p in (0.1, np.nan))
+    known, unknown = (Estimate(p, p, 10, 9, np.zeros(3), "logit") for p in (0.1, np.nan))
     assert np.isnan(difference(known, [unknown]).p)
     assert np.isnan(difference(unknown, [known]).value)
 
