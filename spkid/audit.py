@@ -1,310 +1,264 @@
-"""Who is it worse for? Error rates by group from any system's scores.
+"""Who is it worse for? Figures by group from any system's scores.
 
-A trial belongs to a group when *both* its sides do: same-speaker trials always, impostor
-trials only within a group. Trials across groups count for the shared threshold and the
-overall row. The shared threshold is what every user of one device gets; the group's own
-equal error rate stands beside it, because it hides a shift of the group's scores.
+The shared threshold is what every user of one device gets; a group's own equal error rate
+stands beside it, because it hides a shift of the group's scores. Intervals speak of the rates
+at the very threshold used. That it was set on the same scores changes nothing to first order:
+with ``F_n`` the observed and ``F`` the true rate, ``F_n(t_n) - F(t_n) = F_n(t) - F(t)`` up to
+smaller terms.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from spkid.bootstrap import (
-    interval,
-    speaker_draws,
-    trial_weights,
-    weighted_equal_error_rates,
-    weighted_share,
-)
+from spkid.audit_result import Audit, GroupAudit, Threshold
+from spkid.bootstrap import Clusters, combined, no_estimate
 from spkid.errors import SpkidError
-from spkid.metrics import equal_error_rate, rates_at, threshold_at_false_match_rate
+from spkid.figures import FIGURES, costed_figures
+from spkid.group_tables import (
+    Estimates,
+    Resampling,
+    corrected,
+    differences_table,
+    measures_table,
+    with_intervals,
+)
+from spkid.grouping import SIDES, Grouping, attach_groups, members_of, parse_grouping
+from spkid.metrics import threshold_at_false_match_rate, threshold_at_least_cost
 
-MIN_SPEAKERS = 10  # a smaller group gets its counts and no rates
-RATES = ("false_match_rate", "false_non_match_rate", "equal_error_rate")
-
-
-Rater = Callable[[pd.DataFrame], tuple[dict[str, float], dict[str, np.ndarray]]]
-
-
-@dataclass(frozen=True)
-class Gap:
-    """The worst group against the best in one rate; ``low`` and ``high`` are the 95 % interval.
-
-    ``certain`` says whether the interval leaves out zero.
-    """
-
-    rate: str
-    worst: str
-    best: str
-    worst_value: float
-    best_value: float
-    difference: float
-    low: float
-    high: float
-
-    @property
-    def certain(self) -> bool:
-        return self.low > 0
-
-
-@dataclass(frozen=True)
-class ColumnAudit:
-    """One metadata column: a table with a row a group, and the gap in each rate.
-
-    The table's columns are ``group``, ``n_speakers``, ``n_target``, ``n_impostor``, then
-    each of ``RATES`` with ``<rate>_low`` and ``<rate>_high``. ``n_unknown`` trials had no
-    value on a side.
-    """
-
-    column: str
-    table: pd.DataFrame
-    gaps: tuple[Gap, ...]
-    n_unknown: int
-    n_across: int
-
-
-@dataclass(frozen=True)
-class Audit:
-    """``trials`` has ``enroll_speaker``, ``test_speaker``, ``score``, ``label`` and, for each
-    audited column ``c``, ``enroll:c`` and ``test:c``."""
-
-    threshold: float
-    target_false_match_rate: float
-    overall: pd.Series
-    columns: tuple[ColumnAudit, ...]
-    trials: pd.DataFrame
-    n_unmatched: int
-    n_resamples: int
-    seed: int
-
-
-def attach_metadata(
-    scores: pd.DataFrame, metadata: pd.DataFrame, columns: list[str]
-) -> tuple[pd.DataFrame, int]:
-    """Trials with the speaker and group of both sides, and the number of trials without.
-
-    ``metadata`` has a row a clip (column ``path``) or a speaker, and a column ``speaker``.
-
-    Raises
-    ------
-    SpkidError
-        If a column is missing or holds one value only, a clip is described twice with
-        different values, or no trial is described.
-    """
-    missing = [column for column in ("speaker", *columns) if column not in metadata.columns]
-    if missing:
-        raise SpkidError(
-            f"metadata without the column {', '.join(missing)}",
-            expected=f"the columns {', '.join(metadata.columns)} or others that exist",
-            do="correct --by or the metadata",
-        )
-    key = "speaker"
-    if "path" in metadata.columns and scores["enroll"].isin(metadata["path"]).any():
-        key = "path"
-    wanted = list(dict.fromkeys([key, "speaker", *columns]))
-    described = metadata[wanted].fillna("").drop_duplicates()
-    twice = described[key][described[key].duplicated()]
-    if len(twice):
-        raise SpkidError(
-            f"{key} {twice.iloc[0]!r} with two different descriptions",
-            expected=f"one description for each {key}",
-            do="correct the metadata",
-        )
-    lookup = described.set_index(described[key])
-    known = scores["enroll"].isin(lookup.index) & scores["test"].isin(lookup.index)
-    trials = scores[known].reset_index(drop=True)
-    if trials.empty:
-        raise SpkidError(
-            f"no trial whose two sides stand in the metadata (column {key!r})",
-            expected="the names that the score file uses",
-            do="give the manifest that the scores were made from",
-        )
-    for side in ("enroll", "test"):
-        found = lookup.loc[trials[side]]
-        trials[f"{side}_speaker"] = found["speaker"].to_numpy()
-        for column in columns:
-            trials[f"{side}:{column}"] = found[column].to_numpy()
-    same = trials["enroll_speaker"] == trials["test_speaker"]
-    wrong = trials[same != trials["label"]]
-    if len(wrong):
-        first = wrong.iloc[0]
-        raise SpkidError(
-            f"{len(wrong)} trials whose label contradicts the speakers in the metadata, first "
-            f"{first['enroll']} against {first['test']}",
-            expected="label 1 (target) exactly for trials of one speaker",
-            do="check which way round the labels are",
-        )
-    return trials, int((~known).sum())
+RATES = tuple(figure.name for figure in FIGURES if figure.is_rate)
+MIN_SPEAKERS = 10  # a smaller group gets its counts and no figures
+PAIR = ("false_match_rate", "false_non_match_rate")
 
 
 def audit_scores(
     scores: pd.DataFrame,
     metadata: pd.DataFrame,
-    columns: list[str],
+    groupings: Sequence[str],
     *,
     false_match_rate: float = 0.05,
-    n_resamples: int = 300,
+    cost_prior: float | None = None,
+    threshold: float | None = None,
+    side: str = "both",
+    target_prior: float = 0.05,
+    alpha: float = 0.5,
+    n_resamples: int = 1000,
     seed: int = 0,
+    notes: Sequence[str] = (),
 ) -> Audit:
-    """Rates by group at one shared threshold, with 95 % intervals over resampled speakers.
+    """Figures by group at one shared threshold, with 95 % intervals over resampled speakers.
 
     Parameters
     ----------
     scores : DataFrame
         ``enroll``, ``test``, ``score``, ``label`` (bool), as ``trials.read_scores`` gives.
     metadata : DataFrame
-        As :func:`attach_metadata` takes it; an empty value is unknown.
-    columns : list of str
-        Metadata columns to audit by.
-    false_match_rate : float
-        The shared threshold accepts this share of all impostor trials.
+        A row a clip (``path``) or a speaker, with ``speaker``; an empty value is unknown.
+    groupings : sequence of str
+        As ``grouping.parse_grouping`` reads them: ``gender``, ``gender*age_group``.
+    false_match_rate, cost_prior, threshold : float
+        The shared threshold: the one that accepts this share of all impostor trials; or, where
+        ``cost_prior`` is given, the one of least detection cost at that prior of a target (unit
+        costs); or ``threshold`` itself.
+    side : str
+        Which side of a trial decides its group: ``both`` (trials across groups count for the
+        shared threshold and the overall figures only), ``enroll`` or ``test``.
+    target_prior : float
+        Of minDCF.
+    alpha : float
+        Weight of false matches in GARBE, FDR and inequity rate, in 0..1.
+    n_resamples, seed : int
+        Resamplings of speakers for the intervals of the measures between groups.
+    notes : sequence of str
+        Sentences to keep with the result, as how the file was read.
 
     Raises
     ------
     SpkidError
-        As :func:`attach_metadata`; also without target or impostor trials, with scores that
-        are all equal, or with a column of one group only.
+        As :func:`grouping.attach_groups`; also without target or impostor trials, with scores
+        that are not finite or all equal, or with a grouping of one group only.
     """
+    asked = tuple(parse_grouping(text) for text in groupings)
+    _check_options(false_match_rate, side, alpha, asked)
+    trials, n_unmatched, unmatched = attach_groups(scores, metadata, asked)
+    _check_scores(trials)
+    said = list(notes)
+    if unmatched:
+        said.append(
+            f"{n_unmatched} trials are left out: the metadata lacks {len(unmatched)} of their "
+            f"names, for example {unmatched[0]!r}."
+        )
+    score, label = trials["score"].to_numpy(np.float64), trials["label"].to_numpy(bool)
+    shared = _shared_threshold(score[label], score[~label], false_match_rate, cost_prior, threshold)
+    everyone = _estimates(trials, np.arange(len(trials)), shared.value, target_prior)
+    if everyone["equal_error_rate"].value > 0.5:
+        said.append(
+            f"The equal error rate is {100 * everyone['equal_error_rate'].value:.0f} %, above "
+            "50 %: the labels or the sign of the scores are the wrong way round."
+        )
+    resampling = Resampling(n_resamples, seed, alpha, PAIR)
+    sections = [
+        _audit_grouping(trials, grouping, side, shared.value, target_prior, resampling)
+        for grouping in asked
+    ]
+    rows = [with_intervals({}, {"value": each}) for each in everyone.values()]
+    overall = pd.DataFrame(rows).rename(columns={"value_low": "low", "value_high": "high"})
+    overall.insert(0, "figure", list(everyone))
+    return Audit(
+        kind="verification",
+        threshold=shared,
+        figures=FIGURES,
+        overall=overall,
+        groupings=corrected(sections, FIGURES),
+        trials=trials,
+        notes=tuple(said),
+        n_unmatched=n_unmatched,
+        n_resamples=n_resamples,
+        seed=seed,
+        alpha=alpha,
+    )
+
+
+def _check_options(
+    false_match_rate: float, side: str, alpha: float, groupings: tuple[Grouping, ...]
+) -> None:
     if not 0 < false_match_rate < 1:
         raise SpkidError(
             f"a false match rate of {false_match_rate:g}",
             expected="a share between 0 and 1",
             do="give for example 0.05",
         )
-    trials, n_unmatched = attach_metadata(scores, metadata, columns)
-    target = trials["score"][trials["label"]].to_numpy()
-    impostor = trials["score"][~trials["label"]].to_numpy()
-    if not len(target) or not len(impostor):
+    if side not in SIDES:
         raise SpkidError(
-            f"{len(target)} same-speaker and {len(impostor)} different-speaker trials",
+            f"{side!r} as the side", expected=f"one of {', '.join(SIDES)}", do="correct --side"
+        )
+    if not 0 <= alpha <= 1:
+        raise SpkidError(
+            f"a weight of {alpha:g}", expected="a share in 0..1", do="give for example 0.5"
+        )
+    if not groupings:
+        raise SpkidError("no groups", expected="a column or more", do="give for example gender")
+
+
+def _check_scores(trials: pd.DataFrame) -> None:
+    n_target = int(trials["label"].sum())
+    if n_target in (0, len(trials)):
+        raise SpkidError(
+            f"{n_target} same-speaker and {len(trials) - n_target} different-speaker trials",
             expected="both kinds",
             do="give a score file with both",
         )
-    if not np.isfinite(trials["score"]).all():
+    score = trials["score"].to_numpy()
+    if not np.isfinite(score).all():
         raise SpkidError(
-            "scores that are NaN or infinite", expected="finite scores", do="check the system"
+            f"{int((~np.isfinite(score)).sum())} scores that are NaN or infinite",
+            expected="finite scores",
+            do="check the system",
         )
-    if trials["score"].nunique() == 1:
+    if score.min() == score.max():
         raise SpkidError(
             "scores that are all equal", expected="scores that differ", do="check the system"
         )
-    threshold = threshold_at_false_match_rate(impostor, false_match_rate)
-    names = pd.unique(trials[["enroll_speaker", "test_speaker"]].to_numpy().ravel())
-    number = pd.Series(np.arange(len(names)), index=names)
-    draws = speaker_draws(len(names), n_resamples, seed=seed)
 
-    def rates(part: pd.DataFrame) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-        """Each rate of the trials in ``part``, and its value in each resample."""
-        label, score = part["label"].to_numpy(), part["score"].to_numpy()
-        sides = [number[part[f"{side}_speaker"]].to_numpy() for side in ("enroll", "test")]
-        weights = trial_weights(draws, *sides)
-        match, non_match = rates_at(score[label], score[~label], threshold)
-        both = label.any() and not label.all()
-        own = equal_error_rate(score[label], score[~label]) if both else float("nan")
-        resampled = (
-            weighted_share(score[~label] >= threshold, weights[:, ~label]),
-            weighted_share(score[label] < threshold, weights[:, label]),
-            weighted_equal_error_rates(score, label, weights),
+
+def _shared_threshold(
+    target: np.ndarray,
+    impostor: np.ndarray,
+    false_match_rate: float,
+    cost_prior: float | None,
+    threshold: float | None,
+) -> Threshold:
+    if threshold is not None:
+        return Threshold(float(threshold), "given", None)
+    if cost_prior is not None:
+        value = threshold_at_least_cost(target, impostor, target_prior=cost_prior)
+        return Threshold(value, "cost", cost_prior)
+    value = threshold_at_false_match_rate(impostor, false_match_rate)
+    return Threshold(value, "false_match_rate", false_match_rate)
+
+
+def _estimates(
+    trials: pd.DataFrame, rows: np.ndarray, threshold: float, target_prior: float
+) -> Estimates:
+    """Each figure of the trials in ``rows``."""
+    label = trials["label"].to_numpy(bool)[rows]
+    score = trials["score"].to_numpy(np.float64)[rows]
+    sides = [trials[f"{side}_speaker"].cat.codes.to_numpy()[rows] for side in ("enroll", "test")]
+    n_all = len(trials["enroll_speaker"].cat.categories)
+    kinds = {
+        kind: Clusters.of(*(side[chosen] for side in sides), n_all)
+        for kind, chosen in (("target", label), ("impostor", ~label))
+    }
+    estimates = {figure.name: no_estimate(n_all, figure.scale) for figure in FIGURES}
+    found = costed_figures(score[label], score[~label], threshold, target_prior=target_prior)
+    for costed in found:
+        spreads = []
+        for kind, cost in (("target", costed.target), ("impostor", costed.impostor)):
+            if cost is not None:
+                residuals = (cost - cost.mean()) / len(cost)
+                spreads.append(kinds[kind].spread(residuals))
+        scale = estimates[costed.name].scale
+        estimates[costed.name] = combined(
+            costed.value, scale, tuple(spreads), optimism=costed.optimism
         )
-        values = dict(zip(RATES, (match, non_match, own), strict=True))
-        return values, dict(zip(RATES, resampled, strict=True))
-
-    audits = tuple(_audit_column(trials, column, rates) for column in columns)
-    overall = (*rates_at(target, impostor, threshold), equal_error_rate(target, impostor))
-    return Audit(
-        threshold=threshold,
-        target_false_match_rate=false_match_rate,
-        overall=pd.Series(overall, index=RATES),
-        columns=audits,
-        trials=trials,
-        n_unmatched=n_unmatched,
-        n_resamples=n_resamples,
-        seed=seed,
-    )
+    return estimates
 
 
-def _audit_column(trials: pd.DataFrame, column: str, rates: Rater) -> ColumnAudit:
-    enroll, test = trials[f"enroll:{column}"], trials[f"test:{column}"]
-    known = (enroll != "") & (test != "")
-    within = known & (enroll == test)
-    rows, resampled = [], {}
-    for group, part in trials[within].groupby(f"enroll:{column}", sort=True):
-        speakers = pd.unique(part[["enroll_speaker", "test_speaker"]].to_numpy().ravel())
-        row: dict[str, object] = {
-            "group": str(group),
-            "n_speakers": len(speakers),
-            "n_target": int(part["label"].sum()),
-            "n_impostor": int((~part["label"]).sum()),
+def _audit_grouping(
+    trials: pd.DataFrame,
+    grouping: Grouping,
+    side: str,
+    threshold: float,
+    target_prior: float,
+    resampling: Resampling,
+) -> GroupAudit:
+    group = members_of(trials, grouping, side)
+    codes = group.cat.codes.to_numpy()
+    order = np.argsort(codes, kind="stable")
+    starts = np.searchsorted(codes[order], np.arange(len(group.cat.categories) + 1))
+    rows, judged = [], {}
+    for number, name in enumerate(group.cat.categories):
+        own = order[starts[number] : starts[number + 1]]
+        if not len(own):
+            continue
+        label = trials["label"].to_numpy(bool)[own]
+        counts = {
+            "group": str(name),
+            "n_speakers": _n_speakers(trials, own, side),
+            "n_target": int(label.sum()),
+            "n_impostor": int((~label).sum()),
         }
-        judged = len(speakers) >= MIN_SPEAKERS
-        values, spread = rates(part) if judged else ({}, {})
-        for rate in RATES:
-            row[rate] = values.get(rate, float("nan"))
-            limits = interval(spread[rate]) if judged else (float("nan"),) * 2
-            row[f"{rate}_low"], row[f"{rate}_high"] = limits
-        if judged:
-            resampled[str(group)] = spread
-        rows.append(row)
+        counts["judged"] = counts["n_speakers"] >= MIN_SPEAKERS
+        estimates = {figure.name: no_estimate(1, figure.scale) for figure in FIGURES}
+        if counts["judged"]:
+            estimates = judged[str(name)] = _estimates(trials, own, threshold, target_prior)
+        rows.append(with_intervals(counts, estimates))
     if len(rows) < 2:
         raise SpkidError(
-            f"column {column!r} with {len(rows)} group(s) among the trials",
+            f"{grouping.name!r} with {len(rows)} group(s) among the trials",
             expected="two groups or more",
             do="audit by another column",
         )
-    table = pd.DataFrame(rows)
-    gaps = (_gap(table, rate, resampled) for rate in RATES)
-    return ColumnAudit(
-        column=column,
-        table=table,
-        gaps=tuple(gap for gap in gaps if gap is not None),
-        n_unknown=int((~known).sum()),
-        n_across=int((known & ~within).sum()),
+    deciding = ("enroll", "test") if side == "both" else (side,)
+    known = [trials[f"{name}:{grouping.name}"].notna().to_numpy() for name in deciding]
+    n_unknown = int((~np.all(known, axis=0)).sum())
+    return GroupAudit(
+        name=grouping.name,
+        columns=grouping.columns,
+        side=side,
+        groups=pd.DataFrame(rows),
+        measures=measures_table(judged, FIGURES, resampling),
+        differences=differences_table(judged, FIGURES),
+        n_unknown=n_unknown,
+        n_across=len(trials) - n_unknown - int((codes >= 0).sum()),
     )
 
 
-def _gap(table: pd.DataFrame, rate: str, resampled: dict) -> Gap | None:
-    """Worst against best among the groups that have the rate; None for fewer than two."""
-    judged = table.dropna(subset=[rate])
-    if len(judged) < 2:
-        return None
-    values = judged.set_index("group")[rate]
-    worst, best = str(values.idxmax()), str(values[::-1].idxmin())  # two groups also where equal
-    low, high = interval(resampled[worst][rate] - resampled[best][rate])
-    return Gap(
-        rate=rate,
-        worst=worst,
-        best=best,
-        worst_value=float(values[worst]),
-        best_value=float(values[best]),
-        difference=float(values[worst] - values[best]),
-        low=low,
-        high=high,
-    )
-
-
-RATE_WORDS = {
-    "false_match_rate": "strangers' clips are accepted",
-    "false_non_match_rate": "own clips are rejected",
-    "equal_error_rate": "errors occur at the group's own threshold (EER)",
-}
-
-
-def sentence(gap: Gap, column: str) -> str:
-    """One gap in plain words."""
-    head = (
-        f"By {column}, {100 * gap.worst_value:.1f} % of {RATE_WORDS[gap.rate]} for {gap.worst!r} "
-        f"against {100 * gap.best_value:.1f} % for {gap.best!r}"
-    )
-    if gap.rate == "equal_error_rate":
-        head = (
-            f"By {column}, the group's own equal error rate is {100 * gap.worst_value:.1f} % for "
-            f"{gap.worst!r} against {100 * gap.best_value:.1f} % for {gap.best!r}"
-        )
-    limits = f"95 % interval {100 * gap.low:+.1f} to {100 * gap.high:+.1f}"
-    verdict = "" if gap.certain else ": these data do not show that the difference is real"
-    return f"{head} ({100 * gap.difference:+.1f} points, {limits}){verdict}."
+def _n_speakers(trials: pd.DataFrame, rows: np.ndarray, side: str) -> int:
+    """Speakers on the side that decides."""
+    deciding = ("enroll", "test") if side == "both" else (side,)
+    found = [np.unique(trials[f"{name}_speaker"].cat.codes.to_numpy()[rows]) for name in deciding]
+    return len(np.unique(np.concatenate(found)))

@@ -1,11 +1,185 @@
-"""Error rates under resampled speakers: trials share speakers, so speakers are what is drawn."""
+"""How sure a figure is when trials share speakers: speakers are what is resampled.
+
+A trial of two speakers says something about both, so that neither trials nor pairs are
+independent. With ``R_i`` the sum of (cost - figure) over the trials that touch speaker ``i``
+and ``r_ij`` that over the trials of the pair, resampling speakers gives the variance
+``sum_i R_i^2``, in which the noise of each pair stands twice (and three times when trials weigh
+by the product of both draws, as the pigeonhole bootstrap has it). It is taken away once::
+
+    V = k (sum_i R_i^2 - sum_ij r_ij^2) / N^2,   k = n (n - 1) / ((n - 2) (n - 3))
+
+This is the dyadic cluster-robust variance (Aronow, Samii and Assenova, Political Analysis 2015);
+``k`` makes it unbiased for a complete set of pairs of ``n`` speakers with effects on both sides
+(our derivation). It is never taken below the variance that independent pairs would have,
+``sum_ij r_ij^2 / N^2``. Same-speaker trials touch one speaker: ``V = n / (n - 1) sum_i R_i^2
+/ N^2``, the plain jackknife over speakers.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spkid.figures import Scale
+
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Which two speakers each trial of one kind touches; the same twice for one speaker.
+
+    ``pair`` numbers the pairs, whichever way round; None where every trial is of one speaker.
+    """
+
+    first: NDArray[np.integer]  # [trials]
+    second: NDArray[np.integer]
+    pair: NDArray[np.intp] | None
+    n_all: int
+
+    @classmethod
+    def of(cls, first: NDArray[np.integer], second: NDArray[np.integer], n_all: int) -> Clusters:
+        """``first`` and ``second`` are codes in 0..``n_all`` - 1."""
+        if np.array_equal(first, second):
+            return cls(first, second, None, n_all)
+        low, high = np.minimum(first, second), np.maximum(first, second)
+        key = low.astype(np.int64) * n_all + high
+        if n_all**2 <= max(4 * len(key), 1_000_000):
+            pair = key
+        else:
+            pair = np.unique(key, return_inverse=True)[1]
+        return cls(first, second, pair, n_all)
+
+    @property
+    def n_speakers(self) -> int:
+        touched = np.zeros(self.n_all, dtype=bool)
+        touched[self.first] = touched[self.second] = True
+        return int(touched.sum())
+
+    def spread(self, residuals: Floats) -> Spread:
+        """How ``residuals`` ``[trials]``, which sum to zero, spread over speakers."""
+        n = self.n_speakers
+        touched = np.bincount(self.first, residuals, self.n_all)
+        if self.pair is None:
+            factor = n / (n - 1) if n > 1 else np.nan
+            return Spread(touched * np.sqrt(factor), 0.0, 0.0, n)
+        touched += np.bincount(self.second, residuals, self.n_all)
+        factor = n * (n - 1) / ((n - 2) * (n - 3)) if n > 3 else np.nan
+        pairs = float(np.square(np.bincount(self.pair, residuals)).sum())
+        return Spread(touched * np.sqrt(factor), factor * pairs, pairs, n)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """``effects`` ``[speakers]`` are the ``R_i`` with the root of their small-sample factor.
+
+    ``doubled`` is what their squares hold once too often, ``least`` the least variance.
+    """
+
+    effects: Floats
+    doubled: float
+    least: float
+    n_speakers: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its uncertainty.
+
+    Attributes
+    ----------
+    value, standard_error : float
+    n_speakers : int
+    degrees : float
+        Of freedom: one less than the speakers, and fewer where much was taken away as counted
+        twice, for a difference of two noisy sums is less certain than a sum.
+    effects : float64 ``[speakers]``
+        How the figure moves, to first order, when a speaker is drawn once more.
+    scale : str
+        On which intervals are made: ``logit``, ``log`` or ``identity``.
+    optimism : float
+        How much too high ``value`` is on average; the interval lies around what is left.
+    """
+
+    value: float
+    standard_error: float
+    n_speakers: int
+    degrees: float
+    effects: Floats
+    scale: Scale
+    optimism: float = 0.0
+
+    def on_scale(self) -> tuple[float, float]:
+        """Value and standard error on ``scale``.
+
+        A rate counts as ``value * n`` errors in ``n = value (1 - value) / variance`` independent
+        trials, one half is added to both sides, and ``n`` is the number of speakers where no
+        error (or nothing else) was seen, so that 0 and 1 have an interval too.
+        """
+        if self.scale == "identity":
+            return self.value - self.optimism, self.standard_error
+        if self.scale == "log":
+            if self.value <= 0:
+                return np.nan, np.nan
+            return float(np.log(self.value)), self.standard_error / self.value
+        n_like = float(self.n_speakers)
+        if 0 < self.value < 1 and self.standard_error > 0:
+            n_like = self.value * (1 - self.value) / self.standard_error**2
+        share = (self.value * n_like + 0.5) / (n_like + 1)
+        log_odds = float(np.log(share / (1 - share)))
+        return log_odds, float(1 / np.sqrt((n_like + 1) * share * (1 - share)))
+
+    def interval(self) -> tuple[float, float]:
+        """95 %, by Student's t on ``scale``; NaN where it is not known.
+
+        A rate of 0 or 1 is that of as many independent trials as there are speakers.
+        """
+        if np.isnan(self.standard_error):
+            return np.nan, np.nan
+        if self.scale == "logit" and self.value in (0, 1):
+            reach = float(1 - 0.025 ** (1 / self.n_speakers))
+            return (0.0, reach) if self.value == 0 else (1 - reach, 1.0)
+        centre, error = self.on_scale()
+        reach = t_quantile(self.degrees) * error
+        low, high = (float(from_scale(centre + end, self.scale)) for end in (-reach, reach))
+        return min(low, self.value), max(high, self.value)
+
+
+def t_quantile(degrees: float, level: float = 0.975) -> float:
+    """Of Student's t distribution."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(degrees, level))
+
+
+def from_scale(values: Floats | float, scale: Scale) -> Floats:
+    """Back from :meth:`Estimate.on_scale`."""
+    if scale == "logit":
+        return 1 / (1 + np.exp(-np.asarray(values)))
+    return np.exp(values) if scale == "log" else np.asarray(values)
+
+
+def combined(
+    value: float, scale: Scale, spreads: tuple[Spread, ...], *, optimism: float = 0.0
+) -> Estimate:
+    """The estimate of a figure from the spread of its target and of its impostor trials."""
+    effects = np.sum([spread.effects for spread in spreads], axis=0)
+    whole = float(np.square(effects).sum())
+    variance = whole - sum(spread.doubled for spread in spreads)
+    variance = max(variance, sum(spread.least for spread in spreads))
+    n_speakers = min(spread.n_speakers for spread in spreads)
+    degrees = n_speakers - 1.0
+    if whole > variance:
+        # theory has the square; that the variance is bounded below makes it a little surer
+        degrees = max(1.0, degrees * (variance / whole) ** 1.5)
+    return Estimate(value, float(np.sqrt(variance)), n_speakers, degrees, effects, scale, optimism)
+
+
+def no_estimate(n_all: int, scale: Scale) -> Estimate:
+    """Where a figure is not defined."""
+    return Estimate(np.nan, np.nan, 0, 0.0, np.full(n_all, np.nan), scale)
 
 
 def speaker_draws(n_speakers: int, n_resamples: int, *, seed: int) -> NDArray[np.int64]:
@@ -14,49 +188,21 @@ def speaker_draws(n_speakers: int, n_resamples: int, *, seed: int) -> NDArray[np
     return rng.multinomial(n_speakers, np.full(n_speakers, 1 / n_speakers), size=n_resamples)
 
 
-def trial_weights(
-    draws: NDArray[np.int64], enroll: NDArray[np.intp], test: NDArray[np.intp]
-) -> NDArray[np.int64]:
-    """Weight of each trial in each resample, ``[resamples, trials]``.
+def resampled_errors(effects: Floats, *, n_resamples: int, seed: int) -> Floats:
+    """Standardised errors ``[figures, resamples]`` of figures under resampled speakers.
 
-    A trial of one speaker counts as often as the speaker is drawn, a trial of two as often as
-    the product says.
+    ``effects`` is ``[figures, speakers]``; figures that share speakers go up and down together.
+    A figure without a spread has none.
     """
-    return np.where(enroll == test, draws[:, enroll], draws[:, enroll] * draws[:, test])
-
-
-def weighted_share(hits: NDArray[np.bool_], weights: NDArray[np.int64]) -> Floats:
-    """Share of the weight on ``hits`` ``[trials]``, one value a resample; NaN without weight."""
-    total = weights.sum(axis=1)
-    with np.errstate(invalid="ignore"):
-        return (weights @ hits) / np.where(total > 0, total, np.nan)
-
-
-def weighted_equal_error_rates(
-    scores: NDArray[np.float64], labels: NDArray[np.bool_], weights: NDArray[np.int64]
-) -> Floats:
-    """Equal error rate of each resample, ``[resamples]``; as ``metrics.equal_error_rate``."""
-    order = np.argsort(scores, kind="stable")
-    ordered, is_target = scores[order], labels[order]
-    # position where each distinct score starts, and one past the end: nothing accepted
-    starts = np.append(np.flatnonzero(np.diff(ordered, prepend=-np.inf) > 0), len(ordered))
-    rates = np.full(len(weights), np.nan)
-    for row, weight in enumerate(weights[:, order]):
-        below_target = np.concatenate([[0], np.cumsum(weight * is_target)])[starts]
-        below_impostor = np.concatenate([[0], np.cumsum(weight * ~is_target)])[starts]
-        if below_target[-1] == 0 or below_impostor[-1] == 0:
-            continue
-        false_non_match = below_target / below_target[-1]
-        false_match = 1 - below_impostor / below_impostor[-1]
-        closest = np.argmin(np.abs(false_match - false_non_match))
-        rates[row] = (false_match[closest] + false_non_match[closest]) / 2
-    return rates
-
-
-def interval(values: Floats) -> tuple[float, float]:
-    """The middle 95 % of ``values``, resamples without a value left out."""
-    known = values[~np.isnan(values)]
-    if not len(known):
-        return float("nan"), float("nan")
-    low, high = np.quantile(known, [0.025, 0.975])
-    return float(low), float(high)
+    length = np.linalg.norm(effects, axis=1, keepdims=True)
+    unit = effects / np.where(length > 0, length, 1)
+    n_speakers = effects.shape[1]
+    n_a_time = max(1, 4_000_000 // n_speakers)
+    n_parts = -(-n_resamples // n_a_time)
+    seeds = np.random.SeedSequence(seed).generate_state(n_parts)
+    errors = np.empty((len(effects), n_resamples))
+    for number, part_seed in enumerate(seeds):
+        part = errors[:, number * n_a_time : (number + 1) * n_a_time]
+        draws = speaker_draws(n_speakers, part.shape[1], seed=int(part_seed))
+        part[:] = unit @ (draws - 1.0).T
+    return errors

@@ -114,3 +114,15 @@ def threshold_at_false_match_rate(impostor: ArrayLike, rate: float) -> float:
     if n_accepted >= len(ordered):
         return float(ordered[0])
     return float(np.nextafter(ordered[len(ordered) - n_accepted - 1], np.inf))
+
+
+def threshold_at_least_cost(
+    target: ArrayLike, impostor: ArrayLike, *, target_prior: float
+) -> float:
+    """The threshold at which :func:`min_detection_cost` is reached; the lowest of several."""
+    prepared = _prepared(target, impostor)
+    if prepared is None:
+        return float("nan")
+    thresholds, false_match, false_non_match = error_curve(*prepared)
+    cost = target_prior * false_non_match + (1 - target_prior) * false_match
+    return float(thresholds[cost.argmin()])

@@ -13,8 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from spkid.errors import SpkidError
-
-LABELS = {"1": True, "target": True, "0": False, "nontarget": False}
+from spkid.score_files import LABELS, read_score_file
 
 
 def _read_columns(path: str | Path, n_columns: int, what: str) -> pd.DataFrame:
@@ -74,38 +73,14 @@ def read_trials(path: str | Path) -> pd.DataFrame:
 
 
 def read_scores(path: str | Path) -> pd.DataFrame:
-    """A score file as columns ``enroll``, ``test``, ``score`` (float64) and ``label`` (bool).
-
-    Accepts ``enroll test score label`` (as :func:`write_scores` and WeSpeaker write it) and
-    ``label enroll test score``; labels are 1/0 or target/nontarget.
+    """A score file as ``enroll``, ``test`` (categories), ``score`` (float64), ``label`` (bool).
 
     Raises
     ------
     SpkidError
-        If the file is neither, or a score is not a finite number.
+        As :func:`score_files.read_score_file`, which also says how the file was read.
     """
-    what = "lines 'enroll test score label' or 'label enroll test score'"
-    table = _read_columns(path, 4, what)
-    column = _label_column(table, (3, 0))
-    if column is None:
-        raise SpkidError(f"{path}: no column of labels", expected=what, do="correct the file")
-    enroll, test, score = (0, 1, 2) if column == 3 else (1, 2, 3)
-    scores = pd.to_numeric(table[score], errors="coerce")
-    if not np.isfinite(scores).all():
-        line = int(np.flatnonzero(~np.isfinite(scores))[0])
-        raise SpkidError(
-            f"{path}: {table[score][line]!r} as the score in line {line + 1}",
-            expected="a finite number",
-            do="correct the file",
-        )
-    return pd.DataFrame(
-        {
-            "enroll": table[enroll],
-            "test": table[test],
-            "score": scores.astype(np.float64),
-            "label": table[column].map(LABELS),
-        }
-    )
+    return read_score_file(path).table
 
 
 def write_scores(path: Path, table: pd.DataFrame) -> None:

@@ -1,4 +1,4 @@
-"""The audit's page and record: self-contained, escaped, and with the numbers of the table."""
+"""The audit's page and record: self-contained, escaped, and with the numbers of the tables."""
 
 from __future__ import annotations
 
@@ -8,69 +8,105 @@ import re
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
+import jsonschema
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from planted import planted_voices
 
-from spkid.audit import RATES, audit_scores, sentence
-from spkid.cli.output import to_json
-from spkid.report import audit_record, percent, render, verdict, write_audit_page
+from spkid.audit import audit_scores
+from spkid.audit_page import write_audit_page
+from spkid.audit_record import SCHEMA, audit_record, headline_figures, write_record
+from spkid.audit_words import percent, verdict
+from spkid.findings import find_cohorts
+from spkid.plain import to_json
+from spkid.report import new_figure, render, to_svg
+from spkid.trials import EmbeddingTable
 
 BOLD, QUOTED, TINY = "<b>x</b>", '"it\'s" & co', "tiny"
 TITLE = "Audit of <i>a & b</i>"
+N_SPEAKERS = 84
 
 
-def planted(groups, *, sizes, drop=1.0, seed=0):
+def planted(*, drop=1.5, seed=0, names=(BOLD, QUOTED, TINY)):
+    """Two groups of 40 of which the second is worse, and one of four; vectors by group."""
     rng = np.random.default_rng(seed)
+    group = np.repeat([0, 1, 2], [40, 40, 4])
     rows, people = [], []
-    for number, (group, size) in enumerate(zip(groups, sizes, strict=True)):
-        names = [f"{number}-{person}" for person in range(size)]
-        halves = ("odd", "even") * size
-        people += [(name, group, half) for name, half in zip(names, halves, strict=False)]
-        for name in names:
-            rows += [(name, name, rng.normal(3 - drop * number), True) for _ in range(5)]
-            others = rng.choice([other for other in names if other != name], 5)
-            rows += [(name, other, rng.normal(), False) for other in others]
+    for number in range(N_SPEAKERS):
+        name = f"s{number:03d}"
+        people.append(
+            (name, f"{name}/0.wav", names[group[number]], "odd" if number % 2 else "even")
+        )
+        target = rng.normal(3 - drop * (group[number] == 1), 1, 5)
+        rows += [(name, name, score, True) for score in target]
+        others = rng.choice([other for other in range(N_SPEAKERS) if other != number], 8)
+        rows += [(name, f"s{other:03d}", rng.normal(), False) for other in others]
     scores = pd.DataFrame(rows, columns=["enroll", "test", "score", "label"])
-    return scores, pd.DataFrame(people, columns=["speaker", "group & more", "half"])
+    scores[["enroll", "test"]] += "/0.wav"
+    metadata = pd.DataFrame(people, columns=["speaker", "path", "group & more", "half"])
+    clips, vectors = planted_voices(group, seed=seed, n_clips=1)
+    table = EmbeddingTable({path: row for row, path in enumerate(clips["path"])}, vectors, "m")
+    return scores, metadata, table
 
 
 @pytest.fixture(scope="module")
-def audit():
-    three = planted((BOLD, QUOTED, TINY), sizes=(15, 15, 4))
-    return audit_scores(*three, ["group & more", "half"], n_resamples=40, false_match_rate=0.1)
+def findings():
+    scores, metadata, table = planted()
+    audit = audit_scores(
+        scores, metadata, ["group & more", "half"], n_resamples=40, false_match_rate=0.1
+    )
+    return find_cohorts(audit, metadata, title=TITLE, embeddings=table)
 
 
 @pytest.fixture(scope="module")
-def page(audit, tmp_path_factory):
-    path = tmp_path_factory.mktemp("page") / "audit.html"
-    write_audit_page(audit, path, title=TITLE)
-    assert [file.name for file in path.parent.iterdir()] == ["audit.html"]
-    return path.read_text(encoding="utf-8")
+def folder(findings, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("audit")
+    write_audit_page(findings, folder / "audit.html")
+    write_record(findings, folder)
+    assert not list(folder.glob("*.part"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    return (folder / "audit.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def record(folder):
+    def refuse(name):
+        raise AssertionError(f"{name} in the JSON")
+
+    return json.loads((folder / "audit.json").read_text("utf-8"), parse_constant=refuse)
 
 
 class Reader(HTMLParser):
-    """What a browser would show: table cells by row, text outside tables, and all tags."""
+    """What a browser would show: cells by what they hold, text outside tables, and all tags."""
 
     def __init__(self, page):
         super().__init__()
-        self.rows, self.text, self.tags = [], [], []
-        self.in_cell = False
+        self.cells, self.text, self.tags = {}, [], []
+        self.cell = None
         self.feed(page)
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
-        if tag == "tr":
-            self.rows.append([])
-        elif tag == "td":
-            self.rows[-1].append([])
-        self.in_cell = self.in_cell or tag == "td"
+        if tag == "td":
+            named = {name: value for name, value in attrs if name.startswith("data-")}
+            self.cell = tuple(sorted(named.items()))
+            self.cells.setdefault(self.cell, [])
 
     def handle_endtag(self, tag):
-        self.in_cell = self.in_cell and tag != "td"
+        self.cell = None if tag == "td" else self.cell
 
     def handle_data(self, data):
-        (self.rows[-1][-1] if self.in_cell else self.text).append(data)
+        (self.text if self.cell is None else self.cells[self.cell]).append(data)
+
+
+def key(**named):
+    return tuple(sorted((f"data-{name}", value) for name, value in named.items()))
 
 
 def test_the_page_asks_for_nothing_outside(page):
@@ -86,43 +122,97 @@ def test_the_page_asks_for_nothing_outside(page):
             assert attributes.get(name, "#").startswith("#")
 
 
-def test_the_rows_show_the_numbers_of_the_table(audit, page):
-    shown = [row for row in Reader(page).rows if row]
-    expected = []
-    for section in audit.columns:
-        for row in section.table.to_dict("records"):
-            cells = [[str(row[name])] for name in ("group", "n_speakers", "n_target", "n_impostor")]
-            for rate in ("false_non_match_rate", "false_match_rate", "equal_error_rate"):
-                low, high = row[f"{rate}_low"], row[f"{rate}_high"]
-                limits = f"{100 * low:.1f} to {100 * high:.1f}"
-                value = f"{100 * row[rate]:.1f} %"
-                cells.append(["–"] if math.isnan(row[rate]) else [value, limits])
-            expected.append(cells)
-    assert shown == expected
-    assert len(shown) == 5
-    assert sum(cells[4] == ["–"] for cells in shown) == 1
+def test_the_cells_show_the_figures_of_the_record(page, record):
+    cells = Reader(page).cells
+    rates = {"false_match_rate", "false_non_match_rate", "equal_error_rate"}
+    n_seen = 0
+    for section in record["groupings"]:
+        for row in section["groups"]:
+            for figure in (each["name"] for each in record["figures"]):
+                found = cells.get(key(grouping=section["name"], group=row["group"], figure=figure))
+                if row["judged"] or figure in rates:
+                    n_seen += 1
+                    value, low, high = (row[figure + end] for end in ("", "_low", "_high"))
+                    if value is None:
+                        assert found == ["–"]
+                    elif figure in rates:
+                        limits = f"{100 * low:.1f} to {100 * high:.1f}"
+                        assert found == [f"{100 * value:.1f} %", limits]
+                    else:
+                        assert found == [f"{value:.3f}", f"{low:.3f} to {high:.3f}"]
+        garbe = next(row for row in section["measures"] if row["measure"] == "garbe")
+        shown = cells[key(grouping=section["name"], measure="garbe", figure="")]
+        assert shown == [f"{garbe['value']:.3f}"]
+    assert n_seen == 4 * 8 + 3
 
 
-def test_the_text_names_what_was_measured(audit, page):
-    text = " ".join(Reader(page).text)
-    for line in verdict(audit):
-        assert line in text
-    for words in (
-        f"{len(audit.trials)} trials. Overall: {100 * audit.overall[RATES[1]]:.1f} % of own",
-        f"shared threshold {audit.threshold:.3f}",
-        "accepts 10.0 % of all strangers' trials",
-        "40 resamplings of speakers (seed 0)",
-        "0 trials across groups and 0 trials without a known group & more",
+def test_the_record_is_as_the_schema_says(record):
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(record, schema)
+    for broken in (
+        {"verdict": ["only one"]},
+        {"threshold": 1.5},
+        {"unheard": 1},
+        {"cohorts": [{}]},
     ):
-        assert words in text
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(record | broken, schema)
 
 
-def test_the_worst_group_is_marked_and_no_other(audit, page):
-    marked = re.findall(r'<tr class="worst"><td>(.*?)</td>', page)
-    worst = [gap.worst for section in audit.columns for gap in section.gaps if gap.rate == RATES[1]]
-    assert len(marked) == len(worst) == 2
-    assert audit.columns[0].gaps[1].worst == QUOTED
-    assert "it&#39;s" in marked[0]
+def test_the_record_holds_the_tables(findings, record):
+    assert record["threshold"]["value"] == findings.audit.threshold.value
+    assert record["verdict"] == verdict(findings)
+    for section, said in zip(findings.audit.groupings, record["groupings"], strict=True):
+        for name in ("groups", "measures", "differences"):
+            table = getattr(section, name)
+            table = table.astype(object).where(table.notna(), None)
+            assert said[name] == table.to_dict("records")
+    assert record["tree"]["n_grown"] + record["tree"]["n_read"] == N_SPEAKERS
+
+
+def test_csv_tables_hold_what_the_record_holds(folder, record):
+    groups = pd.read_csv(folder / "groups.csv", keep_default_na=False)
+    assert len(groups) == sum(len(section["groups"]) for section in record["groupings"]) == 5
+    first = record["groupings"][0]["groups"][0]
+    assert float(groups["false_match_rate"][0]) == pytest.approx(first["false_match_rate"])
+    for name in ("overall", "measures", "differences", "cohorts", "discovered"):
+        assert len(pd.read_csv(folder / f"{name}.csv"))
+
+
+def test_the_worst_cohort_is_a_list_of_speakers(folder, findings, record):
+    cohort = pd.read_csv(folder / "cohort.csv", dtype=str)
+    assert list(cohort.columns) == ["speaker", "cohort", "certain"]
+    assert list(cohort["speaker"]) == list(findings.worst.speakers)
+    assert set(cohort["certain"]) == {"True"}
+    worst = record["worst_cohort"]
+    assert (worst["name"], worst["n_speakers"]) == (cohort["cohort"][0], len(cohort))
+    # whichever way it was found, it is the second group
+    second = {f"s{number:03d}" for number in range(40, 80)}
+    assert len(second & set(cohort["speaker"])) > 0.9 * len(cohort)
+    differences = [each["difference"] for each in record["cohorts"] if each["difference"]]
+    assert worst["difference"] == max(differences)
+
+
+def test_three_sentences_come_first(findings, page):
+    lines = verdict(findings)
+    assert len(lines) == 3
+    assert f"It is worse for {QUOTED!r} (by group & more)" in lines[0]
+    assert "GARBE" in lines[1]
+    assert "Without labels" in lines[2]
+    text = "".join(Reader(page).text)
+    places = [text.index(line) for line in lines]
+    assert places == sorted(places)
+    assert places[-1] < text.index("By group & more")
+
+
+def test_where_nothing_is_certain_the_verdict_says_so():
+    scores, metadata, _ = planted(drop=0, seed=1)
+    audit = audit_scores(scores, metadata, ["half"], n_resamples=40)
+    lines = verdict(find_cohorts(audit, metadata, title="t"))
+    assert lines[0].startswith("These data do not show that it is worse for any of the groups")
+    assert "0 of 3 differences" in lines[1]
+    assert "finds no region" in lines[2]
 
 
 def test_names_are_text_and_never_markup(page):
@@ -130,55 +220,37 @@ def test_names_are_text_and_never_markup(page):
     assert "<i>" not in page
     assert "&lt;b&gt;x&lt;/b&gt;" in page
     figures = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
-    assert len(figures) == 4
-    for figure in figures[:2]:
-        words = [node.text for node in ElementTree.fromstring(figure).iter() if node.text]
-        assert BOLD in words
-        assert QUOTED in words
-        # no rates, so not in the plots
-        assert TINY not in words
-    reader = Reader(page)
-    assert TITLE in reader.text
-    assert [row[0][0] for row in reader.rows if row] == [QUOTED, BOLD, TINY, "even", "odd"]
+    words = [node.text for node in ElementTree.fromstring(figures[0]).iter() if node.text]
+    assert BOLD in words
+    assert QUOTED in words
+    assert TINY not in words  # no rates, so not in the plots
+    assert TITLE in Reader(page).text
 
 
-def test_the_record_is_json_without_nan(audit):
-    def refuse(name):
-        raise AssertionError(f"{name} in the JSON")
-
-    text = to_json(audit_record(audit))
-    record = json.loads(text, parse_constant=refuse)
-    assert record["threshold"] == audit.threshold
-    assert record["n_trials"] == len(audit.trials)
-    assert record["verdict"] == verdict(audit)
-    assert record["overall"] == audit.overall.to_dict()
-    for section, said in zip(audit.columns, record["columns"], strict=True):
-        assert (said["column"], said["n_across"]) == (section.column, section.n_across)
-        table = section.table.astype(object).where(section.table.notna(), None)
-        assert said["groups"] == table.to_dict("records")
-        for gap, shown in zip(section.gaps, said["gaps"], strict=True):
-            assert shown == {**vars(gap), "certain": gap.certain}
-    assert any(group["equal_error_rate"] is None for group in record["columns"][0]["groups"])
+def test_few_speakers_give_a_page_without_cohorts(tmp_path):
+    scores, metadata, _ = planted()
+    few = [f"s{number:03d}" for number in range(32, 44)]
+    metadata = metadata[metadata["speaker"].isin(few)]
+    audit = audit_scores(scores, metadata, ["group & more"], n_resamples=5)
+    found = find_cohorts(audit, metadata, title="t")
+    assert verdict(found)[0] == "No column has two groups of 10 speakers: no verdict."
+    assert found.worst is None
+    write_audit_page(found, tmp_path / "small.html")
+    write_record(found, tmp_path)
+    page = (tmp_path / "small.html").read_text(encoding="utf-8")
+    assert "<svg" not in page
+    assert "12 speakers, and 40 are needed" in page
+    assert len(pd.read_csv(tmp_path / "cohort.csv")) == 0
+    jsonschema.validate(json.loads(to_json(audit_record(found))), json.loads(SCHEMA.read_text()))
 
 
-def test_percent():
-    assert [percent(value) for value in (0.0, 0.0424, math.nan)] == ["0.0 %", "4.2 %", "–"]
-
-
-def test_certain_and_large_gaps_come_first(audit):
-    lines = verdict(audit)
-    assert len(lines) == 3
-    certain = [gap for gap in audit.columns[0].gaps if gap.certain and gap.rate == RATES[1]]
-    assert lines[0] == sentence(certain[0], "group & more")
-    assert all("do not show" in line for line in lines[1:])
-
-
-def test_small_groups_only_give_no_verdict_and_a_page(tmp_path):
-    scores, people = planted(("a", "b"), sizes=(5, 5))
-    audit = audit_scores(scores, people, ["group & more"], n_resamples=5)
-    assert verdict(audit) == ["No column has two groups of 10 speakers: no verdict."]
-    write_audit_page(audit, tmp_path / "small.html", title="t")
-    assert "<svg" not in (tmp_path / "small.html").read_text(encoding="utf-8")
+def test_headline_figures_are_those_of_the_measures(findings):
+    figures = headline_figures(findings)
+    assert list(figures) == ["group & more", "half"]
+    table = findings.audit.groupings[0].measures.set_index(["measure", "figure"])["value"]
+    assert figures["group & more"]["garbe"] == table["garbe", ""]
+    assert figures["group & more"]["gap_false_match_rate"] == table["gap", "false_match_rate"]
+    assert figures["group & more"]["n_certain"] >= 1 > figures["half"]["n_certain"]
 
 
 def test_a_page_that_lacks_content_is_not_written(tmp_path):
@@ -187,11 +259,14 @@ def test_a_page_that_lacks_content_is_not_written(tmp_path):
     assert not (tmp_path / "page.html").exists()
 
 
-@pytest.mark.parametrize("name", ["$5-$9", "$_$", "中文"])
-def test_a_name_is_drawn_as_it_is_written(tmp_path, name):
-    scores, people = planted(("other", name), sizes=(10, 10))
-    audit = audit_scores(scores, people, ["group & more"], n_resamples=5)
-    write_audit_page(audit, tmp_path / "page.html", title="t")
-    page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    for figure in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
-        assert name in [node.text for node in ElementTree.fromstring(figure).iter()]
+def test_drawing_leaves_matplotlib_as_it_was():
+    before = dict(matplotlib.rcParams)
+    with new_figure(2, 2) as figure:
+        figure.subplots().set_title("$5-$9 中文")
+        svg = to_svg(figure)
+    assert dict(matplotlib.rcParams) == before
+    assert "$5-$9 中文" in [node.text for node in ElementTree.fromstring(svg).iter()]
+
+
+def test_percent():
+    assert [percent(value) for value in (0.0, 0.0424, math.nan)] == ["0.0 %", "4.2 %", "–"]

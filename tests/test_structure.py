@@ -16,11 +16,26 @@ import spkid
 PACKAGES = [Path(spkid.__file__).parent, Path(enrollment.__file__).parent]
 MODULES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))
 FLOORS = [
-    {"errors", "config", "metrics"},
+    {"errors", "config", "metrics", "plain"},
     {"truncation", "audio", "speech", "manifest"},
     {"embedder", "clips"},
-    {"calibration", "scoring", "trials", "homes", "evaluation", "embedding_run"},
-    {"bootstrap", "audit", "report"},
+    {"calibration", "scoring", "score_files", "trials", "homes", "evaluation", "embedding_run"},
+    {
+        "bootstrap",
+        "figures",
+        "grouping",
+        "fairness",
+        "differences",
+        "audit_result",
+        "group_tables",
+        "audit",
+    },
+    {"speaker_errors", "speaker_metadata", "tree_conditions"},
+    {"contrast", "voices", "conditions", "report"},
+    {"cohorts", "cohort_tree"},
+    {"findings", "comparison"},
+    {"audit_words", "audit_plots", "audit_record"},
+    {"audit_page", "comparison_page"},
 ]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 UPPER = ("spkid.training.", "spkid.cli.")

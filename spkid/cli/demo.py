@@ -106,30 +106,32 @@ def write_report(
         return 100 * first / (first + stranger)
 
     groups = sorted({person["age_group"] for person, *_ in heard})
-    figure = new_figure(8.0, 1.0 + 0.6 * len(groups))
-    axes = figure.subplots()
-    for is_member, colour, label in (
-        (True, COLOURS[0], "members"),
-        (False, COLOURS[1], "strangers"),
-    ):
-        points = [
-            (share(decision), groups.index(person["age_group"]) + (0.12 if is_member else -0.12))
-            for person, _, decision, _ in heard
-            if bool(person["enroll"]) == is_member
-        ]
-        axes.scatter(*zip(*points, strict=True), color=colour, label=label, alpha=0.8)
-    axes.axvline(100 / (1 + math.exp(-threshold)), color="#1d2433", linewidth=1)
-    axes.set_yticks(range(len(groups)), groups)
-    axes.set_ylim(-0.5, len(groups) - 0.5)
-    axes.set_xlim(-2, 102)
-    axes.set_xlabel("the likeliest member against a stranger, % (line: the threshold)")
-    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    with new_figure(8.0, 1.0 + 0.6 * len(groups)) as figure:
+        axes = figure.subplots()
+        for is_member, colour, label in (
+            (True, COLOURS[0], "members"),
+            (False, COLOURS[1], "strangers"),
+        ):
+            aside = 0.12 if is_member else -0.12
+            points = [
+                (share(decision), groups.index(person["age_group"]) + aside)
+                for person, _, decision, _ in heard
+                if bool(person["enroll"]) == is_member
+            ]
+            axes.scatter(*zip(*points, strict=True), color=colour, label=label, alpha=0.8)
+        axes.axvline(100 / (1 + math.exp(-threshold)), color="#1d2433", linewidth=1)
+        axes.set_yticks(range(len(groups)), groups)
+        axes.set_ylim(-0.5, len(groups) - 0.5)
+        axes.set_xlim(-2, 102)
+        axes.set_xlabel("the likeliest member against a stranger, % (line: the threshold)")
+        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+        svg = to_svg(figure)
     render(
         "scores.html",
         path,
         title="A family, recognised",
         lead=f"{len(heard)} clips of three members and two strangers, real voices.",
-        svg=to_svg(figure),
+        svg=svg,
         caption="Each dot is one clip; right of the line a member is named.",
         header=("speaking", "group", "heard as", "probability", "margin", "cosine", "speech"),
         rows=[

@@ -1,4 +1,4 @@
-"""Commands for measuring: embed, score, evaluate, households, audit."""
+"""Commands for measuring: embed, score, evaluate, households."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from spkid.cli.output import (
     print_table,
     progress_bar,
     say,
-    to_json,
 )
-from spkid.errors import SpkidError
 
 if TYPE_CHECKING:
     from spkid.calibration import Calibration
@@ -164,65 +162,3 @@ def households(
         for name, row in figures.items()
     ]
     print_table(protocol.name, columns, rows)
-
-
-def audit(
-    scores: Annotated[
-        Path, typer.Argument(readable=False, help="Score file with labels, from any system.")
-    ],
-    metadata: Annotated[
-        Path, typer.Option(readable=False, help="CSV with 'speaker' and the group columns.")
-    ],
-    by: Annotated[str, typer.Option(help="Columns to audit by, separated by commas.")],
-    out: Annotated[
-        Path, typer.Option(readable=False, help="Folder for audit.html and audit.json.")
-    ],
-    fmr: Annotated[
-        float, typer.Option("--fmr", help="Overall false match rate of the shared threshold.")
-    ] = 0.05,
-    as_json: JsonFlag = False,
-) -> None:
-    """Error rates by group at one shared threshold, with intervals, as a table and a page."""
-    from spkid.audit import audit_scores
-    from spkid.manifest import read_manifest
-    from spkid.report import audit_record, verdict, write_audit_page
-    from spkid.trials import read_scores
-
-    columns = [column.strip() for column in by.split(",") if column.strip()]
-    if not columns:
-        raise SpkidError(f"--by {by!r}", expected="column names", do="give e.g. gender,age_group")
-    result = audit_scores(
-        read_scores(scores),
-        read_manifest(metadata, required=("speaker", *columns)),
-        columns,
-        false_match_rate=fmr,
-    )
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        write_audit_page(result, out / "audit.html", title=f"Audit of {scores.name}")
-        (out / "audit.json").write_text(to_json(audit_record(result)) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise SpkidError(
-            f"{out}: {error.strerror}", expected="a folder to write to", do="choose another --out"
-        ) from error
-    if as_json:
-        print_json(audit_record(result))
-        return
-    for section in result.columns:
-        rows = [
-            (
-                row["group"],
-                row["n_speakers"],
-                row["n_target"],
-                row["n_impostor"],
-                percent(row["false_non_match_rate"]),
-                percent(row["false_match_rate"]),
-                percent(row["equal_error_rate"]),
-            )
-            for row in section.table.to_dict("records")
-        ]
-        header = ("group", "speakers", "own", "strangers", "FNMR", "FMR", "EER, own threshold")
-        print_table(f"By {section.column}, shared threshold {result.threshold:.3f}", header, rows)
-    for line in verdict(result):
-        say(line)
-    say(f"Page: {out / 'audit.html'}")

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from spkid import __version__
-from spkid.cli import demo, evaluation, homes, profiles, training
+from spkid.cli import auditing, demo, evaluation, homes, profiles, training
 from spkid.cli.output import report_error
 from spkid.errors import SpkidError
 
@@ -54,7 +54,7 @@ for command in (
     evaluation.score,
     evaluation.evaluate,
     evaluation.households,
-    evaluation.audit,
+    auditing.audit,
 ):
     app.command()(command)
 for command in (training.train, training.export):

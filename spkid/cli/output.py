@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 import sys
 from collections.abc import Iterable, Sequence
@@ -15,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from spkid.errors import SpkidError
+from spkid.plain import to_json
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -22,26 +21,6 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of a 
 def console() -> Console:
     """Standard output, at its width now; wide when it is no terminal, so that rows stay whole."""
     return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no NaN: unknown figures become null."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = dataclasses.asdict(value)
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
-def to_json(value: Any) -> str:
-    """Dataclasses and figures as JSON text; NaN and infinity become null."""
-    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def print_json(value: Any) -> None:
