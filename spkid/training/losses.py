@@ -50,6 +50,20 @@ class AAMSoftmax(nn.Module):
         return nn.functional.cross_entropy(logits, labels, reduction="none")
 
 
+def leave_one_out_cosines(embeddings: Tensor) -> Tensor:
+    """Cosines of every clip to every speaker's mean, ``[speakers, clips, speakers]``.
+
+    ``embeddings`` ``[speakers, clips, dim]`` are unit vectors; the own speaker's mean leaves the
+    clip itself out.
+    """
+    total = embeddings.sum(dim=1)
+    prototypes = nn.functional.normalize(total, dim=1)
+    without = nn.functional.normalize(total[:, None] - embeddings, dim=2)
+    own = (embeddings * without).sum(dim=2)  # [speakers, clips]
+    is_own = torch.eye(len(embeddings), dtype=torch.bool, device=embeddings.device)[:, None]
+    return torch.where(is_own, own[:, :, None], embeddings @ prototypes.T)
+
+
 class PairwiseLoss(nn.Module):
     """Find a query's own speaker among the prototypes of the batch: ``-log softmax_j(S_ij)[i]``.
 
@@ -123,13 +137,7 @@ class GeneralisedEndToEnd(PairwiseLoss):
     """
 
     def cosines(self, embeddings: Tensor) -> Tensor:
-        total = embeddings.sum(dim=1)
-        prototypes = nn.functional.normalize(total, dim=1)
-        without = nn.functional.normalize(total[:, None] - embeddings, dim=2)
-        cosines = embeddings @ prototypes.T  # [speakers, clips, speakers]
-        own = (embeddings * without).sum(dim=2)  # [speakers, clips]
-        is_own = torch.eye(len(embeddings), dtype=torch.bool, device=embeddings.device)[:, None]
-        return torch.where(is_own, own[:, :, None], cosines).flatten(0, 1)
+        return leave_one_out_cosines(embeddings).flatten(0, 1)
 
     def sides(self, values: Tensor) -> tuple[Tensor, Tensor]:
         return values.flatten(), values.mean(dim=1)
