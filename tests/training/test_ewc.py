@@ -84,9 +84,9 @@ def test_penalty_is_the_sum_over_single_weights():
                 parameter.shape, generator=torch.Generator().manual_seed(6)
             )
     expected = 0.0
-    for f, old, new in zip(fisher, before, network.parameters(), strict=True):
-        for one, was, now in zip(f.view(-1), old.view(-1), new.view(-1), strict=True):
-            expected += 0.5 * float(one) * (float(now) - float(was)) ** 2
+    for each in zip(fisher, before, network.parameters(), strict=True):
+        for one, was, now in zip(*(values.flatten().tolist() for values in each), strict=True):
+            expected += 0.5 * one * (now - was) ** 2
     assert elastic(network).item() == pytest.approx(expected)
 
 
