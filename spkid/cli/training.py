@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from spkid.cli.output import JsonFlag, print_json, say
+from spkid.cli.output import JsonFlag, print_json, progress_bar, say
 from spkid.errors import SpkidError
 
 
@@ -30,18 +30,23 @@ def need_torch() -> None:
 
 def train(
     config: Annotated[
-        Path, typer.Argument(readable=False, help="TOML file: [train], [encoder], [augment].")
-    ],
-    data: Annotated[
-        Path, typer.Option(readable=False, help="Folder with manifest.csv and the clips.")
-    ],
-    noise: Annotated[
-        Path, typer.Option(readable=False, help="Folder with noise clips (.opus, .wav, .flac).")
+        Path,
+        typer.Argument(readable=False, help="TOML file: [data], [train], [encoder], [augment]."),
     ],
     out: Annotated[
         Path,
         typer.Option(readable=False, help="Folder of the run; an unfinished one is gone on with."),
     ],
+    data: Annotated[
+        Path | None, typer.Option(readable=False, help="Instead of data.speech.")
+    ] = None,
+    noise: Annotated[
+        Path | None, typer.Option(readable=False, help="Instead of data.noise.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Another value, such as train.n_steps=500; may be repeated."),
+    ] = None,
     teacher: Annotated[
         Path | None,
         typer.Option(readable=False, help="Embeddings (.npz) of a teacher to distil from."),
@@ -54,9 +59,14 @@ def train(
 ) -> None:
     """Train an encoder. Started again with the same folder, it goes on where it stopped."""
     need_torch()
-    from spkid.training.train import train_from_file
+    from spkid.training.recipe import read_recipe
+    from spkid.training.train import train as run_training
 
-    train_from_file(config, root=data, noise_root=noise, out=out, teacher=teacher, start=start)
+    places = [("speech", data), ("noise", noise)]
+    given = [f"data.{name}={place}" for name, place in places if place is not None]
+    recipe = read_recipe(config, [*(changes or []), *given])
+    with progress_bar() as bar:
+        run_training(recipe, out=out, teacher=teacher, start=start, progress=bar)
     finished("trained", out / "encoder.safetensors", as_json=as_json)
 
 
