@@ -22,7 +22,6 @@ import small_runs
 import torch
 from protocols import Protocols
 from record import RESULTS, write_result
-from spkid.training.network import SpeakerNetwork
 
 from spkid.calibration import raw_cosines
 from spkid.cli.output import to_json
@@ -34,6 +33,7 @@ from spkid.training.augment import add_at_snr
 from spkid.training.checkpoint import load_encoder
 from spkid.training.corpus import Corpus
 from spkid.training.held_out import held_out_errors
+from spkid.training.network import SpeakerNetwork
 from spkid.trials import EmbeddingTable, score_trials
 
 SEEDS = (1, 2)

@@ -25,11 +25,11 @@ import small_runs
 from protocols import Protocols
 from record import RESULTS, write_result
 from sklearn.cluster import KMeans
-from spkid.training.corpora import Corpora
 
 from spkid.cli.output import to_json
 from spkid.config import canonical_json, fingerprint
 from spkid.metrics import equal_error_rate
+from spkid.training.corpora import Corpora
 from spkid.training.corpus import Corpus
 from spkid.training.finetune import FINE_TUNING, finetune
 from spkid.trials import EmbeddingTable, score_trials

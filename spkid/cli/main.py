@@ -49,7 +49,7 @@ for command in (
     evaluation.audit,
 ):
     app.command()(command)
-for command in (training.train, training.export):
+for command in (training.train, training.finetune, training.export):
     app.command()(command)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +45,16 @@ class Corpus:
     def clip(self, index: int) -> np.ndarray:
         """One clip as int16 ``[samples]``."""
         return self.samples[self.starts[index] : self.starts[index + 1]]
+
+    def subset(self, kept: Sequence[bool]) -> Corpus:
+        """The clips that ``kept`` is true for, in their order."""
+        rows = np.flatnonzero(kept)
+        clips = [np.empty(0, np.int16), *(self.clip(row) for row in rows)]
+        return Corpus(
+            np.concatenate(clips),
+            np.cumsum([0, *map(len, clips[1:])]),
+            *([names[row] for row in rows] for names in (self.paths, self.speakers, self.corpora)),
+        )
 
     def fingerprint(self) -> str:
         """Names the clips by path, speaker and length."""

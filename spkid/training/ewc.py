@@ -8,10 +8,43 @@ data: where the old loss is steep, a weight is held tight.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+from spkid.training.corpus import Corpus, Sampler
+from spkid.training.losses import AngularPrototypical
+from spkid.training.network import SpeakerNetwork
+from spkid.training.recipe import TrainConfig
+
+N_BATCHES = 30
+N_SPEAKERS = 8  # of a batch; each query costs a backward pass of its own
+
+
+def losses_of(encoder: SpeakerNetwork, corpus: Corpus, config: TrainConfig) -> Iterator[Tensor]:
+    """What ``encoder`` loses on clips of ``corpus``, a query each: ``N_BATCHES`` of ``[queries]``.
+
+    Clean crops, the network as it is when it is used.
+    """
+    device = next(encoder.parameters()).device
+    sampler = Sampler(
+        corpus,
+        corpus.subset([False] * len(corpus)),
+        np.zeros((len(corpus), 1), dtype=np.float32),
+        seed=config.seed,
+        speed_chance=0.0,
+        device=device,
+    )
+    loss = AngularPrototypical().to(device)
+    encoder.eval()
+    for step in range(N_BATCHES):
+        batch = sampler.batch(
+            step, n_speakers=N_SPEAKERS, n_unlabelled=0, crop_s=float(np.median(config.crop_s))
+        )
+        vectors = encoder(batch.waveforms)[0]
+        yield loss(vectors.unflatten(0, (batch.n_speakers, 2)))
 
 
 def diagonal_fisher(parameters: Sequence[Tensor], losses: Iterable[Tensor]) -> list[Tensor]:

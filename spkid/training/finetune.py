@@ -6,8 +6,8 @@ model works worst, with elastic weight consolidation so that it stays good for e
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from rich.progress import Progress
@@ -17,7 +17,7 @@ from spkid.manifest import read_manifest
 from spkid.training.checkpoint import load_encoder
 from spkid.training.corpora import Corpora, load_corpora
 from spkid.training.corpus import Corpus, is_held_out
-from spkid.training.recipe import Recipe, TrainConfig
+from spkid.training.recipe import Recipe, TrainConfig, recipe_of
 from spkid.training.train import train
 
 # new class centres would start anywhere and drag a trained encoder about: pairwise loss alone
@@ -31,6 +31,11 @@ FINE_TUNING = TrainConfig(
     checkpoint_every=100,
     evaluate_every=100,
 )
+
+
+def fine_tuning_recipe(changes: Sequence[str] = ()) -> Recipe:
+    """``FINE_TUNING`` with ``changes`` such as ``train.n_steps=500``."""
+    return recipe_of({"train": asdict(FINE_TUNING)}, changes, origin="--set")
 
 
 def read_cohort(path: Path) -> list[str]:

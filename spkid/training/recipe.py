@@ -22,6 +22,7 @@ from spkid.training.backbones import (
     without_architecture,
 )
 from spkid.training.encoder import EncoderConfig
+from spkid.training.reweighting import FORMS
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,12 @@ class TrainConfig:
     ``single_clip_weight`` and ``speed_chance`` are those of :class:`Sampler`. With a
     ``patience`` above 0 the run ends after so many evaluations without a lower held-out
     error, and its result is the best of them; else the last.
+
+    A loss whose ``*_weight`` is 0 is not computed. ``adversarial_weight`` is the share of the
+    loss that is taken at disturbed features, of Euclidean length ``adversarial_epsilon``
+    (:mod:`spkid.training.adversarial`). ``reweighting`` is ``"none"`` or one of
+    ``reweighting.FORMS``; it begins after its warm-up, a share of the steps. ``ewc`` is the
+    strength of elastic weight consolidation.
     """
 
     seed: int = 1
@@ -56,16 +63,39 @@ class TrainConfig:
     warm_up: float = 0.05
     weight_decay: float = 0.02
     margin: float = 0.2
+    n_sub_centres: int = 1
     aam_weight: float = 1.0
     prototypical_weight: float = 1.0
+    ge2e_weight: float = 0.0
     teacher_weight: float = 10.0
+    adversarial_weight: float = 0.0
+    adversarial_epsilon: float = 2.0
+    reweighting: str = "none"
+    n_regions: int = 16
+    reweighting_warm_up: float = 0.2
+    adversary_learning_rate: float = 0.01
+    largest_weight: float = 6.0
+    ewc: float = 0.0
     average_decay: float = 0.998
     checkpoint_every: int = 500
     evaluate_every: int = 1_000
     patience: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("n_steps", "n_speakers", "checkpoint_every", "evaluate_every"):
+        if self.reweighting not in ("none", *FORMS):
+            raise SpkidError(
+                f"TrainConfig.reweighting = {self.reweighting!r}",
+                expected=" or ".join(("none", *FORMS)),
+                do="correct the configuration",
+            )
+        if not 0 <= self.adversarial_weight <= 1:
+            raise SpkidError(
+                f"TrainConfig.adversarial_weight = {self.adversarial_weight}",
+                expected="a share between 0 and 1",
+                do="correct the configuration",
+            )
+        whole = ("n_steps", "n_speakers", "checkpoint_every", "evaluate_every")
+        for name in (*whole, "n_sub_centres", "n_regions"):
             if getattr(self, name) < 1:
                 raise SpkidError(
                     f"TrainConfig.{name} = {getattr(self, name)}",
@@ -110,6 +140,17 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
         raise SpkidError(
             f"{path}: {error}", expected="a readable TOML file", do="correct the configuration"
         ) from error
+    return recipe_of(tables, changes, origin=str(path))
+
+
+def recipe_of(tables: dict[str, Any], changes: Sequence[str] = (), *, origin: str) -> Recipe:
+    """The recipe of ``tables`` by name, with ``changes``; ``origin`` is named in errors.
+
+    Raises
+    ------
+    SpkidError
+        If a table, a key or a value is not one of ours.
+    """
     texts: dict[str, dict[str, str]] = {}
     for change in changes:
         name, equals, text = change.partition("=")
@@ -123,24 +164,24 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
         texts.setdefault(table, {})[key] = text.strip()
     if unknown := (set(tables) | set(texts)) - {*TABLES, "encoder"}:
         raise SpkidError(
-            f"{path}: unknown table {', '.join(sorted(unknown))}",
+            f"{origin}: unknown table {', '.join(sorted(unknown))}",
             expected=" or ".join(f"[{name}]" for name in (*TABLES, "encoder")),
             do="correct the configuration",
         )
     read: dict[str, Any] = {}
     for name, cls in TABLES.items():
         changed = typed(cls, texts.get(name, {}))
-        read[name] = from_mapping(cls, {**_table(path, tables, name), **changed})
-    network = {**_table(path, tables, "encoder"), **texts.get("encoder", {})}
+        read[name] = from_mapping(cls, {**_table(origin, tables, name), **changed})
+    network = {**_table(origin, tables, "encoder"), **texts.get("encoder", {})}
     changed = typed(config_class(network), without_architecture(texts.get("encoder", {})))
     return Recipe(**read, encoder=network_config({**network, **changed}))
 
 
-def _table(path: Path, tables: dict[str, Any], name: str) -> dict[str, Any]:
+def _table(origin: str, tables: dict[str, Any], name: str) -> dict[str, Any]:
     table = tables.get(name, {})
     if not isinstance(table, dict):
         raise SpkidError(
-            f"{path}: {name} is no table", expected=f"[{name}]", do="correct the configuration"
+            f"{origin}: {name} is no table", expected=f"[{name}]", do="correct the configuration"
         )
     return table
 

@@ -84,8 +84,6 @@ class Reweighting(nn.Module):
     ----------
     form : str
         One of ``FORMS``.
-    loss : PairwiseLoss
-        Whose pairs are weighted.
     largest : float
         No sample weighs more than this; the mean is 2.
     """
@@ -93,7 +91,6 @@ class Reweighting(nn.Module):
     def __init__(
         self,
         form: str,
-        loss: PairwiseLoss,
         *,
         embedding_dim: int,
         n_regions: int,
@@ -101,7 +98,6 @@ class Reweighting(nn.Module):
     ) -> None:
         super().__init__()
         self.form, self.largest = form, largest
-        self.sides = loss.sides
         self.regions = Regions(n_regions, embedding_dim)
         n_extra = 2 if form == "accumulated" else n_regions
         self.adversary = nn.Linear(embedding_dim + n_extra, 1)
@@ -123,9 +119,9 @@ class Reweighting(nn.Module):
         shares = torch.sigmoid(self.adversary(torch.cat([embeddings, seen], dim=2))).squeeze(2)
         return sample_weights(shares, largest=self.largest)
 
-    def pair_weights(self, weights: Tensor) -> Tensor:
+    def pair_weights(self, loss: PairwiseLoss, weights: Tensor) -> Tensor:
         """``[speakers, clips]`` -> ``[queries, speakers]``, mean 1 over the pairs of strangers."""
-        query, prototype = self.sides(weights)
+        query, prototype = loss.sides(weights)
         pairs = query[:, None].expand(-1, len(prototype))
         if self.form == "pairwise":
             pairs = query[:, None] + prototype
@@ -135,13 +131,13 @@ class Reweighting(nn.Module):
         strangers = pairs.sum() - pairs.gather(1, own).sum()
         return pairs * (len(query) * (n_speakers - 1) / strangers)
 
-    def weighted(self, pairs: Tensor, weights: Tensor) -> Tensor:
+    def weighted(self, loss: PairwiseLoss, pairs: Tensor, weights: Tensor) -> Tensor:
         """The mean over queries of ``sum_j lambda_ij l_ij``, a scalar.
 
-        ``pairs`` ``[queries, speakers]`` comes from :meth:`PairwiseLoss.pairs`. The encoder
+        ``pairs`` ``[queries, speakers]`` are those of ``loss`` for the batch. The encoder
         lowers it with ``weights`` detached; the adversary raises it with ``pairs`` detached.
         """
-        return (self.pair_weights(weights) * pairs).sum(dim=1).mean()
+        return (self.pair_weights(loss, weights) * pairs).sum(dim=1).mean()
 
 
 def weight_entropy(weights: Tensor) -> Tensor:

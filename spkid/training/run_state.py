@@ -25,7 +25,7 @@ PACKAGES = ("torch", "torchaudio", "speechbrain", "numpy", "scikit-learn")
 
 @dataclass
 class RunState:
-    """All that a run needs to go on: ``modules``, ``optimiser`` and how far it has come.
+    """All that a run needs to go on: ``modules``, ``optimisers`` and how far it has come.
 
     ``lowest_error`` is the lowest mean held-out error so far and ``n_stale`` the number of
     evaluations since.
@@ -34,7 +34,7 @@ class RunState:
     folder: Path
     settings: dict[str, Any]
     modules: dict[str, nn.Module]
-    optimiser: torch.optim.Optimizer
+    optimisers: dict[str, torch.optim.Optimizer]
     step: int = 0
     elapsed_s: float = 0.0
     lowest_error: float | None = None
@@ -69,8 +69,9 @@ class RunState:
             for name, module in self.modules.items()
             for key, value in module.state_dict().items()
         }
-        for index, moments in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"optimiser/{index}/{key}": value for key, value in moments.items()}
+        for name, optimiser in self.optimisers.items():
+            for index, moments in optimiser.state_dict()["state"].items():
+                tensors |= {f"{name}/{index}/{key}": value for key, value in moments.items()}
         metadata = {
             "settings": self.settings,
             "step": self.step,
@@ -106,12 +107,13 @@ class RunState:
             prefix = f"{name}/"
             own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
             module.load_state_dict(own, strict=True)
-        moments: dict[int, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            if key.startswith("optimiser/"):
-                _, index, name = key.split("/")
-                moments.setdefault(int(index), {})[name] = value
-        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": moments})
+        for name, optimiser in self.optimisers.items():
+            moments: dict[int, dict[str, Tensor]] = {}
+            for key, value in tensors.items():
+                if key.startswith(f"{name}/"):
+                    _, index, moment = key.split("/")
+                    moments.setdefault(int(index), {})[moment] = value
+            optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
         self.step, self.elapsed_s = metadata["step"], metadata["elapsed_s"]
         self.lowest_error, self.n_stale = metadata["lowest_error"], metadata["n_stale"]
 

@@ -6,6 +6,7 @@ batches as one that was never stopped.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import torch
@@ -13,16 +14,19 @@ from rich.progress import Progress
 from torch import Tensor, nn
 
 from spkid.errors import SpkidError
+from spkid.training.adversarial import fast_gradient
 from spkid.training.augment import augment, mask_features
 from spkid.training.backbones import NetworkConfig, build_network
 from spkid.training.checkpoint import load_encoder, save_encoder, weights_fingerprint
 from spkid.training.corpora import Corpora, load_corpora, load_teacher
-from spkid.training.corpus import Sampler
+from spkid.training.corpus import Corpus, Sampler
+from spkid.training.ewc import ElasticWeights, losses_of
 from spkid.training.held_out import held_out_errors
 from spkid.training.network import SpeakerNetwork
 from spkid.training.objective import Losses
 from spkid.training.processes import Team, joined, share_batch_norm
 from spkid.training.recipe import Recipe, learning_rate_at, margin_at
+from spkid.training.reweighting import Reweighting
 from spkid.training.run_state import RunState
 
 LOG_EVERY = 50  # steps
@@ -34,13 +38,26 @@ def train(
     out: Path,
     teacher: Path | None = None,
     start: Path | None = None,
+    corpora: Corpora | None = None,
+    kept: Corpus | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Run, or go on with, the training in ``out``; at the end ``out/encoder.safetensors`` stands.
 
     Writes ``checkpoint.safetensors`` (weights, optimiser, step), ``log.jsonl``, ``curves.svg``
-    and ``run.json``. With ``start``, the weights of that encoder are where it begins. On a GPU
-    where there is one; under torchrun in all its processes, of which the first writes.
+    and ``run.json``. On a GPU where there is one; under torchrun in all its processes, of which
+    the first writes.
+
+    Parameters
+    ----------
+    teacher : Path, optional
+        Vectors to distil from, as :func:`load_teacher` reads them.
+    start : Path, optional
+        The encoder whose weights are where it begins.
+    corpora : Corpora, optional
+        The recipe's clips, where they are in memory already.
+    kept : Corpus, optional
+        With ``recipe.train.ewc``: what the encoder knows of these clips is held on to.
 
     Raises
     ------
@@ -52,12 +69,18 @@ def train(
     with joined() as team:
         torch.manual_seed(config.seed)
         encoder = first_encoder(recipe.encoder, start).to(team.device)
-        corpora = load_corpora(recipe.data, progress)
+        corpora = corpora or load_corpora(recipe.data, progress)
         if config.patience and not len(corpora.held_out):
             raise SpkidError(
                 f"patience {config.patience} and no speaker held out",
                 expected="a held-out error to wait for",
                 do="add speakers or set patience to 0",
+            )
+        if config.ewc and kept is None:
+            raise SpkidError(
+                f"ewc {config.ewc:g} without clips to hold on to",
+                expected="a cohort to fine-tune on, so that the others are held on to",
+                do="use spkid finetune, or set ewc to 0",
             )
         settings = {**recipe.settings(), "clips": corpora.training.fingerprint()}
         if start is not None:
@@ -84,15 +107,37 @@ def train(
             parameters, lr=config.learning_rate, weight_decay=config.weight_decay
         )
         modules = {"encoder": encoder, "losses": losses, "average": average}
-        run = RunState(out, settings, modules, optimiser)
+        optimisers = {"optimiser": optimiser}
+        reweighting, elastic = None, None
+        if config.reweighting != "none":
+            reweighting = Reweighting(
+                config.reweighting,
+                embedding_dim=recipe.encoder.embedding_dim,
+                n_regions=config.n_regions,
+                largest=config.largest_weight,
+            ).to(team.device)
+            adversary = torch.optim.Adam(
+                reweighting.parameters(), lr=config.adversary_learning_rate, maximize=True
+            )
+            modules["reweighting"], optimisers["adversary"] = reweighting, adversary
+            epoch = math.ceil(len(corpora.training) / (2 * config.n_speakers))
+        if config.ewc:
+            elastic = modules["elastic"] = ElasticWeights(encoder)
+        run = RunState(out, settings, modules, optimisers)
         run.resume()
+        if elastic is not None and run.step == 0:
+            elastic.measure(encoder, losses_of(encoder, kept, config))
         if team.rank == 0:
             run.begin()
         task = progress.add_task("training", total=config.n_steps, completed=run.step)
         while run.step < config.n_steps and not 0 < config.patience <= run.n_stale:
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate_at(run.step, config)
-            parts = train_step(run.step, recipe, encoder, losses, sampler, team)
+            parts = train_step(run.step, recipe, encoder, losses, sampler, team, reweighting)
+            if elastic is not None:
+                parts["elastic"] = elastic(encoder)
+                parts["loss"] = parts["loss"] + config.ewc * parts["elastic"]
+            # min: the encoder lowers the loss under the weights as they are
             optimiser.zero_grad(set_to_none=True)
             parts["loss"].backward()
             team.average_gradients(parameters)
@@ -106,8 +151,15 @@ def train(
                 )
             optimiser.step()
             average.update_parameters(encoder)
+            # max: the adversary raises it, with the encoder as it was
+            if "gain" in parts:
+                adversary.zero_grad(set_to_none=True)
+                parts["gain"].backward()
+                adversary.step()
 
             run.tick()
+            if reweighting is not None and run.step % epoch == 0:
+                reweighting.regions.refit(seed=config.seed + run.step)
             last = run.step == config.n_steps
             errors = None
             if last or run.step % config.evaluate_every == 0:
@@ -141,6 +193,7 @@ def train_step(
     losses: Losses,
     sampler: Sampler,
     team: Team,
+    reweighting: Reweighting | None = None,
 ) -> dict[str, Tensor]:
     """The losses of one step, with their graph.
 
@@ -160,10 +213,27 @@ def train_step(
     with torch.no_grad():
         waveforms = augment(batch.waveforms, batch.noises, recipe.augment, generator)
         log_mel = mask_features(encoder.log_mel(waveforms), generator)
-    with torch.autocast(team.device.type, dtype=torch.bfloat16):
-        embeddings, _ = encoder.encode(log_mel[team.share(len(log_mel))])
-    embeddings = team.gather(embeddings.float())
-    return losses(embeddings, batch, margin=margin_at(step, config))
+    warm = step >= config.reweighting_warm_up * config.n_steps
+    options = {"margin": margin_at(step, config), "reweighting": reweighting if warm else None}
+
+    def parts_of(features: Tensor) -> dict[str, Tensor]:
+        with torch.autocast(team.device.type, dtype=torch.bfloat16):
+            embeddings, _ = encoder.encode(features)
+        embeddings = team.gather(embeddings.float())
+        if reweighting is not None:
+            reweighting.regions.observe(embeddings)
+        return losses(embeddings, batch, **options)
+
+    own = log_mel[team.share(len(log_mel))]
+    if not config.adversarial_weight:
+        return parts_of(own)
+    own.requires_grad_()
+    parts = parts_of(own)
+    disturbance = fast_gradient(parts["loss"], own, epsilon=config.adversarial_epsilon)
+    disturbed = parts_of(own.detach() + disturbance)["loss"]
+    share = config.adversarial_weight
+    loss = (1 - share) * parts["loss"] + share * disturbed
+    return {**parts, "disturbed": disturbed, "loss": loss}
 
 
 def judge(
