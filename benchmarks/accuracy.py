@@ -13,10 +13,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from dataclasses import asdict
 from pathlib import Path
 
-import pandas as pd
+from protocols import Protocols, protocol_figures
 from record import RESULTS, write_result
 from rich.progress import Progress
 
@@ -24,14 +23,7 @@ from spkid.calibration import BUNDLED_CALIBRATION, Calibration, raw_cosines
 from spkid.cli.output import to_json
 from spkid.embedder import SpeakerEncoder
 from spkid.embedding_run import embed_manifest
-from spkid.evaluation import evaluate_scores
-from spkid.homes import figures_by_row, score_homes
-from spkid.manifest import read_manifest
-from spkid.metrics import equal_error_rate
-from spkid.trials import EmbeddingTable, read_trials, score_trials
-
-GROUP_COLUMNS = ("age_group", "gender")
-LEAST_TARGETS = 50  # same-speaker trials under which a group's EER says nothing
+from spkid.trials import EmbeddingTable
 
 
 def bundled_embeddings(speech: Path, paths: list[str]) -> EmbeddingTable:
@@ -49,19 +41,6 @@ def bundled_embeddings(speech: Path, paths: list[str]) -> EmbeddingTable:
     return EmbeddingTable.load(out)
 
 
-def group_errors(trials: pd.DataFrame, manifest: pd.DataFrame) -> dict[str, float]:
-    """EER of the trials whose two sides are in the same group, by group."""
-    errors = {}
-    for column in GROUP_COLUMNS:
-        enroll, test = trials["enroll"].map(manifest[column]), trials["test"].map(manifest[column])
-        for group in sorted(set(enroll) - {""}):
-            part = trials[(enroll == group) & (test == group)]
-            target, impostor = part[part["label"]]["score"], part[~part["label"]]["score"]
-            if len(target) >= LEAST_TARGETS and len(impostor) >= LEAST_TARGETS:
-                errors[group] = equal_error_rate(target, impostor)
-    return errors
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=os.environ.get("SPKID_DATA"))
@@ -71,32 +50,16 @@ def main() -> None:
     if arguments.data is None:
         parser.error("give --data or set SPKID_DATA")
     speech = Path(arguments.data) / "speech"
-    manifest = read_manifest(speech / "manifest.csv").set_index("path")
-    lists = sorted((speech / "protocols").glob("verify_*.txt"))
-    homes = sorted((speech / "protocols").glob("households_*.csv"))
-    trials = {path.stem: read_trials(path) for path in lists}
-    protocols = {path.stem: read_manifest(path) for path in homes}
-    named = [table[side] for table in trials.values() for side in ("enroll", "test")]
-    named += [table["path"] for table in protocols.values()]
-    paths = sorted(set().union(*named))
+    protocols = Protocols.read(speech)
     if arguments.embeddings:
         embeddings = EmbeddingTable.load(arguments.embeddings)
     else:
-        embeddings = bundled_embeddings(speech, paths)
+        embeddings = bundled_embeddings(speech, protocols.paths())
     calibration = raw_cosines(embeddings.model)
     if BUNDLED_CALIBRATION.exists() and Calibration.load().model == embeddings.model:
         calibration = Calibration.load()
 
-    figures: dict[str, dict] = {"verify": {}, "households": {}}
-    for name, table in trials.items():
-        table["score"] = calibration.log_likelihood_ratio(score_trials(table, embeddings), 1)
-        groups = group_errors(table, manifest)
-        figures["verify"][name] = {**asdict(evaluate_scores(table)), "group_eer": groups}
-    for name, table in protocols.items():
-        probes = score_homes(table, embeddings, calibration)
-        for fpir, suffix in ((0.05, ""), (0.01, " at 1 %")):
-            rows = figures_by_row(probes, calibration, fpir=fpir)
-            figures["households"][name + suffix] = {row: asdict(value) for row, value in rows}
+    figures = protocol_figures(protocols, embeddings, calibration)
     figures["model"] = embeddings.model
     command = f"python benchmarks/accuracy.py --name {arguments.name}"
     if arguments.embeddings:

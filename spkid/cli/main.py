@@ -57,7 +57,7 @@ for command in (
     auditing.audit,
 ):
     app.command()(command)
-for command in (training.train, training.export):
+for command in (training.train, training.finetune, training.export):
     app.command()(command)
 
 

@@ -1,4 +1,4 @@
-"""Commands that need the train extra: train, export."""
+"""Commands that need the train extra: train, finetune, export."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from spkid.cli.output import JsonFlag, print_json, say
+from spkid.cli.output import JsonFlag, print_json, progress_bar, say
 from spkid.errors import SpkidError
 
 
@@ -30,18 +30,23 @@ def need_torch() -> None:
 
 def train(
     config: Annotated[
-        Path, typer.Argument(readable=False, help="TOML file: [train], [encoder], [augment].")
-    ],
-    data: Annotated[
-        Path, typer.Option(readable=False, help="Folder with manifest.csv and the clips.")
-    ],
-    noise: Annotated[
-        Path, typer.Option(readable=False, help="Folder with noise clips (.opus, .wav, .flac).")
+        Path,
+        typer.Argument(readable=False, help="TOML file: [data], [train], [encoder], [augment]."),
     ],
     out: Annotated[
         Path,
         typer.Option(readable=False, help="Folder of the run; an unfinished one is gone on with."),
     ],
+    data: Annotated[
+        Path | None, typer.Option(readable=False, help="Instead of data.speech.")
+    ] = None,
+    noise: Annotated[
+        Path | None, typer.Option(readable=False, help="Instead of data.noise.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Another value, such as train.n_steps=500; may be repeated."),
+    ] = None,
     teacher: Annotated[
         Path | None,
         typer.Option(readable=False, help="Embeddings (.npz) of a teacher to distil from."),
@@ -54,10 +59,53 @@ def train(
 ) -> None:
     """Train an encoder. Started again with the same folder, it goes on where it stopped."""
     need_torch()
-    from spkid.training.train import train_from_file
+    from spkid.training.recipe import read_recipe
+    from spkid.training.train import train as run_training
 
-    train_from_file(config, root=data, noise_root=noise, out=out, teacher=teacher, start=start)
+    places = [("speech", data), ("noise", noise)]
+    given = [f"data.{name}={place}" for name, place in places if place is not None]
+    recipe = read_recipe(config, [*(changes or []), *given])
+    with progress_bar() as bar:
+        run_training(recipe, out=out, teacher=teacher, start=start, progress=bar)
     finished("trained", out / "encoder.safetensors", as_json=as_json)
+
+
+def finetune(
+    start: Annotated[Path, typer.Argument(readable=False, help="encoder.safetensors of a run.")],
+    cohort: Annotated[
+        Path, typer.Option(readable=False, help="CSV with a column speaker: whom to tune for.")
+    ],
+    data: Annotated[
+        Path, typer.Option(readable=False, help="The clips, of these and of all other speakers.")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(readable=False, help="Folder of the run; an unfinished one is gone on with."),
+    ],
+    ewc: Annotated[
+        float,
+        typer.Option(min=0.0, help="How firmly the weights are held that others rest on; 0: not."),
+    ] = 0.0,
+    noise: Annotated[
+        Path | None, typer.Option(readable=False, help="Folder with noise clips.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Another value, such as train.n_steps=500; may be repeated."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Fine-tune an encoder for a cohort of speakers, and keep what it knows of the others."""
+    need_torch()
+    from spkid.training.finetune import fine_tuning_recipe
+    from spkid.training.finetune import finetune as run_finetuning
+
+    given = [f"data.speech={data}", f"train.ewc={ewc}"]
+    given += [f"data.noise={noise}"] if noise is not None else []
+    recipe = fine_tuning_recipe([*(changes or []), *given])
+    with progress_bar() as bar:
+        run_finetuning(recipe, start, cohort=cohort, out=out, progress=bar)
+    finished("fine-tuned", out / "encoder.safetensors", as_json=as_json)
 
 
 def export(

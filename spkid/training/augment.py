@@ -1,6 +1,7 @@
 """Waveform augmentation on whole batches: draw the parameters first, then apply them.
 
-Everything is a torch operation on ``[batch, samples]``, so it runs where the tensors are.
+Everything is a torch operation on ``[batch, samples]``: it runs where the tensors are, and
+the generator must be of the same device.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ class AugmentConfig:
 
 def uniform(low_high: tuple[float, float], size: int, generator: torch.Generator) -> Tensor:
     low, high = low_high
-    return low + (high - low) * torch.rand(size, generator=generator)
+    return low + (high - low) * torch.rand(size, generator=generator, device=generator.device)
 
 
 def room_responses(
@@ -44,8 +45,9 @@ def room_responses(
 
     ``reverb_time_s`` is the time to fall by 60 dB (Polack's model of a diffuse room).
     """
-    time_s = torch.arange(REVERB_SAMPLES) / SAMPLE_RATE_HZ
-    tail = torch.randn(len(reverb_time_s), REVERB_SAMPLES, generator=generator)
+    device = generator.device
+    time_s = torch.arange(REVERB_SAMPLES, device=device) / SAMPLE_RATE_HZ
+    tail = torch.randn(len(reverb_time_s), REVERB_SAMPLES, generator=generator, device=device)
     tail = tail * torch.exp(-6.908 * time_s / reverb_time_s[:, None])
     tail[:, :16] = 0.0  # the first millisecond belongs to the direct sound
     energy = tail.square().sum(dim=1, keepdim=True)
@@ -56,7 +58,7 @@ def room_responses(
 
 def channel_gains(lowest_hz: Tensor, highest_hz: Tensor, tilt_db: Tensor, n_bins: int) -> Tensor:
     """Smooth band limits and a spectral tilt as real gains, ``[batch, n_bins]``."""
-    hz = torch.linspace(0.0, SAMPLE_RATE_HZ / 2, n_bins)
+    hz = torch.linspace(0.0, SAMPLE_RATE_HZ / 2, n_bins, device=lowest_hz.device)
     high_pass = torch.sigmoid((hz - lowest_hz[:, None]) / 40.0)
     low_pass = torch.sigmoid((highest_hz[:, None] - hz) / 120.0)
     octaves = torch.log2((hz + 100.0) / 1000.0)
@@ -81,9 +83,9 @@ def augment(
     three other rows of the batch.
     """
     batch, n_samples = waveforms.shape
-    reverbed = torch.rand(batch, generator=generator) < config.reverb_chance
-    limited = torch.rand(batch, generator=generator) < config.band_limit_chance
-    tilt_db = config.tilt_db * (2 * torch.rand(batch, generator=generator) - 1)
+    reverbed = uniform((0.0, 1.0), batch, generator) < config.reverb_chance
+    limited = uniform((0.0, 1.0), batch, generator) < config.band_limit_chance
+    tilt_db = config.tilt_db * (2 * uniform((0.0, 1.0), batch, generator) - 1)
     responses = room_responses(
         uniform(config.reverb_time_s, batch, generator),
         uniform(config.direct_to_reverb_db, batch, generator),
@@ -92,10 +94,11 @@ def augment(
     responses[~reverbed, 1:] = 0.0
     lowest_hz = torch.where(limited, uniform(config.lowest_hz, batch, generator), -400.0)
     highest_hz = torch.where(limited, uniform(config.highest_hz, batch, generator), 9000.0)
-    kind = torch.rand(batch, generator=generator)
+    kind = uniform((0.0, 1.0), batch, generator)
     noise_snr_db = uniform(config.noise_snr_db, batch, generator)
     babble_snr_db = uniform(config.babble_snr_db, batch, generator)
-    shifts = 1 + torch.randperm(max(batch - 1, 1), generator=generator)[:3]
+    others = torch.randperm(max(batch - 1, 1), generator=generator, device=generator.device)
+    shifts = 1 + others[:3]
 
     n_fft = n_samples + REVERB_SAMPLES
     spectrum = torch.fft.rfft(waveforms, n=n_fft)
@@ -119,10 +122,10 @@ def mask_features(log_mel: Tensor, generator: torch.Generator) -> Tensor:
     """
     batch, n_mels, n_frames = log_mel.shape
     for axis, size, widest in ((1, n_mels, 12), (2, n_frames, n_frames // 10)):
-        width = torch.randint(0, widest + 1, (batch,), generator=generator)
-        start = (torch.rand(batch, generator=generator) * (size - width + 1)).long()
-        position = torch.arange(size)
+        width = torch.randint(0, widest + 1, (batch,), generator=generator, device=generator.device)
+        start = (uniform((0.0, 1.0), batch, generator) * (size - width + 1)).long()
+        position = torch.arange(size, device=generator.device)
         hit = (position >= start[:, None]) & (position < (start + width)[:, None])
         hit = hit[:, :, None] if axis == 1 else hit[:, None, :]
-        log_mel.masked_fill_(hit.to(log_mel.device), 0.0)
+        log_mel.masked_fill_(hit, 0.0)
     return log_mel

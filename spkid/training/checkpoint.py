@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +11,33 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from spkid.config import canonical_json, fingerprint, from_mapping
+from spkid.config import canonical_json, fingerprint
 from spkid.errors import SpkidError
-from spkid.training.encoder import EncoderConfig, SelfAttentiveEncoder
+from spkid.training.backbones import build_network, network_config, network_settings
+from spkid.training.network import SpeakerNetwork
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:
-    """Write atomically: a crash leaves the old file whole."""
+    """Write atomically: a crash or a full disk leaves the old file whole.
+
+    Raises
+    ------
+    SpkidError
+        If the file cannot be written.
+    """
     beside = path.with_name(path.name + ".part")
-    contiguous = {key: value.detach().clone().contiguous() for key, value in tensors.items()}
-    save_file(contiguous, beside, metadata={"json": json.dumps(metadata)})
-    os.replace(beside, path)
+    contiguous = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
+    try:
+        save_file(contiguous, beside, metadata={"json": json.dumps(metadata)})
+        os.replace(beside, path)
+    except (OSError, SafetensorError) as error:
+        beside.unlink(missing_ok=True)
+        raise SpkidError(
+            f"{path}: cannot be written ({error})",
+            expected="room on the disk and leave to write",
+            do="make room and start again; what stood there before is kept",
+            code="not_written",
+        ) from error
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -39,20 +54,23 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ) from error
 
 
-def weights_fingerprint(encoder: SelfAttentiveEncoder) -> str:
+def weights_fingerprint(encoder: SpeakerNetwork) -> str:
     """Names the network: its configuration and every weight."""
     state = encoder.state_dict()
-    parts = [key.encode() + state[key].float().numpy().tobytes() for key in sorted(state)]
-    return fingerprint(canonical_json(asdict(encoder.config)), *parts)
+    parts = [key.encode() + state[key].float().cpu().numpy().tobytes() for key in sorted(state)]
+    return fingerprint(canonical_json(network_settings(encoder.config)), *parts)
 
 
-def save_encoder(path: Path, encoder: SelfAttentiveEncoder) -> None:
+def save_encoder(path: Path, encoder: SpeakerNetwork) -> None:
     """Weights with configuration and fingerprint."""
-    metadata = {"encoder": asdict(encoder.config), "fingerprint": weights_fingerprint(encoder)}
+    metadata = {
+        "encoder": network_settings(encoder.config),
+        "fingerprint": weights_fingerprint(encoder),
+    }
     save_tensors(path, encoder.state_dict(), metadata)
 
 
-def load_encoder(path: Path) -> SelfAttentiveEncoder:
+def load_encoder(path: Path) -> SpeakerNetwork:
     """The encoder in evaluation mode.
 
     Raises
@@ -62,7 +80,7 @@ def load_encoder(path: Path) -> SelfAttentiveEncoder:
     """
     tensors, metadata = load_tensors(path)
     try:
-        encoder = SelfAttentiveEncoder(from_mapping(EncoderConfig, metadata["encoder"]))
+        encoder = build_network(network_config(metadata["encoder"]))
         encoder.load_state_dict(tensors, strict=True)
         stated = metadata["fingerprint"]
     except (KeyError, RuntimeError) as error:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from spkid.errors import SpkidError
-from spkid.training.features import LogMel
+from spkid.training.network import SpeakerNetwork
 
 POOLINGS = ("attentive", "mean")
 
@@ -158,16 +158,14 @@ class FrameMean(nn.Module):
         return frames.mean(dim=2), torch.ones_like(frames[:, 0]) / n_frames
 
 
-class SelfAttentiveEncoder(nn.Module):
+class SelfAttentiveEncoder(SpeakerNetwork):
     """Waveform ``[batch, samples]`` -> unit vectors ``[batch, 192]``, weights ``[batch, frames]``.
 
     Frames here are 20 ms apart (the stem halves the 10 ms log-mel rate).
     """
 
     def __init__(self, config: EncoderConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.log_mel = LogMel(config.n_mels)
+        super().__init__(config)
         self.stem = Stem(config)
         self.conv_blocks = nn.Sequential(
             *(ConvBlock(config.n_channels, 2 + index) for index in range(config.n_conv_blocks))
@@ -185,9 +183,6 @@ class SelfAttentiveEncoder(nn.Module):
         self.head = nn.Sequential(
             nn.BatchNorm1d(n_pooled), nn.Linear(n_pooled, config.embedding_dim)
         )
-
-    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
-        return self.encode(self.log_mel(waveform))
 
     def encode(self, log_mel: Tensor) -> tuple[Tensor, Tensor]:
         """Log-mel ``[batch, mels, frames]`` -> unit vectors and frame weights."""

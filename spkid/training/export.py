@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +11,14 @@ import onnx
 import torch
 from onnx import numpy_helper
 
+from spkid.training.backbones import network_settings
 from spkid.training.checkpoint import weights_fingerprint
-from spkid.training.encoder import SelfAttentiveEncoder
+from spkid.training.network import SpeakerNetwork
 
 SMALLEST_HALVED = 4_096  # values; smaller weights stay in single precision
 
 
-def export_onnx(encoder: SelfAttentiveEncoder, path: Path) -> None:
+def export_onnx(encoder: SpeakerNetwork, path: Path) -> None:
     """Write ``encoder`` with dynamic batch and length; large weights in half precision.
 
     The Fourier basis stays in single precision (its rounding would be heard in quiet bands).
@@ -42,7 +42,7 @@ def export_onnx(encoder: SelfAttentiveEncoder, path: Path) -> None:
     model = onnx.load(beside)
     halve_weights(model.graph, keep_shape=tuple(encoder.log_mel.basis.shape))
     metadata = {
-        "spkid.encoder": json.dumps(asdict(encoder.config)),
+        "spkid.encoder": json.dumps(network_settings(encoder.config)),
         "spkid.fingerprint": weights_fingerprint(encoder),
     }
     onnx.helper.set_model_props(model, metadata)

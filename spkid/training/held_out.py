@@ -7,39 +7,42 @@ import torch
 
 from spkid.metrics import equal_error_rate
 from spkid.training.corpus import Corpus
-from spkid.training.encoder import SelfAttentiveEncoder
+from spkid.training.network import SpeakerNetwork
 
 CLIPS_PER_SPEAKER = 8
 
 
-def embed_clips(encoder: SelfAttentiveEncoder, corpus: Corpus, indices: list[int]) -> np.ndarray:
+def embed_clips(encoder: SpeakerNetwork, corpus: Corpus, indices: list[int]) -> np.ndarray:
     """Unit vectors ``[clips, dim]`` of whole clips, one at a time, at most ten seconds each."""
     encoder.eval()
+    device = next(encoder.parameters()).device
     vectors = []
     with torch.inference_mode():
         for index in indices:
             samples = torch.from_numpy(corpus.clip(index)[:160_000].astype(np.float32) / 32768.0)
-            vectors.append(encoder(samples[None])[0][0].numpy())
+            vectors.append(encoder(samples[None].to(device))[0][0].cpu().numpy())
     return np.stack(vectors)
 
 
-def held_out_errors(encoder: SelfAttentiveEncoder, corpus: Corpus) -> dict[str, float]:
-    """EER for each corpus (the first folder of the path) over all pairs of held-out clips."""
+def held_out_errors(encoder: SpeakerNetwork, corpus: Corpus) -> dict[str, float]:
+    """EER for each corpus over all pairs of held-out clips; none where nobody is held out."""
     taken: dict[str, list[int]] = {}
     for index, speaker in enumerate(corpus.speakers):
         own = taken.setdefault(speaker, [])
         if len(own) < CLIPS_PER_SPEAKER:
             own.append(index)
     indices = [index for own in taken.values() for index in own]
+    if not indices:
+        return {}
     vectors = embed_clips(encoder, corpus, indices)
     speakers = np.array([corpus.speakers[index] for index in indices])
-    folders = np.array([corpus.paths[index].split("/")[0] for index in indices])
+    corpora = np.array([corpus.corpora[index] for index in indices])
     errors = {}
-    for folder in sorted(set(folders)):
-        rows = folders == folder
+    for name in sorted(set(corpora)):
+        rows = corpora == name
         scores = vectors[rows] @ vectors[rows].T
         same = speakers[rows][:, None] == speakers[rows]
         upper = np.triu(np.ones_like(same), k=1)
         if (same & upper).any() and (~same & upper).any():
-            errors[folder] = equal_error_rate(scores[same & upper], scores[~same & upper])
+            errors[str(name)] = equal_error_rate(scores[same & upper], scores[~same & upper])
     return errors

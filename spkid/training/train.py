@@ -1,4 +1,4 @@
-"""Train the encoder: one straight loop that resumes from its last checkpoint.
+"""Train an encoder: one straight loop that resumes from its last checkpoint.
 
 The batch of a step depends on the seed and the step alone, so a resumed run takes the same
 batches as one that was never stopped.
@@ -6,211 +6,97 @@ batches as one that was never stopped.
 
 from __future__ import annotations
 
-import json
-import time
-from dataclasses import asdict, dataclass
+import math
 from pathlib import Path
 
-import numpy as np
 import torch
 from rich.progress import Progress
 from torch import Tensor, nn
 
-from spkid.config import from_mapping
 from spkid.errors import SpkidError
-from spkid.manifest import read_manifest
-from spkid.training.augment import AugmentConfig, augment, mask_features
-from spkid.training.checkpoint import (
-    load_encoder,
-    load_tensors,
-    save_encoder,
-    save_tensors,
-    weights_fingerprint,
-)
-from spkid.training.corpus import Batch, Corpus, Sampler, is_held_out
-from spkid.training.encoder import EncoderConfig, SelfAttentiveEncoder
+from spkid.training.adversarial import fast_gradient
+from spkid.training.augment import augment, mask_features
+from spkid.training.backbones import NetworkConfig, build_network
+from spkid.training.checkpoint import load_encoder, save_encoder, weights_fingerprint
+from spkid.training.corpora import Corpora, load_corpora, load_teacher
+from spkid.training.corpus import Corpus, Sampler
+from spkid.training.ewc import ElasticWeights, losses_of
 from spkid.training.held_out import held_out_errors
-from spkid.training.losses import AAMSoftmax, AngularPrototypical, teacher_distance
-from spkid.trials import EmbeddingTable
+from spkid.training.network import SpeakerNetwork
+from spkid.training.objective import Losses
+from spkid.training.processes import Team, joined, share_batch_norm
+from spkid.training.recipe import Recipe, learning_rate_at, margin_at
+from spkid.training.reweighting import Reweighting
+from spkid.training.run_state import RunState
 
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """One training run. ``crop_s`` are the crop lengths, one drawn for each step.
-
-    ``single_clip_weight`` and ``speed_chance`` are those of :class:`Sampler`.
-    """
-
-    seed: int = 1
-    n_steps: int = 10_000
-    n_speakers: int = 28
-    n_unlabelled: int = 8
-    crop_s: tuple[float, ...] = (1.0, 2.0, 2.0, 3.0)
-    single_clip_weight: float = 0.4
-    speed_chance: float = 0.3
-    learning_rate: float = 1e-3
-    warm_up: float = 0.05
-    weight_decay: float = 0.02
-    margin: float = 0.2
-    aam_weight: float = 1.0
-    prototypical_weight: float = 1.0
-    teacher_weight: float = 10.0
-    average_decay: float = 0.998
-    checkpoint_every: int = 500
-    evaluate_every: int = 1_000
-
-
-def learning_rate_at(step: int, config: TrainConfig) -> float:
-    """Linear warm-up, then a cosine to one hundredth of the peak."""
-    warm_up_steps = max(1, int(config.warm_up * config.n_steps))
-    if step < warm_up_steps:
-        return config.learning_rate * (step + 1) / warm_up_steps
-    progress = (step - warm_up_steps) / max(1, config.n_steps - warm_up_steps)
-    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * progress)))
-
-
-def margin_at(step: int, config: TrainConfig) -> float:
-    """No margin for the first tenth, full margin from three tenths on."""
-    return config.margin * float(np.clip((step / config.n_steps - 0.1) / 0.2, 0.0, 1.0))
-
-
-class Losses(nn.Module):
-    """The weighted sum of the losses of one batch, and its parts for the log."""
-
-    def __init__(self, config: TrainConfig, embedding_dim: int, n_classes: int) -> None:
-        super().__init__()
-        self.config = config
-        self.aam = AAMSoftmax(embedding_dim, n_classes)
-        self.prototypical = AngularPrototypical()
-
-    def forward(self, embeddings: Tensor, batch: Batch, *, margin: float) -> dict[str, Tensor]:
-        labelled = batch.classes >= 0
-        taught = batch.targets.any(dim=1)
-        pairs = embeddings[: 2 * batch.n_speakers].unflatten(0, (batch.n_speakers, 2))
-        parts = {"prototypical": self.prototypical(pairs).mean()}
-        if labelled.any():
-            parts["aam"] = self.aam(
-                embeddings[labelled], batch.classes[labelled], margin=margin
-            ).mean()
-        if taught.any():
-            parts["teacher"] = teacher_distance(embeddings[taught], batch.targets[taught]).mean()
-        parts["loss"] = sum(getattr(self.config, f"{name}_weight") * parts[name] for name in parts)
-        return parts
-
-
-def load_corpora(root: Path, noise_root: Path, progress: Progress) -> tuple[Corpus, Corpus, Corpus]:
-    """Training clips (unlabelled ones too), held-out clips and noise, decoded into memory."""
-    table = read_manifest(root / "manifest.csv", required=("path", "speaker", "split"))
-    table = table[table["split"].isin(["train", "unlabelled"])]
-    held_out = table["speaker"].map(is_held_out).astype(bool) & (table["speaker"] != "")
-    kept_out = table[held_out]
-    counts = kept_out["speaker"].map(kept_out["speaker"].value_counts())
-    kept_out = kept_out[counts >= 2]
-    noise_paths = sorted(
-        str(path.relative_to(noise_root))
-        for path in noise_root.rglob("*")
-        if path.suffix in {".opus", ".ogg", ".wav", ".flac"}
-    )
-    loaded = []
-    for name, folder, paths, speakers in (
-        ("training clips", root, table[~held_out]["path"], table[~held_out]["speaker"]),
-        ("held-out clips", root, kept_out["path"], kept_out["speaker"]),
-        ("noise", noise_root, noise_paths, [""] * len(noise_paths)),
-    ):
-        task = progress.add_task(f"reading {name}", total=len(paths))
-        loaded.append(
-            Corpus.load(
-                folder,
-                list(paths),
-                list(speakers),
-                advance=lambda task=task: progress.advance(task),
-            )
-        )
-    return loaded[0], loaded[1], loaded[2]
-
-
-def started_from(path: Path, config: EncoderConfig) -> SelfAttentiveEncoder:
-    """The encoder at ``path``, refused where it has another configuration."""
-    encoder = load_encoder(path)
-    if encoder.config != config:
-        raise SpkidError(
-            f"{path}: an encoder of another configuration",
-            expected="the [encoder] table of this run",
-            do="correct the configuration or start from another encoder",
-        )
-    return encoder
-
-
-def load_teacher(path: Path | None, corpus: Corpus, dim: int) -> np.ndarray:
-    """Teacher vectors ``[clips, dim]`` in the corpus's order; zeros where there is none.
-
-    ``path`` is a file as ``spkid embed`` writes it (``paths``, ``embeddings``).
-
-    Raises
-    ------
-    SpkidError
-        If the file is unusable or the vectors have another dimension than the encoder's.
-    """
-    vectors = np.zeros((len(corpus), dim), dtype=np.float32)
-    if path is None:
-        return vectors
-    known = EmbeddingTable.load(path)
-    if known.vectors.shape[1] != dim:
-        raise SpkidError(
-            f"{path}: teacher vectors of {known.vectors.shape[1]} dimensions",
-            expected=f"{dim}, as many as the encoder has",
-            do="project them first",
-        )
-    for row, clip_path in enumerate(corpus.paths):
-        if clip_path in known.row_of:
-            vectors[row] = known.vectors[known.row_of[clip_path]]
-    return vectors
+LOG_EVERY = 50  # steps
 
 
 def train(
-    config: TrainConfig,
-    encoder_config: EncoderConfig,
-    augment_config: AugmentConfig,
+    recipe: Recipe,
     *,
-    root: Path,
-    noise_root: Path,
     out: Path,
     teacher: Path | None = None,
     start: Path | None = None,
+    corpora: Corpora | None = None,
+    kept: Corpus | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Run, or go on with, the training in ``out``; at the end ``out/encoder.safetensors`` stands.
 
-    Writes ``checkpoint.safetensors`` (weights, optimiser, step), ``log.jsonl`` and
-    ``run.json``. With ``start``, the weights of that encoder are where it begins.
+    Writes ``checkpoint.safetensors`` (weights, optimiser, step), ``log.jsonl``, ``curves.svg``
+    and ``run.json``. On a GPU where there is one; under torchrun in all its processes, of which
+    the first writes.
+
+    Parameters
+    ----------
+    teacher : Path, optional
+        Vectors to distil from, as :func:`load_teacher` reads them.
+    start : Path, optional
+        The encoder whose weights are where it begins.
+    corpora : Corpora, optional
+        The recipe's clips, where they are in memory already.
+    kept : Corpus, optional
+        With ``recipe.train.ewc``: what the encoder knows of these clips is held on to.
 
     Raises
     ------
     SpkidError
-        If ``out`` holds a run with another configuration, or the loss is not finite.
+        If ``out`` holds a run with another configuration, the data do not suffice, the loss
+        is not finite or the disk is full.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    settings = {
-        "train": asdict(config),
-        "encoder": asdict(encoder_config),
-        "augment": asdict(augment_config),
-    }
-    settings = json.loads(json.dumps(settings))
-    torch.manual_seed(config.seed)
-    encoder = SelfAttentiveEncoder(encoder_config)
-    if start is not None:
-        encoder = started_from(start, encoder_config)
-        settings["start"] = weights_fingerprint(encoder)
-    with Progress() as progress:
-        corpus, held_out, noise = load_corpora(root, noise_root, progress)
+    config, progress = recipe.train, progress or Progress(disable=True)
+    with joined() as team:
+        torch.manual_seed(config.seed)
+        encoder = first_encoder(recipe.encoder, start).to(team.device)
+        corpora = corpora or load_corpora(recipe.data, progress)
+        if config.patience and not len(corpora.held_out):
+            raise SpkidError(
+                f"patience {config.patience} and no speaker held out",
+                expected="a held-out error to wait for",
+                do="add speakers or set patience to 0",
+            )
+        if config.ewc and kept is None:
+            raise SpkidError(
+                f"ewc {config.ewc:g} without clips to hold on to",
+                expected="a cohort to fine-tune on, so that the others are held on to",
+                do="use spkid finetune, or set ewc to 0",
+            )
+        settings = {**recipe.settings(), "clips": corpora.training.fingerprint()}
+        if start is not None:
+            settings["start"] = weights_fingerprint(encoder)
         sampler = Sampler(
-            corpus,
-            noise,
-            load_teacher(teacher, corpus, encoder_config.embedding_dim),
+            corpora.training,
+            corpora.noise,
+            load_teacher(teacher, corpora.training, recipe.encoder.embedding_dim),
             seed=config.seed,
             single_clip_weight=config.single_clip_weight,
             speed_chance=config.speed_chance,
+            device=team.device,
         )
-        losses = Losses(config, encoder_config.embedding_dim, sampler.n_classes)
+        losses = Losses(config, recipe.encoder.embedding_dim, sampler.n_classes).to(team.device)
+        if team.size > 1:
+            share_batch_norm(encoder)
         average = torch.optim.swa_utils.AveragedModel(
             encoder,
             multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.average_decay),
@@ -220,161 +106,175 @@ def train(
         optimiser = torch.optim.AdamW(
             parameters, lr=config.learning_rate, weight_decay=config.weight_decay
         )
-        state = {"encoder": encoder, "losses": losses, "average": average}
-        checkpoint = out / "checkpoint.safetensors"
-        first_step, seconds_before = 0, 0.0
-        if checkpoint.exists():
-            first_step, seconds_before = resume(checkpoint, state, optimiser, settings)
-        started = time.monotonic()
-        task = progress.add_task("training", total=config.n_steps, completed=first_step)
-        for step in range(first_step, config.n_steps):
+        modules = {"encoder": encoder, "losses": losses, "average": average}
+        optimisers = {"optimiser": optimiser}
+        reweighting, elastic = None, None
+        if config.reweighting != "none":
+            reweighting = Reweighting(
+                config.reweighting,
+                embedding_dim=recipe.encoder.embedding_dim,
+                n_regions=config.n_regions,
+                largest=config.largest_weight,
+            ).to(team.device)
+            adversary = torch.optim.Adam(
+                reweighting.parameters(), lr=config.adversary_learning_rate, maximize=True
+            )
+            modules["reweighting"], optimisers["adversary"] = reweighting, adversary
+            epoch = math.ceil(len(corpora.training) / (2 * config.n_speakers))
+        if config.ewc:
+            elastic = modules["elastic"] = ElasticWeights(encoder)
+        run = RunState(out, settings, modules, optimisers)
+        run.resume()
+        if elastic is not None and run.step == 0:
+            elastic.measure(encoder, losses_of(encoder, kept, config))
+        if team.rank == 0:
+            run.begin()
+        task = progress.add_task("training", total=config.n_steps, completed=run.step)
+        while run.step < config.n_steps and not 0 < config.patience <= run.n_stale:
             for group in optimiser.param_groups:
-                group["lr"] = learning_rate_at(step, config)
-            parts = train_step(step, config, augment_config, encoder, losses, sampler)
+                group["lr"] = learning_rate_at(run.step, config)
+            parts = train_step(run.step, recipe, encoder, losses, sampler, team, reweighting)
+            if elastic is not None:
+                parts["elastic"] = elastic(encoder)
+                parts["loss"] = parts["loss"] + config.ewc * parts["elastic"]
+            # min: the encoder lowers the loss under the weights as they are
             optimiser.zero_grad(set_to_none=True)
             parts["loss"].backward()
+            team.average_gradients(parameters)
             gradient_norm = nn.utils.clip_grad_norm_(parameters, 5.0)
             if not torch.isfinite(parts["loss"] + gradient_norm):
                 raise SpkidError(
-                    f"loss {parts['loss'].item()} at step {step}, gradient {gradient_norm.item()}",
+                    f"loss {parts['loss'].item()} at step {run.step}, "
+                    f"gradient {gradient_norm.item()}",
                     expected="a finite loss",
                     do="lower learning_rate; the last checkpoint is kept",
                 )
             optimiser.step()
             average.update_parameters(encoder)
+            # max: the adversary raises it, with the encoder as it was
+            if "gain" in parts:
+                adversary.zero_grad(set_to_none=True)
+                parts["gain"].backward()
+                adversary.step()
 
-            done = step + 1
-            elapsed_s = seconds_before + time.monotonic() - started
-            record = {name: round(value.item(), 4) for name, value in parts.items()}
-            if done % config.evaluate_every == 0 or done == config.n_steps:
-                record["held_out_eer"] = held_out_errors(average.module, held_out)
-            if done % 50 == 0 or "held_out_eer" in record:
-                append_line(
-                    out / "log.jsonl", {"step": done, "elapsed_s": round(elapsed_s), **record}
-                )
-            if done % config.checkpoint_every == 0 or done == config.n_steps:
-                save_checkpoint(checkpoint, state, optimiser, settings, done, elapsed_s)
-            progress.update(task, advance=1, description=f"training, loss {record['loss']:.2f}")
-    save_encoder(out / "encoder.safetensors", average.module)
-    run = {
-        **settings,
-        "n_clips": len(corpus),
-        "n_hours": round(len(corpus.samples) / 16_000 / 3600, 2),
-        "n_speakers": len(set(corpus.speakers) - {""}),
-        "n_parameters": sum(p.numel() for p in encoder.parameters()),
-        "training_s": round(seconds_before + time.monotonic() - started),
-        "torch": torch.__version__,
-        "teacher": teacher is not None,
-    }
-    (out / "run.json").write_text(json.dumps(run, indent=2) + "\n")
+            run.tick()
+            if reweighting is not None and run.step % epoch == 0:
+                reweighting.regions.refit(seed=config.seed + run.step)
+            last = run.step == config.n_steps
+            errors = None
+            if last or run.step % config.evaluate_every == 0:
+                errors = judge(run, average.module, corpora, team, keep_best=config.patience > 0)
+            if team.rank == 0:
+                report(run, parts, errors, progress, task)
+                if last or run.step % config.checkpoint_every == 0:
+                    run.save()
+        if team.rank == 0:
+            finish(run, average.module, corpora, with_teacher=teacher is not None)
+
+
+def first_encoder(config: NetworkConfig, start: Path | None) -> SpeakerNetwork:
+    """Fresh weights, or the encoder at ``start``, refused where it has another configuration."""
+    if start is None:
+        return build_network(config)
+    encoder = load_encoder(start)
+    if encoder.config != config:
+        raise SpkidError(
+            f"{start}: an encoder of another configuration",
+            expected="the [encoder] table of this run",
+            do="correct the configuration or start from another encoder",
+        )
+    return encoder
 
 
 def train_step(
     step: int,
-    config: TrainConfig,
-    augment_config: AugmentConfig,
-    encoder: SelfAttentiveEncoder,
+    recipe: Recipe,
+    encoder: SpeakerNetwork,
     losses: Losses,
     sampler: Sampler,
+    team: Team,
+    reweighting: Reweighting | None = None,
 ) -> dict[str, Tensor]:
-    """The losses of one step, with their graph."""
-    generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-    choice = int(torch.randint(len(config.crop_s), (1,), generator=generator))
+    """The losses of one step, with their graph.
+
+    Every process makes the features of the whole batch, so that what is drawn at random is
+    the same for any number of them, and encodes its share.
+    """
+    config = recipe.train
+    drawn = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+    crop_s = config.crop_s[int(torch.randint(len(config.crop_s), (1,), generator=drawn))]
+    generator = drawn
+    if team.device.type != "cpu":
+        generator = torch.Generator(team.device).manual_seed(config.seed * 1_000_003 + step)
     batch = sampler.batch(
-        step,
-        n_speakers=config.n_speakers,
-        n_unlabelled=config.n_unlabelled,
-        crop_s=config.crop_s[choice],
+        step, n_speakers=config.n_speakers, n_unlabelled=config.n_unlabelled, crop_s=crop_s
     )
     encoder.train()
     with torch.no_grad():
-        waveforms = augment(batch.waveforms, batch.noises, augment_config, generator)
+        waveforms = augment(batch.waveforms, batch.noises, recipe.augment, generator)
         log_mel = mask_features(encoder.log_mel(waveforms), generator)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        embeddings, _ = encoder.encode(log_mel)
-    return losses(embeddings.float(), batch, margin=margin_at(step, config))
+    warm = step >= config.reweighting_warm_up * config.n_steps
+    options = {"margin": margin_at(step, config), "reweighting": reweighting if warm else None}
+
+    def parts_of(features: Tensor) -> dict[str, Tensor]:
+        with torch.autocast(team.device.type, dtype=torch.bfloat16):
+            embeddings, _ = encoder.encode(features)
+        embeddings = team.gather(embeddings.float())
+        if reweighting is not None:
+            reweighting.regions.observe(embeddings)
+        return losses(embeddings, batch, **options)
+
+    own = log_mel[team.share(len(log_mel))]
+    if not config.adversarial_weight:
+        return parts_of(own)
+    own.requires_grad_()
+    parts = parts_of(own)
+    disturbance = fast_gradient(parts["loss"], own, epsilon=config.adversarial_epsilon)
+    disturbed = parts_of(own.detach() + disturbance)["loss"]
+    share = config.adversarial_weight
+    loss = (1 - share) * parts["loss"] + share * disturbed
+    return {**parts, "disturbed": disturbed, "loss": loss}
 
 
-def append_line(path: Path, record: dict) -> None:
-    with path.open("a") as file:
-        file.write(json.dumps(record) + "\n")
+def judge(
+    run: RunState, encoder: SpeakerNetwork, corpora: Corpora, team: Team, *, keep_best: bool
+) -> dict[str, float]:
+    """Held-out error by corpus, counted in ``run``, which keeps the best encoder if asked to."""
+    errors = held_out_errors(encoder, corpora.held_out) if team.rank == 0 else {}
+    errors = team.agree(errors)
+    if errors and run.judge(errors) and keep_best and team.rank == 0:
+        save_encoder(run.folder / "best.safetensors", encoder)
+    return errors
 
 
-def save_checkpoint(
-    path: Path,
-    state: dict[str, nn.Module],
-    optimiser: torch.optim.Optimizer,
-    settings: dict,
-    step: int,
-    elapsed_s: float,
+def report(
+    run: RunState,
+    parts: dict[str, Tensor],
+    errors: dict[str, float] | None,
+    progress: Progress,
+    task: int,
 ) -> None:
-    """Everything that a resumed run needs, in one safetensors file."""
-    tensors = {
-        f"{name}/{key}": value
-        for name, module in state.items()
-        for key, value in module.state_dict().items()
+    """Show the step, and log it where it is due."""
+    if run.step % LOG_EVERY == 0 or errors is not None:
+        values = {name: round(value.item(), 4) for name, value in parts.items()}
+        run.write_line(values if errors is None else {**values, "held_out_eer": errors})
+    shown = f"training, loss {parts['loss'].item():.2f}"
+    if run.lowest_error is not None:
+        shown += f", best held-out EER {100 * run.lowest_error:.1f} %"
+    progress.update(task, completed=run.step, description=shown)
+
+
+def finish(run: RunState, encoder: SpeakerNetwork, corpora: Corpora, *, with_teacher: bool) -> None:
+    """Write the encoder (the best one where the run waited for it) and the record."""
+    if run.settings["train"]["patience"]:
+        encoder = load_encoder(run.folder / "best.safetensors")
+    save_encoder(run.folder / "encoder.safetensors", encoder)
+    corpus = corpora.training
+    facts = {
+        "n_clips": len(corpus),
+        "n_hours": round(len(corpus.samples) / 16_000 / 3600, 2),
+        "n_speakers": len(set(corpus.speakers) - {""}),
+        "n_parameters": sum(p.numel() for p in encoder.parameters()),
+        "teacher": with_teacher,
     }
-    for index, moments in optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser/{index}/{key}": value for key, value in moments.items()}
-    save_tensors(path, tensors, {"settings": settings, "step": step, "elapsed_s": elapsed_s})
-
-
-def resume(
-    path: Path, state: dict[str, nn.Module], optimiser: torch.optim.Optimizer, settings: dict
-) -> tuple[int, float]:
-    """Load a checkpoint of the same settings strictly; returns the step and the seconds so far."""
-    tensors, metadata = load_tensors(path)
-    if metadata["settings"] != settings:
-        raise SpkidError(
-            f"{path}: a checkpoint of another configuration",
-            expected="the configuration that started this run",
-            do="choose an empty folder or restore the configuration",
-        )
-    for name, module in state.items():
-        prefix = f"{name}/"
-        own = {key.removeprefix(prefix): tensors[key] for key in tensors if key.startswith(prefix)}
-        module.load_state_dict(own, strict=True)
-    moments: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        if key.startswith("optimiser/"):
-            _, index, name = key.split("/")
-            moments.setdefault(int(index), {})[name] = value
-    optimiser.load_state_dict({**optimiser.state_dict(), "state": moments})
-    return metadata["step"], metadata["elapsed_s"]
-
-
-def train_from_file(
-    path: Path,
-    *,
-    root: Path,
-    noise_root: Path,
-    out: Path,
-    teacher: Path | None = None,
-    start: Path | None = None,
-) -> None:
-    """:func:`train` with the tables ``[train]``, ``[encoder]`` and ``[augment]`` of a TOML file."""
-    import tomllib
-
-    try:
-        tables = tomllib.loads(path.read_text())
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise SpkidError(
-            f"{path}: {error}", expected="a readable TOML file", do="correct the configuration"
-        ) from error
-    unknown = set(tables) - {"train", "encoder", "augment"}
-    if unknown:
-        raise SpkidError(
-            f"{path}: unknown table {', '.join(sorted(unknown))}",
-            expected="[train], [encoder] and [augment]",
-            do="correct the configuration",
-        )
-    train(
-        from_mapping(TrainConfig, tables.get("train", {})),
-        from_mapping(EncoderConfig, tables.get("encoder", {})),
-        from_mapping(AugmentConfig, tables.get("augment", {})),
-        root=root,
-        noise_root=noise_root,
-        out=out,
-        teacher=teacher,
-        start=start,
-    )
+    run.write_record(facts)

@@ -104,7 +104,12 @@ def speech_root(tmp_path_factory, speakers_by_role):
     for number, speaker in enumerate([*kept, *held_out]):
         n_clips = 1 if speaker == kept[-1] else 2
         rows += [
-            {"path": f"alpha/{speaker}-{clip}.wav", "speaker": speaker, "split": "train"}
+            {
+                "path": f"alpha/{speaker}-{clip}.wav",
+                "speaker": speaker,
+                "split": "train",
+                "corpus": "alpha",
+            }
             for clip in range(n_clips)
         ]
         for clip in range(n_clips):
@@ -112,13 +117,14 @@ def speech_root(tmp_path_factory, speakers_by_role):
             (root / "alpha").mkdir(exist_ok=True)
             soundfile.write(root / rows[clip - n_clips]["path"], voice, SAMPLE_RATE_HZ)
     for clip in range(2):
-        rows.append({"path": f"alpha/nobody-{clip}.wav", "speaker": "", "split": "unlabelled"})
+        nobody = {"path": f"alpha/nobody-{clip}.wav", "speaker": "", "split": "unlabelled"}
+        rows.append({**nobody, "corpus": "alpha"})
         voice = synthesise(0.9, pitch_hz=110 + 60 * clip, seed=900 + clip)
         soundfile.write(root / rows[-1]["path"], voice, SAMPLE_RATE_HZ)
     # a row of another split must not even be opened
-    rows.append({"path": "alpha/missing.wav", "speaker": kept[0], "split": "test"})
+    rows.append({"path": "alpha/missing.wav", "speaker": kept[0], "split": "test", "corpus": ""})
     with (root / "manifest.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, ["path", "speaker", "split"])
+        writer = csv.DictWriter(file, ["path", "speaker", "split", "corpus"])
         writer.writeheader()
         writer.writerows(rows)
     return root

@@ -52,9 +52,10 @@ def test_crash_while_writing_leaves_the_old_file(tmp_path, monkeypatch):
         raise OSError("no space left on device")
 
     monkeypatch.setattr(checkpoint, "save_file", half_written)
-    with pytest.raises(OSError, match="no space"):
+    with pytest.raises(SpkidError, match="no space"):
         save_tensors(path, {"x": torch.zeros(3)}, {"step": 2})
     assert path.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
 
 
 @pytest.fixture

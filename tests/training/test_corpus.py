@@ -162,9 +162,22 @@ def test_no_unlabelled_rows_where_every_clip_has_a_speaker(tones, hum, teacher):
     assert len(batch.waveforms) == len(batch.classes) == len(batch.targets) == 4
 
 
-def test_more_speakers_than_there_are_is_refused(sampler):
-    with pytest.raises(SpkidError, match="3"):
-        draw(sampler, 0, n_speakers=4)
+def test_batch_of_more_speakers_than_there_are_has_them_all(sampler):
+    batch = draw(sampler, 0, n_speakers=40, n_unlabelled=0)
+    assert batch.n_speakers == 3
+    assert {SPEAKERS[heard(row)[0]] for row in batch.waveforms} == {"ann", "bob", "cyd"}
+
+
+def test_without_noise_clips_the_noise_is_zero(tones, teacher):
+    silence = Corpus(np.empty(0, np.int16), np.zeros(1, np.int64), [], [])
+    quiet = Sampler(tones, silence, teacher, seed=7)
+    assert not draw(quiet, 0).noises.any()
+
+
+def test_corpus_in_which_nobody_is_known_is_refused(tones, hum, teacher):
+    nameless = corpus_of([tones.clip(index) for index in range(8)], [""] * 8)
+    with pytest.raises(SpkidError, match="no clip has a speaker"):
+        Sampler(nameless, hum, teacher, seed=7)
 
 
 @pytest.mark.parametrize("speed", SPEEDS)
@@ -184,7 +197,7 @@ def test_resample_moves_pitch_and_keeps_the_level(speed, n_samples):
 @settings(max_examples=80, deadline=None)
 def test_crop_is_a_run_of_the_repeated_clip(n_samples, length, seed):
     clip = np.arange(1, n_samples + 1, dtype=np.int16) * 500
-    taken = crop(clip, length, np.random.default_rng(seed))
+    taken = crop(torch.from_numpy(clip), length, np.random.default_rng(seed)).numpy()
     assert taken.shape == (length,)
     assert taken.dtype == np.float32
     first = round(float(taken[0]) * 32_768 / 500) - 1
@@ -195,7 +208,7 @@ def test_crop_is_a_run_of_the_repeated_clip(n_samples, length, seed):
 
 
 def test_crop_reaches_both_ends_of_a_clip():
-    clip, rng = np.arange(10, dtype=np.int16), np.random.default_rng(1)
+    clip, rng = torch.arange(10, dtype=torch.int16), np.random.default_rng(1)
     firsts = {round(float(crop(clip, 8, rng)[0]) * 32_768) for _ in range(100)}
     assert firsts == {0, 1, 2}
     repeated = {round(float(crop(clip, 20, rng)[0]) * 32_768) for _ in range(200)}
@@ -239,6 +252,26 @@ def test_load_refuses_a_missing_and_a_broken_file(tmp_path, speech):
             Corpus.load(tmp_path, ["good.wav", path], ["a", "b"])
 
 
-def test_load_refuses_an_empty_list(tmp_path):
-    with pytest.raises(SpkidError, match="no clips"):
-        Corpus.load(tmp_path, [], [])
+def test_load_cuts_spans(tmp_path, speech):
+    voice = speech(0.5, pitch_hz=120, seed=1)
+    soundfile.write(tmp_path / "a.wav", voice, RATE_HZ, subtype="FLOAT")
+    spans = [(1_000, 3_000), None, (7_000, 9_000)]
+    corpus = Corpus.load(tmp_path, ["a.wav"] * 3, list("abc"), spans=spans)
+    whole = corpus.clip(1)
+    np.testing.assert_array_equal(corpus.clip(0), whole[1_000:3_000])
+    np.testing.assert_array_equal(corpus.clip(2), whole[7_000:])  # no further than the file
+    with pytest.raises(SpkidError, match="no samples from 8000 on"):
+        Corpus.load(tmp_path, ["a.wav"], ["a"], spans=[(8_000, 9_000)])
+
+
+def test_nothing_to_load_is_an_empty_corpus(tmp_path):
+    corpus = Corpus.load(tmp_path, [], [])
+    assert len(corpus) == len(corpus.samples) == 0
+
+
+def test_fingerprint_is_of_paths_speakers_and_lengths(tones):
+    other = corpus_of([tones.clip(index) for index in range(8)], SPEAKERS)
+    assert other.fingerprint() == tones.fingerprint()
+    other.speakers[0] = "dan"
+    shorter = corpus_of([tones.clip(index)[:-1] for index in range(8)], SPEAKERS)
+    assert len({tones.fingerprint(), other.fingerprint(), shorter.fingerprint()}) == 3

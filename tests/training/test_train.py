@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,21 +18,26 @@ from spkid.errors import SpkidError
 from spkid.metrics import equal_error_rate
 from spkid.training import train as training
 from spkid.training.augment import AugmentConfig
+from spkid.training.backbones import network_config
 from spkid.training.checkpoint import load_encoder, load_tensors, save_encoder
-from spkid.training.corpus import Batch, Corpus, Sampler
+from spkid.training.corpora import load_corpora, load_teacher
+from spkid.training.corpus import CPU, Batch, Corpus, Sampler
 from spkid.training.encoder import EncoderConfig, SelfAttentiveEncoder
 from spkid.training.held_out import embed_clips, held_out_errors
 from spkid.training.losses import teacher_distance
-from spkid.training.train import (
-    Losses,
+from spkid.training.objective import Losses
+from spkid.training.processes import Team
+from spkid.training.recipe import (
+    DataConfig,
+    Recipe,
     TrainConfig,
     learning_rate_at,
-    load_corpora,
-    load_teacher,
     margin_at,
-    train,
-    train_from_file,
 )
+from spkid.training.train import train
+
+ALONE = Team(0, 1, CPU)
+SILENT = Progress(disable=True)
 
 TINY = TrainConfig(
     n_steps=4,
@@ -56,20 +61,17 @@ def teacher_file(tmp_path_factory, speech_root) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run_in(speech_root, noise_root, teacher_file, tiny_config):
+def data(speech_root, noise_root) -> DataConfig:
+    return DataConfig(speech=str(speech_root), noise=str(noise_root))
+
+
+@pytest.fixture(scope="module")
+def run_in(data, teacher_file, tiny_config):
     """``run_in(out, **changes)`` trains the tiny network in ``out``."""
 
     def run(out: Path, start: Path | None = None, **changes) -> None:
-        train(
-            replace(TINY, **changes),
-            tiny_config,
-            AugmentConfig(),
-            root=speech_root,
-            noise_root=noise_root,
-            out=out,
-            teacher=teacher_file,
-            start=start,
-        )
+        recipe = Recipe(data=data, train=replace(TINY, **changes), encoder=tiny_config)
+        train(recipe, out=out, teacher=teacher_file, start=start)
 
     return run
 
@@ -110,7 +112,13 @@ def assert_same_bits(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor
 
 def test_run_writes_what_it_promises(finished, speakers_by_role):
     names = {path.name for path in finished.iterdir()}
-    assert names == {"checkpoint.safetensors", "encoder.safetensors", "log.jsonl", "run.json"}
+    assert names == {
+        "checkpoint.safetensors",
+        "curves.svg",
+        "encoder.safetensors",
+        "log.jsonl",
+        "run.json",
+    }
     lines = [json.loads(line) for line in (finished / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [4]
     assert lines[0].keys() >= {"elapsed_s", "loss", "aam", "prototypical", "teacher"}
@@ -119,6 +127,10 @@ def test_run_writes_what_it_promises(finished, speakers_by_role):
     run = json.loads((finished / "run.json").read_text())
     assert from_mapping(TrainConfig, run["train"]) == TINY
     assert from_mapping(AugmentConfig, run["augment"]) == AugmentConfig()
+    assert network_config(run["encoder"]) == load_encoder(finished / "encoder.safetensors").config
+    assert torch.__version__.startswith(run["torch"])
+    assert run["commit"] is None or len(run["commit"]) == 40
+    assert run["n_steps_done"] == 4
     assert run["n_speakers"] == len(speakers_by_role[0]) == 5
     assert run["n_clips"] == 4 * 2 + 1 + 2
     assert run["n_hours"] == round(11 * 0.9 / 3600, 2)
@@ -143,9 +155,9 @@ def test_running_average_is_the_one_written_out(tmp_path, run_in, monkeypatch):
     """Weights and normalisation statistics, step by step; the first step counts whole."""
     after_step, original = [], training.train_step
 
-    def noted(step, config, augment_config, encoder, *rest):
+    def noted(step, recipe, encoder, *rest):
         after_step.append({key: value.clone() for key, value in encoder.state_dict().items()})
-        return original(step, config, augment_config, encoder, *rest)
+        return original(step, recipe, encoder, *rest)
 
     monkeypatch.setattr(training, "train_step", noted)
     run_in(tmp_path)
@@ -202,15 +214,16 @@ def test_seed_decides_the_first_weights(tmp_path, run_in):
     assert (one["head.1.weight"] - other["head.1.weight"]).abs().max() > 0.01
 
 
-def test_step_has_the_margin_of_its_place_in_the_run(speech_root, noise_root, make_encoder):
-    corpus, _, noise = load_corpora(speech_root, noise_root, Progress(disable=True))
-    sampler = Sampler(corpus, noise, load_teacher(None, corpus, 8), seed=1)
+def test_step_has_the_margin_of_its_place_in_the_run(data, make_encoder):
+    corpora = load_corpora(data, SILENT)
+    teacher = load_teacher(None, corpora.training, 8)
+    sampler = Sampler(corpora.training, corpora.noise, teacher, seed=1)
     torch.manual_seed(1)
     losses = Losses(TINY, 8, sampler.n_classes)
 
     def aam(step: int, margin: float) -> float:
-        config = replace(TINY, n_steps=100, margin=margin)
-        parts = training.train_step(step, config, AugmentConfig(), make_encoder(), losses, sampler)
+        recipe = Recipe(train=replace(TINY, n_steps=100, margin=margin))
+        parts = training.train_step(step, recipe, make_encoder(), losses, sampler, ALONE)
         return parts["aam"].item()
 
     assert aam(5, 0.5) == aam(5, 0.0)
@@ -271,25 +284,15 @@ def test_loss_that_is_not_finite_stops_the_run(tmp_path, run_in, monkeypatch, va
     assert not (tmp_path / "encoder.safetensors").exists()
 
 
-def test_training_lowers_the_loss(tmp_path, speech_root, noise_root, tiny_config):
+def test_training_lowers_the_loss(tmp_path, data, tiny_config):
     """Without margin and augmentation even the tiny network learns who is who."""
-    train(
-        TrainConfig(
-            n_steps=60,
-            n_speakers=5,
-            crop_s=(0.4,),
-            margin=0.0,
-            learning_rate=5e-3,
-            evaluate_every=5,
-        ),
-        tiny_config,
-        AugmentConfig(
-            reverb_chance=0.0, band_limit_chance=0.0, noise_chance=0.0, babble_chance=0.0
-        ),
-        root=speech_root,
-        noise_root=noise_root,
-        out=tmp_path,
+    config = TrainConfig(
+        n_steps=60, n_speakers=5, crop_s=(0.4,), margin=0.0, learning_rate=5e-3, evaluate_every=5
     )
+    clean = AugmentConfig(
+        reverb_chance=0.0, band_limit_chance=0.0, noise_chance=0.0, babble_chance=0.0
+    )
+    train(Recipe(data, config, tiny_config, clean), out=tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(5, 61, 5))
     losses = [line["aam"] for line in lines]
@@ -297,38 +300,90 @@ def test_training_lowers_the_loss(tmp_path, speech_root, noise_root, tiny_config
     assert json.loads((tmp_path / "run.json").read_text())["teacher"] is False
 
 
-def test_held_out_speakers_are_never_trained_on(speech_root, noise_root, speakers_by_role):
+def test_held_out_speakers_are_never_trained_on(data, speakers_by_role):
     kept, held_out = speakers_by_role
-    corpus, aside, noise = load_corpora(speech_root, noise_root, Progress(disable=True))
-    assert sorted(set(corpus.speakers)) == ["", *sorted(kept)]
-    assert sorted(set(aside.speakers)) == sorted(held_out)
-    assert len(aside) == 4
-    assert "alpha/missing.wav" not in corpus.paths
-    assert noise.paths == ["rain/one.opus", "street/one.wav"]
+    corpora = load_corpora(data, SILENT)
+    assert sorted(set(corpora.training.speakers)) == ["", *sorted(kept)]
+    assert sorted(set(corpora.held_out.speakers)) == sorted(held_out)
+    assert len(corpora.held_out) == 4
+    assert set(corpora.training.corpora) == {"alpha"}
+    assert "alpha/missing.wav" not in corpora.training.paths
+    assert corpora.noise.paths == ["rain/one.opus", "street/one.wav"]
 
 
-def test_held_out_speaker_with_one_clip_is_left_out(
-    tmp_path, speech_root, noise_root, speakers_by_role
-):
-    lonely = speakers_by_role[1][1]
-    lines = (speech_root / "manifest.csv").read_text().splitlines()
-    kept = [line for line in lines if not line.startswith(f"alpha/{lonely}-1")]
-    (tmp_path / "manifest.csv").write_text("\n".join(kept) + "\n")
+def with_manifest(tmp_path: Path, speech_root: Path, lines: list[str]) -> DataConfig:
+    (tmp_path / "manifest.csv").write_text("\n".join(lines) + "\n")
     (tmp_path / "alpha").symlink_to(speech_root / "alpha")
-    corpus, aside, _ = load_corpora(tmp_path, noise_root, Progress(disable=True))
-    assert lonely not in corpus.speakers
-    assert set(aside.speakers) == {speakers_by_role[1][0]}
+    return DataConfig(speech=str(tmp_path))
 
 
-def test_manifest_without_training_rows_is_refused(tmp_path, noise_root):
+def test_held_out_speaker_with_one_clip_is_left_out(tmp_path, speech_root, speakers_by_role):
+    lines = (speech_root / "manifest.csv").read_text().splitlines()
+    lonely = "speaker-017"  # held out by the name rule
+    lines.append(f"alpha/{speakers_by_role[0][0]}-0.wav,{lonely},train,alpha")
+    corpora = load_corpora(with_manifest(tmp_path, speech_root, lines), SILENT)
+    assert lonely not in corpora.training.speakers
+    assert set(corpora.held_out.speakers) == set(speakers_by_role[1])
+    assert len(corpora.noise) == 0
+
+
+def test_nobody_is_held_out_where_there_would_be_only_one(tmp_path, speech_root, speakers_by_role):
+    """One held-out speaker has nobody to be mistaken for: better to train on them."""
+    gone = speakers_by_role[1][1]
+    lines = (speech_root / "manifest.csv").read_text().splitlines()
+    lines = [line for line in lines if not line.startswith(f"alpha/{gone}-1")]
+    corpora = load_corpora(with_manifest(tmp_path, speech_root, lines), SILENT)
+    assert len(corpora.held_out) == 0
+    assert set(corpora.training.speakers) >= set(speakers_by_role[1])
+
+
+def test_run_without_held_out_speakers_has_no_error_and_no_patience(
+    tmp_path, speech_root, tiny_config, speakers_by_role
+):
+    lines = (speech_root / "manifest.csv").read_text().splitlines()
+    lines = [line for line in lines if not any(name in line for name in speakers_by_role[1])]
+    (tmp_path / "data").mkdir()
+    data = with_manifest(tmp_path / "data", speech_root, lines)
+    train(Recipe(data, replace(TINY, n_steps=1), tiny_config), out=tmp_path / "run")
+    (line,) = (tmp_path / "run" / "log.jsonl").read_text().splitlines()
+    assert json.loads(line)["held_out_eer"] == {}
+    with pytest.raises(SpkidError, match="no speaker held out"):
+        train(Recipe(data, replace(TINY, patience=1), tiny_config), out=tmp_path / "other")
+
+
+def test_speakers_of_one_clip_each_train_without_classes(
+    tmp_path, speech_root, tiny_config, speakers_by_role
+):
+    lines = (speech_root / "manifest.csv").read_text().splitlines()
+    lines = lines[:1] + [f"alpha/{name}-0.wav,{name},train,alpha" for name in speakers_by_role[0]]
+    (tmp_path / "data").mkdir()
+    data = with_manifest(tmp_path / "data", speech_root, lines)
+    train(Recipe(data, replace(TINY, n_steps=2), tiny_config), out=tmp_path / "run")
+    record = json.loads((tmp_path / "run" / "log.jsonl").read_text())
+    assert "aam" not in record
+    assert math.isfinite(record["prototypical"])
+
+
+def test_manifest_without_training_rows_is_refused(tmp_path):
     (tmp_path / "manifest.csv").write_text("path,speaker,split\na.wav,ann,test\n")
-    with pytest.raises(SpkidError, match="no clips"):
-        load_corpora(tmp_path, noise_root, Progress(disable=True))
+    with pytest.raises(SpkidError, match="no clips of the split train"):
+        load_corpora(DataConfig(speech=str(tmp_path)), SILENT)
 
 
-def test_folder_without_noise_is_refused(tmp_path, speech_root):
-    with pytest.raises(SpkidError, match="no clips"):
-        load_corpora(speech_root, tmp_path, Progress(disable=True))
+def test_missing_clip_is_refused_by_name(tmp_path):
+    (tmp_path / "manifest.csv").write_text("path,speaker\ngone.wav,ann\n")
+    with pytest.raises(SpkidError, match=r"gone\.wav: no such file"):
+        load_corpora(DataConfig(speech=str(tmp_path)), SILENT)
+
+
+def test_folder_without_noise_is_refused(tmp_path, data):
+    with pytest.raises(SpkidError, match="no clips of noise"):
+        load_corpora(replace(data, noise=str(tmp_path)), SILENT)
+
+
+def test_no_folder_of_speech_is_refused():
+    with pytest.raises(SpkidError, match="no speech"):
+        load_corpora(DataConfig(), SILENT)
 
 
 def test_teacher_rows_follow_the_corpus(tmp_path):
@@ -400,7 +455,7 @@ def test_margin_grows_between_one_and_three_tenths():
 
 @pytest.fixture
 def aside(speech) -> Corpus:
-    """Two folders; in ``beta`` only one speaker, in ``alpha`` one with ten clips."""
+    """Two corpora; in ``beta`` only one speaker, in ``alpha`` one with ten clips."""
     layout = [("alpha", "ann", 10), ("alpha", "bob", 2), ("alpha", "cyd", 3), ("beta", "dan", 2)]
     paths, speakers, clips = [], [], []
     for folder, speaker, n_clips in layout:
@@ -411,10 +466,11 @@ def aside(speech) -> Corpus:
             voice = speech(0.3 + 0.02 * clip, pitch_hz=pitch_hz, seed=len(paths))
             clips.append((32_767 * voice).astype(np.int16))
     starts = np.concatenate([[0], np.cumsum([len(clip) for clip in clips])])
-    return Corpus(np.concatenate(clips), starts, paths, speakers)
+    corpora = [path.split("/")[0] for path in paths]
+    return Corpus(np.concatenate(clips), starts, paths, speakers, corpora)
 
 
-def test_held_out_errors_are_over_all_pairs_of_a_folder(make_encoder, aside):
+def test_held_out_errors_are_over_all_pairs_of_a_corpus(make_encoder, aside):
     encoder = make_encoder()
     # at most eight clips a speaker: of ann's ten the last two do not count
     counted = [index for index in range(len(aside)) if index not in (8, 9)]
@@ -444,62 +500,3 @@ def test_embed_clips_reads_ten_seconds_at_most(make_encoder, speech):
     vectors = embed_clips(encoder, corpus, [0, 1])
     assert vectors.shape == (2, 8)
     np.testing.assert_array_equal(vectors[0], vectors[1])
-
-
-@pytest.fixture
-def called(monkeypatch) -> list[tuple]:
-    """What :func:`train_from_file` hands to :func:`train`."""
-    calls = []
-    monkeypatch.setattr(training, "train", lambda *args, **keys: calls.append((args, keys)))
-    return calls
-
-
-FOLDERS = ("root", "noise_root", "out", "teacher", "start")
-
-
-def from_text(tmp_path: Path, text: str) -> None:
-    (tmp_path / "run.toml").write_text(text)
-    folders = {name: tmp_path / name for name in FOLDERS}
-    train_from_file(tmp_path / "run.toml", **folders)
-
-
-def test_file_becomes_three_configs(tmp_path, called):
-    from_text(tmp_path, "[train]\nn_steps = 7\ncrop_s = [1.5]\n[encoder]\nn_heads = 4\n")
-    ((configs, folders),) = called
-    assert configs == (
-        TrainConfig(n_steps=7, crop_s=(1.5,)),
-        EncoderConfig(n_heads=4),
-        AugmentConfig(),
-    )
-    assert folders == {name: tmp_path / name for name in FOLDERS}
-
-
-@pytest.mark.parametrize(
-    ("text", "fragment"),
-    [
-        ("[trian]\nn_steps = 7\n", "unknown table trian"),
-        ("n_steps = 7\n", "unknown table n_steps"),
-        ("[train\n", "run.toml"),
-        ("[train]\nn_step = 7\n", "unknown key 'n_step'"),
-        ("[encoder]\nn_heads = 'six'\n", "EncoderConfig.n_heads = 'six'"),
-        ("[augment]\ntilt_db = [1.0]\n", "AugmentConfig.tilt_db"),
-    ],
-)
-def test_file_with_a_fault_is_refused(tmp_path, called, text, fragment):
-    with pytest.raises(SpkidError) as caught:
-        from_text(tmp_path, text)
-    assert fragment in caught.value.got
-    assert called == []
-
-
-def test_missing_file_is_refused(tmp_path):
-    with pytest.raises(SpkidError, match=r"nowhere\.toml"):
-        train_from_file(tmp_path / "nowhere.toml", root=tmp_path, noise_root=tmp_path, out=tmp_path)
-
-
-def test_bundled_configuration_is_valid(tmp_path, called):
-    bundled = Path(__file__).parents[2] / "benchmarks" / "configs" / "bundled.toml"
-    from_text(tmp_path, bundled.read_text())
-    (_, encoder_config, _), _ = called[0]
-    assert encoder_config.n_channels % encoder_config.n_heads == 0
-    assert asdict(encoder_config)["embedding_dim"] == 192

@@ -1,0 +1,221 @@
+"""Fine-tuning on the worst cohort, with and without elastic weight consolidation.
+
+    python benchmarks/cohort_finetuning.py --data DIR
+
+A small network (see `small_runs.py`) is trained; k-means regions of its embedding space are
+found with the training speakers, with no label; the worst region is the one with the highest
+error among its *held-out* training speakers. The network is fine-tuned on that region's
+training speakers, plainly and with consolidation of three strengths, of which one is chosen on
+the held-out speakers. Reported on new speakers, assigned to regions by the first network: EER
+of the worst cohort, of all others (what was forgotten) and of all, on every list. Two seeds.
+Writes `benchmarks/results/cohort_finetuning.json`. Two long and eight short runs; a stopped
+benchmark goes on where it was.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import small_runs
+from protocols import Protocols
+from record import RESULTS, write_result
+from sklearn.cluster import KMeans
+
+from spkid.cli.output import to_json
+from spkid.config import canonical_json, fingerprint
+from spkid.metrics import equal_error_rate
+from spkid.training.corpora import Corpora
+from spkid.training.corpus import Corpus
+from spkid.training.finetune import FINE_TUNING, finetune
+from spkid.trials import EmbeddingTable, score_trials
+
+SEEDS = (1, 2)
+N_REGIONS = 6
+STRENGTHS = (1e2, 1e4, 1e6)
+FINE_TUNING_STEPS = 4  # a run of these takes so many times fewer steps than the first
+LEAST_SPEAKERS = 10
+CLIPS_A_SPEAKER = 4
+
+
+def some_clips(corpus: Corpus) -> Corpus:
+    """At most four clips of each known speaker."""
+    counts: dict[str, int] = {}
+    kept = []
+    for speaker in corpus.speakers:
+        counts[speaker] = counts.get(speaker, 0) + 1
+        kept.append(bool(speaker) and counts[speaker] <= CLIPS_A_SPEAKER)
+    return corpus.subset(kept)
+
+
+def speaker_means(table: EmbeddingTable, corpus: Corpus) -> pd.DataFrame:
+    """A row a speaker, the mean of the unit vectors."""
+    rows = [table.row_of[path] for path in corpus.paths]
+    return pd.DataFrame(table.vectors[rows]).groupby(np.array(corpus.speakers)).mean()
+
+
+def pair_errors(table: EmbeddingTable, corpus: Corpus, speakers: set[str]) -> float:
+    """EER over all pairs of the clips of ``speakers``."""
+    rows = [i for i, name in enumerate(corpus.speakers) if name in speakers]
+    names = np.array([corpus.speakers[row] for row in rows])
+    vectors = table.vectors[[table.row_of[corpus.paths[row]] for row in rows]]
+    scores, same = vectors @ vectors.T, names[:, None] == names
+    upper = np.triu(np.ones_like(same), k=1)
+    return equal_error_rate(scores[same & upper], scores[~same & upper])
+
+
+class Regions:
+    """k-means over the training speakers' means; the worst by held-out speakers."""
+
+    def __init__(self, folder: Path, training: Corpus, held_out: Corpus, *, seed: int) -> None:
+        means = speaker_means(
+            small_runs.run_embeddings(folder, training, name="training"), training
+        )
+        self.k_means = KMeans(N_REGIONS, n_init=4, random_state=seed).fit(means.to_numpy())
+        self.training = self.assigned(means)
+        held_out_table = small_runs.run_embeddings(folder, held_out, name="held_out")
+        self.held_out = self.assigned(speaker_means(held_out_table, held_out))
+        self.errors = {}
+        for region in range(N_REGIONS):
+            own = self.members(self.held_out, region)
+            if len(own) >= LEAST_SPEAKERS:
+                self.errors[region] = pair_errors(held_out_table, held_out, own)
+        self.worst = max(self.errors, key=self.errors.get)
+
+    def assigned(self, means: pd.DataFrame) -> pd.Series:
+        return pd.Series(self.k_means.predict(means.to_numpy()), index=means.index)
+
+    @staticmethod
+    def members(assigned: pd.Series, region: int) -> set[str]:
+        return set(assigned.index[assigned == region])
+
+
+def fine_tuned(
+    start: Path, cohort: set[str], clips: Corpora, *, seed: int, n_steps: int, strength: float
+) -> Path:
+    """The folder of the finished run."""
+    config = replace(
+        FINE_TUNING,
+        seed=seed,
+        n_steps=n_steps,
+        n_speakers=small_runs.SMALL_TRAIN.n_speakers,
+        crop_s=small_runs.SMALL_TRAIN.crop_s,
+        evaluate_every=n_steps,
+        ewc=strength,
+    )
+    recipe = replace(small_runs.small_recipe(seed=seed), train=config)
+    names = canonical_json({**recipe.settings(), "cohort": sorted(cohort), "start": str(start)})
+    folder = small_runs.RUNS / f"cohort-{strength:g}-{seed}-{fingerprint(names)[:8]}"
+    if not (folder / "encoder.safetensors").exists():
+        print(f"training {folder}")
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "cohort.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([["speaker"], *([name] for name in sorted(cohort))])
+        finetune(
+            recipe,
+            start / "encoder.safetensors",
+            cohort=folder / "cohort.csv",
+            out=folder,
+            corpora=clips,
+        )
+    return folder
+
+
+def list_errors(protocols: Protocols, table: EmbeddingTable, cohort: set[str]) -> dict:
+    """EER of each list over all trials, those within the cohort and those without it."""
+    figures = {}
+    speaker = protocols.manifest["speaker"]
+    for name, trials in protocols.verify.items():
+        if not name.startswith("verify_new"):
+            continue
+        score, label = score_trials(trials, table), trials["label"].to_numpy()
+        inside = np.array([trials[s].map(speaker).isin(cohort) for s in ("enroll", "test")])
+        parts = {
+            "all": np.ones(len(trials), dtype=bool),
+            "worst cohort": inside.all(axis=0),
+            "others": ~inside.any(axis=0),
+        }
+        figures[name] = {}
+        for part, rows in parts.items():
+            enough = min(label[rows].sum(), (~label[rows]).sum()) >= 50
+            error = equal_error_rate(score[rows & label], score[rows & ~label]) if enough else None
+            figures[name][part] = error
+    return figures
+
+
+def main() -> None:
+    arguments = small_runs.parsed(small_runs.parser(__doc__))
+    protocols = Protocols.read(arguments.data / "speech")
+    clips = small_runs.training_clips(arguments.data)
+    heard = small_runs.protocol_clips(arguments.data, protocols)
+    training, held_out = some_clips(clips.training), some_clips(clips.held_out)
+    n_steps = max(1, arguments.steps // FINE_TUNING_STEPS)
+    results, regions_of, runs = [], {}, {}
+    for seed in SEEDS:
+        recipe = small_runs.small_recipe(seed=seed, n_steps=arguments.steps)
+        start = small_runs.small_run(f"plain-{seed}", recipe, clips)
+        regions = Regions(start, training, held_out, seed=seed)
+        cohort = regions.members(regions.training, regions.worst)
+        runs[seed] = {"before": start}
+        for strength in (0.0, *STRENGTHS):
+            runs[seed][strength] = fine_tuned(
+                start, cohort, clips, seed=seed, n_steps=n_steps, strength=strength
+            )
+        regions_of[seed] = regions
+
+    def held_out_error(seed: int, strength: float) -> float:
+        """Half the cohort's, half everybody's."""
+        table = small_runs.run_embeddings(runs[seed][strength], held_out, name="held_out")
+        regions = regions_of[seed]
+        own = regions.members(regions.held_out, regions.worst)
+        errors = [pair_errors(table, held_out, group) for group in (own, set(held_out.speakers))]
+        return float(np.mean(errors))
+
+    choice = {s: float(np.mean([held_out_error(seed, s) for seed in SEEDS])) for s in STRENGTHS}
+    chosen = min(choice, key=choice.get)
+    for seed in SEEDS:
+        regions = regions_of[seed]
+        first = small_runs.run_embeddings(runs[seed]["before"], heard)
+        cohort = regions.members(regions.assigned(speaker_means(first, heard)), regions.worst)
+        systems = {"before": "before", "plain": 0.0, "consolidated": chosen}
+        results.append(
+            {
+                "seed": seed,
+                "n_cohort_training": len(regions.members(regions.training, regions.worst)),
+                "n_cohort_reported": len(cohort),
+                "held_out_eer_by_region": {str(k): v for k, v in regions.errors.items()},
+                "systems": {
+                    name: list_errors(
+                        protocols, small_runs.run_embeddings(runs[seed][key], heard), cohort
+                    )
+                    for name, key in systems.items()
+                },
+            }
+        )
+    record = json.loads((runs[SEEDS[0]]["before"] / "run.json").read_text())
+    figures = {
+        "n_parameters": record["n_parameters"],
+        "n_steps": arguments.steps,
+        "n_steps_fine_tuning": n_steps,
+        "n_crops_a_step": 2 * record["train"]["n_speakers"],
+        "strength": chosen,
+        "held_out_error_by_strength": {f"{k:g}": v for k, v in choice.items()},
+        "seeds": results,
+    }
+    command = small_runs.command("cohort_finetuning", arguments)
+    out = arguments.out or RESULTS / "cohort_finetuning.json"
+    write_result(out, json.loads(to_json(figures)), command=command, seed=SEEDS[0])
+    for result in results:
+        print(f"\nseed {result['seed']}, {result['n_cohort_reported']} new speakers in the cohort")
+        for system, lists in result["systems"].items():
+            for name, parts in lists.items():
+                words = [f"{k} {100 * v:.2f} %" for k, v in parts.items() if v is not None]
+                print(f"  {system}, {name}: EER {', '.join(words)}")
+
+
+if __name__ == "__main__":
+    main()
