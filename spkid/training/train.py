@@ -34,15 +34,13 @@ def train(
     out: Path,
     teacher: Path | None = None,
     start: Path | None = None,
-    corpora: Corpora | None = None,
     progress: Progress | None = None,
 ) -> None:
     """Run, or go on with, the training in ``out``; at the end ``out/encoder.safetensors`` stands.
 
     Writes ``checkpoint.safetensors`` (weights, optimiser, step), ``log.jsonl``, ``curves.svg``
-    and ``run.json``. With ``start``, the weights of that encoder are where it begins. Clips
-    that were loaded before come as ``corpora``. It runs on a GPU where there is one; under
-    torchrun in all its processes, of which the first writes.
+    and ``run.json``. With ``start``, the weights of that encoder are where it begins. On a GPU
+    where there is one; under torchrun in all its processes, of which the first writes.
 
     Raises
     ------
@@ -54,7 +52,7 @@ def train(
     with joined() as team:
         torch.manual_seed(config.seed)
         encoder = first_encoder(recipe.encoder, start).to(team.device)
-        corpora = corpora or load_corpora(recipe.data, progress)
+        corpora = load_corpora(recipe.data, progress)
         if config.patience and not len(corpora.held_out):
             raise SpkidError(
                 f"patience {config.patience} and no speaker held out",
