@@ -52,12 +52,16 @@ rank = os.environ.get("RANK", "0")
 
 
 def launched(tmp_path: Path, recipe: Path, *, n_processes: int) -> Path:
-    """The folder of a run under torchrun."""
+    """The folder of a run, under torchrun where it has several processes."""
     (tmp_path / "worker.py").write_text(WORKER)
     folder = tmp_path / f"by-{n_processes}"
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n_processes}"]
     result = subprocess.run(
-        [*launcher, f"--nproc-per-node={n_processes}", tmp_path / "worker.py", recipe, folder],
+        [
+            sys.executable,
+            *(launcher if n_processes > 1 else []),
+            *(tmp_path / "worker.py", recipe, folder),
+        ],
         env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
