@@ -17,7 +17,7 @@ PACKAGES = [Path(spkid.__file__).parent, Path(enrollment.__file__).parent]
 MODULES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))
 FLOORS = [
     {"errors", "config", "metrics", "plain"},
-    {"truncation", "audio", "speech", "manifest"},
+    {"truncation", "audio", "speech", "manifest", "sources"},
     {"embedder", "clips"},
     {"calibration", "scoring", "score_files", "trials", "homes", "evaluation", "embedding_run"},
     {
