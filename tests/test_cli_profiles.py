@@ -172,3 +172,12 @@ def test_the_same_commands_on_a_server(spkid, cast, place_on_server, monkeypatch
     code, _, err = spkid("forget", *ANA, "--yes")
     assert code == 0
     assert "backups" in err
+
+
+def test_deleting_works_without_model_and_index(ana, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    monkeypatch.setitem(sys.modules, "spkid.embedder", None)
+    code, _, err = ana("forget", *ANA, "--yes")
+    assert code == 0, err
+    assert clip_rows(ana) == []
