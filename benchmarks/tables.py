@@ -169,7 +169,9 @@ def concurrency() -> str:
         rows.append([f"{words}, median / p99, ms", *cells])
     six = own["identify_in_a_home_of_six"]
     cells = [f"{six[name]['p50_ms']:.2f} / {six[name]['p99_ms']:.2f}" for name in databases]
-    rows.append(["answer in a home of six, vector given, alone, median / p99, ms", *cells])
+    rows.append(["answer in a home of six, vector given, median / p99, ms", *cells])
+    cells = [f"{six[name]['load_average']:.0f}" for name in databases]
+    rows.append(["– programs waiting for the processor meanwhile", *cells])
     return table(["one store", *databases.values()], rows)
 
 
