@@ -17,6 +17,7 @@ from typing import Literal, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, select
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import QueuePool
 
 from enrollment.migrations import MIGRATIONS
 from enrollment.schema import APPLICATION_ID, SCHEMA_VERSION, metadata, schema_version
@@ -174,9 +175,8 @@ def _file(path: Path, *, create: bool) -> Database:
             connection.execute(f"PRAGMA {pragma}")
         return connection
 
-    return Database(
-        create_engine("sqlite://", creator=connect, hide_parameters=True), str(path), path
-    )
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, hide_parameters=True)
+    return Database(engine, str(path), path)
 
 
 def _server(address: str) -> Database:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
+import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 import spkid
 from enrollment import Store
 from spkid import Calibration, SpeakerEncoder
+from spkid.cli.main import main
 
 DEMO = Path(spkid.__file__).parent / "demo"
 
@@ -87,3 +90,21 @@ def place(request, tmp_path):
     if request.param == "sqlite":
         return str(tmp_path / "store.sqlite3")
     return request.getfixturevalue("place_on_server")
+
+
+@pytest.fixture
+def spkid(monkeypatch, capsys, tmp_path):
+    """Run ``spkid`` with the words given; returns exit code, standard output and error."""
+    monkeypatch.setenv("SPKID_STORE", str(tmp_path / "store.sqlite3"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO())  # no terminal
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["spkid", *map(str, words)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        return code, *capsys.readouterr()
+
+    return run

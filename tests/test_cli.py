@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sqlite3
-import sys
 from contextlib import closing
 
 import numpy as np
@@ -14,25 +12,6 @@ import pytest
 import soundfile
 
 from spkid.audio import load_audio
-from spkid.cli.main import main
-
-
-@pytest.fixture
-def spkid(monkeypatch, capsys, tmp_path):
-    """Run ``spkid`` with the words given; returns exit code, standard output and error."""
-    monkeypatch.setenv("SPKID_STORE", str(tmp_path / "store.sqlite3"))
-    monkeypatch.setattr(sys, "stdin", io.StringIO())  # no terminal
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["spkid", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        return code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ StoreOption = Annotated[
     ),
 ]
 HouseholdOption = Annotated[str, typer.Option(help="Name of the household.")]
+DeviceOption = Annotated[str, typer.Option(help="Label of the microphone, such as kitchen.")]
 FarOption = Annotated[
     float, typer.Option("--far", help="Share of strangers' clips that may be accepted.")
 ]
@@ -86,7 +87,7 @@ def enroll(
     review: Annotated[
         bool, typer.Option("--review", help="Ask about each clip that was rejected.")
     ] = False,
-    device: Annotated[str, typer.Option(help="Label of the microphone, such as kitchen.")] = "",
+    device: DeviceOption = "",
     keep_audio: Annotated[
         Path | None,
         typer.Option(

@@ -10,6 +10,7 @@ import typer
 
 from spkid.cli.homes import (
     REASONS,
+    DeviceOption,
     HouseholdOption,
     StoreOption,
     nothing_enrolled,
@@ -94,6 +95,7 @@ def confirm(
     force: Annotated[
         bool, typer.Option("--force", help="Also take clips that do not sound like the profile.")
     ] = False,
+    device: DeviceOption = "",
     keep_audio: KeyOption = None,
     store: StoreOption = None,
     as_json: JsonFlag = False,
@@ -105,7 +107,9 @@ def confirm(
     with open_store(store) as opened, progress_bar() as bar:
         vault = Vault.load(keep_audio) if keep_audio else None
         home = Household(opened, household)
-        session = home.session(member, consent=False, vault=vault, origin="confirmed")
+        session = home.session(
+            member, consent=False, device=device, vault=vault, origin="confirmed"
+        )
         for clip in bar.track(clips, description="listening"):
             session.hear(clip)
         if force:

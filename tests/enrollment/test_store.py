@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -340,3 +341,12 @@ def test_names_are_ordered_by_code_point_in_both_databases(store):
     for name in ("zoe", "Ana", "Übel", "ana b", "Zoe", "ana"):
         add(store, name, "x", 1)
     assert store.households() == ["Ana", "Zoe", "ana", "ana b", "zoe", "Übel"]
+
+
+def test_threads_share_a_store(store):
+    def enrol(number: int) -> int:
+        return len(add(store, f"home {number % 3}", f"member {number}", number).exemplars)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(enrol, range(16))) == [1] * 16
+    assert len(store.members()) == 16
