@@ -19,9 +19,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from spkid.audit import MIN_SPEAKERS, PAIR, audit_scores
+from spkid.audit import PAIR, audit_scores
 from spkid.audit_result import Audit
 from spkid.fairness import MEASURES
+from spkid.group_tables import MIN_SPEAKERS
 from spkid.metrics import (
     equal_error_rate,
     log_likelihood_ratio_cost,

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from spkid.audit import MIN_SPEAKERS, RATES
+from spkid.audit import RATES
 from spkid.audit_result import Audit, GroupAudit
+from spkid.group_tables import MIN_SPEAKERS
 
 SHOWN = (RATES[1], RATES[0], RATES[2])  # rejections first: what a member feels
 COLOURS = ("#2f6690", "#d1495b", "#edae49", "#66a182", "#8d6a9f", "#5d6678")
