@@ -19,7 +19,16 @@ FLOORS = [
     {"errors", "config", "metrics"},
     {"truncation", "audio", "speech", "manifest"},
     {"embedder", "clips"},
-    {"calibration", "scoring", "score_files", "trials", "homes", "evaluation", "embedding_run"},
+    {
+        "calibration",
+        "scoring",
+        "score_files",
+        "decision_log",
+        "trials",
+        "homes",
+        "evaluation",
+        "embedding_run",
+    },
     {
         "bootstrap",
         "figures",
@@ -29,6 +38,7 @@ FLOORS = [
         "audit_result",
         "group_tables",
         "audit",
+        "home_audit",
         "report",
     },
 ]
