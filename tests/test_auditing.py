@@ -6,11 +6,13 @@ import io
 import json
 import sys
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
 from planted import planted_voices
 
+from spkid.audit_record import SCHEMA
 from spkid.cli.main import main
 
 
@@ -134,3 +136,32 @@ def test_bad_input_is_one_sentence(spkid, files, words, said):
     assert code == 2
     assert said in err
     assert err.count("\n") == 1
+
+
+def test_a_household_log_is_audited_as_it_was_answered(spkid, tmp_path):
+    rng = np.random.default_rng(0)
+    rows, people = [], []
+    for number in range(48):
+        name, missed = f"p{number}", 0.5 if number % 2 else 0.05
+        people.append((name, "child" if number % 2 else "adult"))
+        for _ in range(10):
+            answer = "" if rng.random() < missed else name
+            rows.append((f"h{number // 3}", name, name, answer))
+            rows.append((f"h{number // 3}", name, "", name if rng.random() < 0.05 else ""))
+    columns = ["household", "speaker", "truth", "answer"]
+    pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "log.csv", index=False)
+    people = pd.DataFrame(people, columns=["speaker", "age_group"])
+    people.to_csv(tmp_path / "people.csv", index=False)
+    words = ("--metadata", "people.csv", "--by", "age_group", "--out", "out")
+    code, _, err = spkid("audit", "log.csv", "--decisions", *words)
+    assert code == 0, err
+    assert "of members' clips are missed" in err
+    assert "It is worse for 'child'" in err
+    record = json.loads((tmp_path / "out" / "audit.json").read_text())
+    jsonschema.validate(record, json.loads(SCHEMA.read_text()))
+    assert record["kind"] == "household"
+    assert "960 clips heard at home" in (tmp_path / "out" / "audit.html").read_text()
+    assert pd.read_csv(tmp_path / "out" / "cohort.csv").empty
+    code, _, err = spkid("audit", "log.csv", "--decisions", *words, "--tree", "age_group")
+    assert code == 2
+    assert "leave them out" in err
