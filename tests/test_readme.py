@@ -25,15 +25,15 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory, clips):
-    """A folder like SPKID_DATA: 60 names over the demo's clips, trials, homes and noise."""
+    """A folder like SPKID_DATA: 84 names over the demo's clips, trials, homes and noise."""
     root = tmp_path_factory.mktemp("data")
     speech, protocols = root / "speech", root / "speech" / "protocols"
     protocols.mkdir(parents=True)
     (root / "noise").mkdir()
     rows = []
-    for number in range(120):
+    for number in range(168):
         speaker, source = f"so-{number // 2}", list(clips.values())[number % len(clips)]
-        split = "test" if number < 48 else "train"
+        split = "test" if number < 96 else "train"
         path = f"speechocean762/{number // 2}/{number}.opus"
         (speech / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, speech / path)
@@ -103,6 +103,8 @@ def test_every_command_runs(folder, data):
     for run in ("own", "smoke"):
         assert (folder / "runs" / run / "model.onnx").exists()
     assert (folder / "runs" / "ecapa" / "encoder.safetensors").exists()
+    assert (folder / "audit" / "discovered.csv").exists()
+    assert (folder / "runs" / "smoke" / "model.onnx").exists()
 
 
 def test_python_example_runs(folder):
