@@ -214,7 +214,13 @@ class Household:
             return cannot_tell(heard, self.encoder)
         cosine = float(heard.vector @ found[0].vector)
         n_clips = len(found[0].exemplars)
-        return judge_pair(cosine, n_clips, self.calibration, false_accept_rate)
+        return judge_pair(
+            cosine,
+            n_clips,
+            self.calibration,
+            speech_s=heard.quality.speech_s,
+            false_accept_rate=false_accept_rate,
+        )
 
     def forget(self, member: str | None = None) -> Receipt:
         """Delete a member, or the whole household; errors as in ``Store.forget``."""
@@ -266,15 +272,26 @@ def verify_clips(
         if clip.vector is None:
             return cannot_tell(clip, encoder)
     cosine = float(heard[0].vector @ heard[1].vector)
-    return judge_pair(cosine, 1, calibration, false_accept_rate)
+    return judge_pair(
+        cosine,
+        1,
+        calibration,
+        speech_s=min(clip.quality.speech_s for clip in heard),
+        false_accept_rate=false_accept_rate,
+    )
 
 
 def judge_pair(
-    cosine: float, n_clips: int, calibration: Calibration, false_accept_rate: float
+    cosine: float,
+    n_clips: int,
+    calibration: Calibration,
+    *,
+    speech_s: float,
+    false_accept_rate: float,
 ) -> Verification:
-    """A cosine against a profile of ``n_clips``, as an answer."""
-    llr = float(calibration.log_likelihood_ratio(cosine, n_clips))
-    same = llr >= calibration.pair_threshold(false_accept_rate, n_clips=n_clips)
+    """A cosine of ``speech_s`` of speech against a profile of ``n_clips``, as an answer."""
+    llr = float(calibration.log_likelihood_ratio(cosine, n_clips, speech_s))
+    same = llr >= calibration.pair_threshold(false_accept_rate, n_clips=n_clips, speech_s=speech_s)
     return Verification(
         answer="same" if same else "different",
         reason="ok",
