@@ -142,6 +142,37 @@ def speed() -> str:
     return table(["speed", "median"], rows)
 
 
+def concurrency() -> str:
+    """What many processes on one store did, a column a database."""
+    own = figures("concurrency")
+    databases = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+    rows = [
+        [words, *(str(own[name][key]) for name in databases)]
+        for words, key in {
+            "processes at work": "n_processes",
+            "seconds": "seconds",
+            "processes killed": "n_killed",
+            "enrolments acknowledged": "n_enrolments_acknowledged",
+            "– of them lost": "n_lost",
+            "deletions acknowledged": "n_deletions_acknowledged",
+            "– of them still there": "n_forgotten_but_there",
+            "half done, doubled or never enrolled": "n_wrong",
+        }.items()
+    ]
+    for words, key in {
+        "reading a home meanwhile": "identify_ms",
+        "enrolling three clips meanwhile": "enrol_ms",
+    }.items():
+        cells = [
+            f"{own[name][key]['median']:.1f} / {own[name][key]['p99']:.0f}" for name in databases
+        ]
+        rows.append([f"{words}, median / p99, ms", *cells])
+    six = own["identify_in_a_home_of_six"]
+    cells = [f"{six[name]['p50_ms']:.2f} / {six[name]['p99_ms']:.2f}" for name in databases]
+    rows.append(["answer in a home of six, vector given, alone, median / p99, ms", *cells])
+    return table(["one store", *databases.values()], rows)
+
+
 def training() -> str:
     """What the bundled model was made from."""
     legs = json.loads((MODELS / "spkid.training.json").read_text())
@@ -182,6 +213,7 @@ BLOCKS = {
     "detection_costs": detection_costs,
     "misses": misses,
     "homes": homes,
+    "concurrency": concurrency,
     "speed": speed,
     "training": training,
     "sources": sources,

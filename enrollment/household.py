@@ -8,23 +8,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from enrollment.index import ProfileIndex
+from enrollment.kept_audio import Vault
 from enrollment.matching import (
     FALSE_ACCEPT_RATE,
     REFUSALS,
     Decision,
     decide,
-    unlike_others,
 )
-from enrollment.profile import (
-    CONSENT_TEXT,
-    ENROL_SPEECH_S,
-    ClipVerdict,
-    Enrolment,
-    Exemplar,
-    Member,
-    Receipt,
-)
-from enrollment.store import Store, already_enrolled, no_household, no_member, other_model
+from enrollment.profile import AUDIO_CONSENT_TEXT, Consent, Enrolment, Member, Receipt
+from enrollment.refusals import no_household, no_member, other_model
+from enrollment.session import EnrolmentSession
+from enrollment.store import Store
 from spkid.calibration import Calibration
 from spkid.clips import Clip, Source, hear
 from spkid.embedder import SpeakerEncoder
@@ -78,22 +72,27 @@ class Household:
         self.encoder = encoder if encoder is not None else SpeakerEncoder.load()
         self.calibration = calibration if calibration is not None else Calibration.load()
         check_same_model(self.encoder, self.calibration)
+        self._seen: tuple[int, list[Member]] | None = None  # the members as of a log sequence
 
     def members(self) -> list[Member]:
-        """The members in order of names.
+        """The members in order of names; read again whenever the store's log has grown.
 
         Raises
         ------
         SpkidError
             If the household is unknown or a profile comes from another model.
         """
+        sequence = self.store.last_sequence()
+        if self._seen is not None and self._seen[0] == sequence:
+            return list(self._seen[1])
         members = self.store.members(self.name)
         if not members:
-            raise no_household(self.name, self.store)
+            raise no_household(self.name, self.store.households())
         for member in members:
             if member.model != self.encoder.fingerprint:
                 raise other_model(member.name, member.model, self.encoder.fingerprint)
-        return members
+        self._seen = sequence, members
+        return list(members)
 
     def enroll(
         self,
@@ -102,6 +101,8 @@ class Household:
         *,
         consent: bool,
         force: bool = False,
+        device: str = "",
+        vault: Vault | None = None,
         advance: Callable[[], object] = lambda: None,
     ) -> Enrolment:
         """Add clips to a member's profile; each clip is judged, the good ones are stored.
@@ -117,6 +118,10 @@ class Household:
             is enrolled already has agreed.
         force : bool
             Also store clips that do not sound like the others.
+        device : str
+            Label of the microphone.
+        vault : Vault or None
+            Where given, the clips are kept too, sealed; ``consent`` then covers that.
         advance : callable
             Called after each clip.
 
@@ -126,48 +131,37 @@ class Household:
             Without consent, if a clip cannot be read or is enrolled already, if the profile
             is full or of another model. Nothing is stored then.
         """
-        member = checked_name(member)
-        everybody = self.store.members(self.name)
-        enrolled = [who for who in everybody if who.name == member]
-        if not consent and not enrolled:
-            raise no_consent()
-        if enrolled and enrolled[0].model != self.encoder.fingerprint:
-            raise other_model(member, enrolled[0].model, self.encoder.fingerprint)
-        owners = {exemplar.digest: who.name for who in everybody for exemplar in who.exemplars}
-        heard: list[Clip] = []
-        for source in clips:
-            clip = hear(source, self.encoder, min_speech_s=ENROL_SPEECH_S)
-            if clip.digest in owners:
-                raise already_enrolled(owners[clip.digest])
-            owners[clip.digest] = member
-            heard.append(clip)
+        session = self.session(member, consent=consent, device=device, vault=vault)
+        for clip in clips:
+            session.hear(clip)
             advance()
-        usable = [clip for clip in heard if clip.vector is not None]
-        known = [exemplar.vector for who in enrolled for exemplar in who.exemplars]
-        outliers = unlike_others([clip.vector for clip in usable], known, self.calibration)
-        strangers = {
-            clip.digest for clip, out in zip(usable, outliers, strict=True) if out and not force
-        }
-        verdicts, exemplars = [], []
-        for clip in heard:
-            reason = "unlike_others" if clip.digest in strangers else clip.quality.verdict
-            accepted = reason == "ok"
-            verdicts.append(ClipVerdict(clip.name, accepted, reason, clip.quality.speech_s))
-            if accepted:
-                quality = clip.quality
-                exemplars.append(
-                    Exemplar(clip.vector, clip.digest, quality.speech_s, quality.snr_db)
-                )
-        stored = enrolled[0] if enrolled else None
-        if exemplars:
-            stored = self.store.add(
-                self.name,
-                member,
-                exemplars,
-                model=self.encoder.fingerprint,
-                consent_text=CONSENT_TEXT,
-            )
-        return Enrolment(tuple(verdicts), stored)
+        if force:
+            session.accept_all()
+        return session.store()
+
+    def session(
+        self,
+        member: str,
+        *,
+        consent: bool,
+        device: str = "",
+        vault: Vault | None = None,
+        origin: Literal["enrolled", "confirmed"] = "enrolled",
+    ) -> EnrolmentSession:
+        """An enrolment clip by clip; parameters as in :meth:`enroll`.
+
+        ``confirmed`` clips are those whose speaker a person named after they were identified.
+        """
+        member = checked_name(member)
+        agreed = Consent(given_by=member, audio_text=AUDIO_CONSENT_TEXT if vault else "")
+        return EnrolmentSession(
+            self,
+            member,
+            consent=agreed if consent else None,
+            device=device,
+            vault=vault,
+            origin=origin,
+        )
 
     def identify(
         self, clip: Source | Clip, *, false_accept_rate: float = FALSE_ACCEPT_RATE
@@ -323,15 +317,6 @@ def check_same_model(encoder: SpeakerEncoder, calibration: Calibration) -> None:
             do="give the calibration that belongs to the model",
             code="other_model",
         )
-
-
-def no_consent() -> SpkidError:
-    return SpkidError(
-        "no consent",
-        expected="the person's agreement to keep a description of the voice",
-        do="ask, then pass --consent",
-        code="no_consent",
-    )
 
 
 def checked_name(name: str) -> str:

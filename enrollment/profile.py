@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,20 +15,52 @@ MAX_EXEMPLARS = 10
 WANTED_SPEECH_S = 20.0
 WANTED_CLIPS = 3
 ENROL_SPEECH_S = 2.0  # shorter clips can be matched but never enrolled
+CONSENT_VERSION = "1"
 CONSENT_TEXT = (
     "I agree that a mathematical description of my voice is kept on this device to recognise "
     "me. It can be deleted at any time with 'spkid forget'."
 )
+AUDIO_CONSENT_TEXT = (
+    "I agree that the clips themselves are kept too, encrypted, so that my profile can be moved "
+    "to a new model. They can be deleted at any time with 'spkid forget'."
+)
+
+
+def percent_done(speech_s: float, n_clips: int) -> int:
+    """How complete a profile is: 20 s of speech over three clips are 100."""
+    return int(100 * min(1.0, speech_s / WANTED_SPEECH_S, n_clips / WANTED_CLIPS))
+
+
+@dataclass(frozen=True)
+class Consent:
+    """What a person agreed to, who said so and when (UTC, ISO 8601; the store fills it in).
+
+    ``audio_text`` is empty where the clips themselves must not be kept.
+    """
+
+    given_by: str
+    version: str = CONSENT_VERSION
+    text: str = CONSENT_TEXT
+    audio_text: str = ""
+    given_at: str = ""
 
 
 @dataclass(frozen=True)
 class Exemplar:
-    """One enrolled clip: its unit vector and what is known of its quality."""
+    """One enrolled clip: its unit vector and what is known of it.
+
+    ``id`` and ``added_at`` are the store's; ``device`` is a label such as "kitchen"; ``origin``
+    is ``confirmed`` where a person said later whose voice an identified clip was.
+    """
 
     vector: NDArray[np.float32]
     digest: str
     speech_s: float
     snr_db: float
+    device: str = ""
+    origin: Literal["enrolled", "confirmed"] = "enrolled"
+    added_at: str = ""
+    id: int = 0
 
 
 @dataclass(frozen=True)
@@ -44,7 +78,7 @@ class Member:
         """Seconds of speech over all exemplars."""
         return sum(exemplar.speech_s for exemplar in self.exemplars)
 
-    @property
+    @cached_property
     def vector(self) -> NDArray[np.float64]:
         """Unit mean of the exemplars, ``[dim]``."""
         return profile_vector([exemplar.vector for exemplar in self.exemplars])
@@ -52,9 +86,7 @@ class Member:
     @property
     def percent(self) -> int:
         """How complete the profile is: 20 s of speech over three clips are 100."""
-        return int(
-            100 * min(1.0, self.speech_s / WANTED_SPEECH_S, len(self.exemplars) / WANTED_CLIPS)
-        )
+        return percent_done(self.speech_s, len(self.exemplars))
 
     @property
     def speech_needed_s(self) -> float:
@@ -85,7 +117,8 @@ class Receipt:
     """What was deleted, without any biometrics.
 
     ``log_emptied`` is False where another program was reading the store: the deleted pages
-    leave the write-ahead log when that program closes it.
+    leave the write-ahead log when that program closes it. It is always False on PostgreSQL,
+    whose own log and backups no client can cut.
     """
 
     household: str
@@ -93,3 +126,31 @@ class Receipt:
     n_exemplars: int
     at: str
     log_emptied: bool
+
+
+@dataclass(frozen=True)
+class Change:
+    """One line of the store's log: ids and a time, no names and no biometrics.
+
+    ``kind`` is ``clip_added`` or ``clip_removed`` (one for each exemplar, with its id),
+    ``member_forgotten``, ``household_forgotten`` or ``calibrated``.
+    """
+
+    sequence: int
+    at: str
+    kind: str
+    household_id: int
+    member_id: int | None
+    exemplar_id: int | None
+
+
+@dataclass(frozen=True)
+class ExemplarBatch:
+    """Some exemplars in the order of their ids, for an index.
+
+    Shapes: ``ids`` and ``member_ids`` int64 ``[n]``, ``vectors`` float32 ``[n, dim]``.
+    """
+
+    ids: NDArray[np.int64]
+    member_ids: NDArray[np.int64]
+    vectors: NDArray[np.float32]

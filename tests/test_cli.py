@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sqlite3
-import sys
+from contextlib import closing
 
 import numpy as np
 import pandas as pd
 import pytest
 import soundfile
 
-from enrollment import Store
 from spkid.audio import load_audio
-from spkid.cli.main import main
-
-
-@pytest.fixture
-def spkid(monkeypatch, capsys, tmp_path):
-    """Run ``spkid`` with the words given; returns exit code, standard output and error."""
-    monkeypatch.setenv("SPKID_STORE", str(tmp_path / "store.sqlite3"))
-    monkeypatch.setattr(sys, "stdin", io.StringIO())  # no terminal
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["spkid", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        return code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture
@@ -45,8 +24,8 @@ def family(spkid, cast):
 
 
 def store_dump(tmp_path) -> str:
-    with Store.open(tmp_path / "store.sqlite3") as store:
-        return "\n".join(store._connection.iterdump())
+    with closing(sqlite3.connect(tmp_path / "store.sqlite3")) as connection:
+        return "\n".join(connection.iterdump())
 
 
 def test_enroll_shows_progress_and_a_verdict_for_each_clip(spkid, cast):

@@ -1,4 +1,4 @@
-"""Commands for a household: enroll, identify, verify, profiles, forget."""
+"""Commands for a household: enroll, identify, verify."""
 
 from __future__ import annotations
 
@@ -24,15 +24,18 @@ from spkid.errors import SpkidError
 if TYPE_CHECKING:
     from enrollment.matching import Decision
     from enrollment.profile import ClipVerdict
+    from enrollment.session import EnrolmentSession
     from enrollment.store import Store
 
 StoreOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
-        readable=False, help="Database file. Default: in the user's data folder, or $SPKID_STORE."
+        help="Database file, or postgresql+psycopg://user@host/database. "
+        "Default: $SPKID_STORE, or a file in the user's data folder."
     ),
 ]
 HouseholdOption = Annotated[str, typer.Option(help="Name of the household.")]
+DeviceOption = Annotated[str, typer.Option(help="Label of the microphone, such as kitchen.")]
 FarOption = Annotated[
     float, typer.Option("--far", help="Share of strangers' clips that may be accepted.")
 ]
@@ -47,54 +50,77 @@ REASONS = {
 }
 
 
-def store_path(path: Path | None) -> Path:
-    """``path``, or the one in ``$SPKID_STORE``, or in the user's data folder."""
+def store_place(store: str | None) -> str:
+    """``store``, or the one in ``$SPKID_STORE``, or a file in the user's data folder."""
     import platformdirs
 
-    if path is not None:
-        return path
-    if named := os.environ.get("SPKID_STORE"):
-        return Path(named)
-    return platformdirs.user_data_path("spkid") / "spkid.sqlite3"
+    named = store or os.environ.get("SPKID_STORE")
+    return named or str(platformdirs.user_data_path("spkid") / "spkid.sqlite3")
 
 
-def open_store(path: Path | None, *, create: bool = False) -> Store:
-    """The store at :func:`store_path`."""
+def open_store(store: str | None, *, create: bool = False) -> Store:
+    """The store at :func:`store_place`."""
     from enrollment.store import Store
 
-    return Store.open(store_path(path), create=create)
+    return Store.open(store_place(store), create=create)
 
 
 def enroll(
-    clips: Annotated[
-        list[Path], typer.Argument(readable=False, help="Audio files, 2 s of speech or more each.")
-    ],
     household: HouseholdOption,
     member: Annotated[str, typer.Option(help="Name of the person.")],
+    clips: Annotated[
+        list[Path] | None,
+        typer.Argument(readable=False, help="Audio files, 2 s of speech or more each."),
+    ] = None,
+    microphone: Annotated[
+        bool, typer.Option("--microphone", help="Listen until the profile is complete.")
+    ] = False,
     consent: Annotated[
-        bool, typer.Option("--consent", help="The person agreed that a voice profile is kept.")
+        bool,
+        typer.Option(
+            "--consent", help="The person agreed to what is kept (with --keep-audio, clips too)."
+        ),
     ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Also take clips that do not sound like the others.")
     ] = False,
+    review: Annotated[
+        bool, typer.Option("--review", help="Ask about each clip that was rejected.")
+    ] = False,
+    device: DeviceOption = "",
+    keep_audio: Annotated[
+        Path | None,
+        typer.Option(
+            readable=False, help="Keep the clips too, encrypted with this key file (made if new)."
+        ),
+    ] = None,
     store: StoreOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Add clips to a member's voice profile."""
-    from enrollment.household import Household, no_consent
-    from enrollment.profile import CONSENT_TEXT, WANTED_CLIPS
+    from enrollment.household import Household
+    from enrollment.kept_audio import Vault
+    from enrollment.profile import AUDIO_CONSENT_TEXT, CONSENT_TEXT, WANTED_CLIPS
 
+    if bool(clips) == microphone:
+        raise SpkidError("no clips", expected="audio files, or --microphone", do="give one of both")
     if not consent and sys.stdin.isatty():
-        say(CONSENT_TEXT)
+        say(CONSENT_TEXT + (f"\n{AUDIO_CONSENT_TEXT}" if keep_audio else ""))
         consent = typer.confirm(f"Does {member} agree?")
-    if not consent and not store_path(store).exists():
-        raise no_consent()
-    with open_store(store, create=consent) as opened, progress_bar() as bar:
-        task = bar.add_task("listening", total=len(clips))
+    with store_for_enrolment(store, consent=consent) as opened, progress_bar() as bar:
+        vault = Vault.load(keep_audio, create=consent) if keep_audio else None
         home = Household(opened, household)
-        result = home.enroll(
-            member, clips, consent=consent, force=force, advance=lambda: bar.advance(task)
-        )
+        session = home.session(member, consent=consent, device=device, vault=vault)
+        if microphone:
+            listen(session)
+        else:
+            for clip in bar.track(clips, description="listening"):
+                session.hear(clip)
+        if force:
+            session.accept_all()
+        if review:
+            ask_about_rejected(session)
+        result = session.store()
     profile = result.member
     if as_json:
         print_json(
@@ -123,8 +149,63 @@ def enroll(
         raise nothing_enrolled(result.clips)
 
 
+def listen(session: EnrolmentSession) -> None:
+    """Enrol from the microphone until the profile is complete, or Ctrl-C."""
+    from enrollment.live import live_clips
+    from spkid.cli.microphone import microphone_chunks
+
+    say("Speak freely, with pauses. Ctrl-C ends and keeps what was accepted.")
+    try:
+        for clip in live_clips(microphone_chunks()):
+            reason = session.hear(clip).reason
+            say(
+                f"{REASONS[reason]}: {session.percent} % done, "
+                f"{session.speech_needed_s:.0f} s of speech still wanted"
+            )
+            if session.percent == 100:
+                break
+    except KeyboardInterrupt:
+        say("stopped")
+
+
+def ask_about_rejected(session: EnrolmentSession) -> None:
+    """Let a person who listened to a rejected clip take it all the same."""
+    from enrollment.session import REVIEWABLE
+
+    if not sys.stdin.isatty():
+        raise SpkidError(
+            "nobody to ask about rejected clips",
+            expected="a terminal",
+            do="leave out --review",
+        )
+    for number, verdict in enumerate(session.verdicts):
+        if verdict.reason in REVIEWABLE and typer.confirm(
+            f"{verdict.name}: {REASONS[verdict.reason]}. Take it all the same?"
+        ):
+            session.accept(number)
+
+
+def store_for_enrolment(store: str | None, *, consent: bool) -> Store:
+    """The store; it is not made before somebody has agreed."""
+    from enrollment.refusals import no_consent
+
+    try:
+        return open_store(store, create=consent)
+    except SpkidError as error:
+        if error.code == "no_store" and not consent:
+            raise no_consent() from None
+        raise
+
+
 def nothing_enrolled(clips: tuple[ClipVerdict, ...]) -> SpkidError:
     """The error for an enrolment in which no clip was good enough."""
+    if not clips:
+        return SpkidError(
+            "nothing heard",
+            expected="two seconds of speech or more",
+            do="check the microphone; nothing was stored",
+            code="no_speech",
+        )
     first = clips[0]
     return SpkidError(
         f"no clip accepted ({first.name}: {REASONS[first.reason]})",
@@ -257,62 +338,3 @@ def verify(
             ],
         )
     raise typer.Exit({"same": 0, "different": 1, "cannot_tell": 3}[result.answer])
-
-
-def profiles(
-    household: Annotated[str | None, typer.Option(help="Only this household.")] = None,
-    store: StoreOption = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """List who is enrolled, without any biometrics."""
-    from enrollment.store import no_household
-
-    with open_store(store) as opened:
-        members = opened.members(household)
-        if household is not None and not members:
-            raise no_household(household, opened)
-    rows = [
-        {
-            "household": member.household,
-            "member": member.name,
-            "percent": member.percent,
-            "n_clips": len(member.exemplars),
-            "speech_s": round(member.speech_s, 1),
-            "consent_at": member.consent_at,
-            "model": member.model,
-        }
-        for member in members
-    ]
-    if as_json:
-        print_json(rows)
-    else:
-        columns = ("household", "member", "done %", "clips", "speech s", "consent", "model")
-        print_table("Profiles", columns, [tuple(row.values()) for row in rows])
-
-
-def forget(
-    household: HouseholdOption,
-    member: Annotated[str | None, typer.Option(help="Only this person.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    store: StoreOption = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Delete a member or a whole household for good."""
-    who = f"{member} of {household}" if member else f"everybody of {household}"
-    with open_store(store) as opened:
-        if not yes:
-            if not sys.stdin.isatty():
-                raise SpkidError(
-                    "no answer to whether to delete",
-                    expected="--yes, or a terminal to ask at",
-                    do="add --yes",
-                )
-            typer.confirm(f"Delete the voice profile of {who}?", abort=True)
-        receipt = opened.forget(household, member)
-    if as_json:
-        print_json(receipt)
-    else:
-        names = ", ".join(receipt.members)
-        say(f"Deleted {names} of {household}: {receipt.n_exemplars} clips' vectors, {receipt.at}.")
-        if not receipt.log_emptied:
-            say("Another program has the store open; its log is emptied when that one closes it.")

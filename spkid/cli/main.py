@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from spkid import __version__
-from spkid.cli import demo, evaluation, homes, training
+from spkid.cli import demo, evaluation, homes, profiles, training
 from spkid.cli.output import report_error
 from spkid.errors import SpkidError
 
@@ -39,7 +39,15 @@ def options(
 
 
 app.command()(demo.demo)
-for command in (homes.enroll, homes.identify, homes.verify, homes.profiles, homes.forget):
+for command in (homes.enroll, homes.identify, homes.verify):
+    app.command()(command)
+for command in (
+    profiles.profiles,
+    profiles.confirm,
+    profiles.forget,
+    profiles.archive,
+    profiles.reembed,
+):
     app.command()(command)
 for command in (
     evaluation.embed,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import sqlite3
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -28,7 +30,8 @@ def family(home, cast):
 
 
 def dump(home: Household) -> str:
-    return "\n".join(home.store._connection.iterdump())
+    with closing(sqlite3.connect(home.store.place)) as connection:
+        return "\n".join(connection.iterdump())
 
 
 def test_family_is_recognised_and_strangers_are_not_named(family, cast):

@@ -4,13 +4,33 @@ from __future__ import annotations
 
 import multiprocessing
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from enrollment import Store
-from enrollment.profile import Exemplar
+from enrollment.profile import Consent, Exemplar
+from enrollment.schema import metadata
 from spkid import SpkidError
+
+CONSENT = Consent("Ana's mother", "1", "yes")
+
+
+@pytest.fixture
+def store(place):
+    with Store.open(place) as opened:
+        yield opened
+
+
+def dump(store: Store) -> dict[str, list]:
+    """Every row of every table."""
+    return store._database.read(
+        lambda connection: {
+            name: connection.execute(table.select()).all()
+            for name, table in metadata.tables.items()
+        }
+    )
 
 
 def exemplar(seed: int, *, digest: str | None = None) -> Exemplar:
@@ -20,7 +40,7 @@ def exemplar(seed: int, *, digest: str | None = None) -> Exemplar:
 
 def add(store: Store, household: str, member: str, *seeds: int, model: str = "m1"):
     own = [exemplar(seed) for seed in seeds]
-    return store.add(household, member, own, model=model, consent_text="yes")
+    return store.add(household, member, own, model=model, consent=CONSENT)
 
 
 def test_members_come_back_as_they_were_stored(store):
@@ -37,10 +57,10 @@ def test_members_come_back_as_they_were_stored(store):
     assert len(store.members()) == 3
 
 
-def test_store_survives_closing(tmp_path):
-    with Store.open(tmp_path / "s.sqlite3") as store:
+def test_store_survives_closing(place):
+    with Store.open(place) as store:
         add(store, "home", "Ana", 1)
-    with Store.open(tmp_path / "s.sqlite3", create=False) as store:
+    with Store.open(place, create=False) as store:
         assert [member.name for member in store.members()] == ["Ana"]
 
 
@@ -52,7 +72,7 @@ def test_store_is_private_to_the_user(tmp_path):
 def test_unknown_snr_survives(store):
     vector = exemplar(1).vector
     unknown = Exemplar(vector, "d", 4.0, float("nan"))
-    member = store.add("home", "Ana", [unknown], model="m1", consent_text="yes")
+    member = store.add("home", "Ana", [unknown], model="m1", consent=CONSENT)
     assert np.isnan(member.exemplars[0].snr_db)
 
 
@@ -71,18 +91,18 @@ def test_unknown_snr_survives(store):
 )
 def test_refusals_leave_the_store_unchanged(store, code, act):
     add(store, "home", "Ana", 1)
-    before = "\n".join(store._connection.iterdump())
+    before = dump(store)
     with pytest.raises(SpkidError) as caught:
         act(store)
     assert caught.value.code == code
-    assert "\n".join(store._connection.iterdump()) == before
+    assert dump(store) == before
 
 
 @pytest.mark.parametrize("value", [0.0, float("nan"), 2.0])
 def test_no_vector_enters_that_is_not_unit(store, value):
     bad = Exemplar(np.full(192, value, dtype=np.float32), "d", 4.0, 30.0)
     with pytest.raises(SpkidError, match="unit length"):
-        store.add("home", "Ana", [bad], model="m1", consent_text="yes")
+        store.add("home", "Ana", [bad], model="m1", consent=CONSENT)
     assert store.households() == []
 
 
@@ -133,7 +153,7 @@ def test_receipt_says_when_a_reader_keeps_the_log(tmp_path):
         reader = sqlite3.connect(path, isolation_level=None)
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM member").fetchone()
-        store._connection.execute("PRAGMA busy_timeout = 20")
+        store._database.alone(lambda own: own.exec_driver_sql("PRAGMA busy_timeout = 20"))
         assert store.forget("home").log_emptied is False
         reader.execute("COMMIT")
         reader.close()
@@ -179,20 +199,154 @@ def test_damaged_file_a_directory_and_a_missing_file(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-def _enrol(path, worker: int) -> None:
-    with Store.open(path) as store:
+def _enrol(place, worker: int) -> None:
+    with Store.open(place) as store:
         for number in range(5):
             add(store, f"home {number}", f"member {worker}", 100 * worker + number)
 
 
-def test_processes_enrol_at_once_and_nothing_is_lost(tmp_path):
-    path = tmp_path / "s.sqlite3"
+def test_processes_enrol_at_once_and_nothing_is_lost(place):
     context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_enrol, args=(path, number)) for number in range(3)]
+    workers = [context.Process(target=_enrol, args=(place, number)) for number in range(3)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    with Store.open(path) as store:
+    with Store.open(place) as store:
         assert len(store.members()) == 15
         assert len(store.households()) == 5
+        sequences = [change.sequence for change in store.changes()]
+        assert len(set(sequences)) == len(sequences) == 15
+
+
+def test_consent_comes_before_the_first_write(store):
+    with pytest.raises(SpkidError) as caught:
+        store.add("home", "Ana", [exemplar(1)], model="m1", consent=None)
+    assert caught.value.code == "no_consent"
+    assert not any(dump(store).values())
+    add(store, "home", "Ana", 1)
+    (row,) = dump(store)["consent"]
+    assert (row.subject, row.given_by, row.version, row.text) == (
+        "voice",
+        "Ana's mother",
+        "1",
+        "yes",
+    )
+    assert row.given_at == store.members()[0].consent_at
+    more = store.add("home", "Ana", [exemplar(2)], model="m1", consent=None)
+    assert len(more.exemplars) == 2
+
+
+def test_what_is_known_of_a_clip_comes_back(store):
+    clip = Exemplar(exemplar(1).vector, "d", 4.5, 21.0, device="kitchen", origin="confirmed")
+    (back,) = store.add("home", "Ana", [clip], model="m1", consent=CONSENT).exemplars
+    assert (back.device, back.origin, back.speech_s) == ("kitchen", "confirmed", 4.5)
+    assert back.id > 0
+    assert back.added_at.endswith("+00:00")
+
+
+def test_clips_go_one_by_one_and_the_member_with_the_last(store):
+    add(store, "home", "Ben", 9)
+    first, second, third = add(store, "home", "Ana", 1, 2, 3).exemplars
+    receipt = store.forget("home", "Ana", clips=[first.id, third.id])
+    assert (receipt.members, receipt.n_exemplars) == (("Ana",), 2)
+    ana, ben = store.members("home")
+    assert [clip.id for clip in ana.exemplars] == [second.id]
+    with pytest.raises(SpkidError) as caught:
+        store.forget("home", "Ana", clips=[second.id, ben.exemplars[0].id])
+    assert caught.value.code == "unknown_clip"
+    assert len(store.members()) == 2
+    store.forget("home", "Ana", clips=[second.id])
+    assert [member.name for member in store.members()] == ["Ben"]
+
+
+def test_ids_are_never_given_twice(store):
+    first = add(store, "home", "Ana", 1).exemplars[0].id
+    store.forget("home")
+    assert add(store, "home", "Ana", 1).exemplars[0].id > first
+    kinds = [change.kind for change in store.changes()]
+    assert kinds == [
+        "clip_added",
+        "clip_removed",
+        "member_forgotten",
+        "household_forgotten",
+        "clip_added",
+    ]
+    old, new = store.changes()[0], store.changes()[-1]
+    assert old.household_id < new.household_id
+    assert old.member_id < new.member_id
+
+
+def test_the_log_tells_what_came_and_went_since(store):
+    add(store, "home", "Ana", 1)
+    seen = store.last_sequence()
+    (second,) = add(store, "home", "Ben", 2).exemplars
+    store.set_calibration("home", "{}")
+    store.forget("home", "Ben")
+    changes = store.changes(seen)
+    assert [change.kind for change in changes] == [
+        "clip_added",
+        "calibrated",
+        "clip_removed",
+        "member_forgotten",
+    ]
+    assert changes[0].exemplar_id == changes[2].exemplar_id == second.id
+    assert changes[-1].sequence == store.last_sequence()
+    assert [change.sequence for change in changes] == sorted(change.sequence for change in changes)
+    text = repr(dump(store)["operation"])
+    assert not {"Ana", "Ben", "home"} & set(text.replace("'", " ").split())
+
+
+def test_exemplars_in_batches_are_all_in_order_of_their_model(store):
+    for number in range(5):
+        add(store, f"home {number}", "Ana", 2 * number, 2 * number + 1)
+    add(store, "home 0", "Ben", 77, model="m2")
+    store.forget("home 2")
+    batches = list(store.exemplars("m1", batch_size=3))
+    assert [len(batch.ids) for batch in batches] == [3, 3, 2]
+    expected = [
+        (clip.id, member.household, clip.vector)
+        for member in store.members()
+        if member.model == "m1"
+        for clip in member.exemplars
+    ]
+    names = store.names(np.concatenate([batch.member_ids for batch in batches]))
+    found = [
+        (exemplar_id, names[member_id][0], vector)
+        for batch in batches
+        for exemplar_id, member_id, vector in zip(
+            batch.ids, batch.member_ids.tolist(), batch.vectors, strict=True
+        )
+    ]
+    assert [row[:2] for row in found] == [row[:2] for row in sorted(expected, key=lambda r: r[0])]
+    np.testing.assert_array_equal(
+        [row[2] for row in found], [row[2] for row in sorted(expected, key=lambda r: r[0])]
+    )
+    assert [len(batch.ids) for batch in store.exemplars("m1", after_id=found[5][0])] == [2]
+
+
+def test_calibration_of_a_household_goes_with_it(store):
+    add(store, "home", "Ana", 1)
+    assert store.calibration("home") is None
+    store.set_calibration("home", '{"scale": 2}')
+    assert store.calibration("home") == '{"scale": 2}'
+    store.set_calibration("home", None)
+    assert store.calibration("home") is None
+    with pytest.raises(SpkidError) as caught:
+        store.set_calibration("away", "{}")
+    assert caught.value.code == "unknown_household"
+
+
+def test_names_are_ordered_by_code_point_in_both_databases(store):
+    for name in ("zoe", "Ana", "Übel", "ana b", "Zoe", "ana"):
+        add(store, name, "x", 1)
+    assert store.households() == ["Ana", "Zoe", "ana", "ana b", "zoe", "Übel"]
+
+
+def test_threads_share_a_store(store):
+    def enrol(number: int) -> int:
+        return len(add(store, f"home {number % 3}", f"member {number}", number).exemplars)
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(enrol, range(16))) == [1] * 16
+    assert len(store.members()) == 16

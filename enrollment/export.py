@@ -1,0 +1,113 @@
+"""All that is kept of one person, as an archive that the person can read."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import math
+import os
+import zipfile
+from pathlib import Path
+
+from enrollment.kept_audio import Vault
+from enrollment.profile import Member
+from enrollment.refusals import no_member
+from enrollment.store import Store
+from spkid.errors import SpkidError
+
+CLIP_COLUMNS = ("id", "added_at", "origin", "device", "speech_s", "snr_db", "digest")
+README = """What spkid keeps of you.
+
+profile.json  your name here, your household, what you agreed to and when, and for each clip
+              the numbers that describe your voice (a vector), from which nobody can hear you
+clips.csv     the clips: when, with which device, how much speech, how far above the noise
+audio/        the clips themselves, where you agreed that they are kept and the key was given
+
+'spkid forget' deletes all of it.
+"""
+
+
+def export_member(
+    store: Store, household: str, member: str, path: str | Path, *, vault: Vault | None = None
+) -> list[str]:
+    """Write a zip archive of a member's data, for its owner alone to read; the names inside.
+
+    Parameters
+    ----------
+    vault : Vault or None
+        Opens the kept clips; without it they are left out.
+
+    Raises
+    ------
+    SpkidError
+        If there is no such member, the key does not open the clips, or the file cannot be
+        written.
+    """
+    found = [who for who in store.members(household) if who.name == member]
+    if not found:
+        raise no_member(member, household)
+    consents = store.consents(household, member)
+    files: dict[str, bytes] = {
+        "README.txt": README.encode(),
+        "profile.json": _profile(found[0], consents).encode(),
+        "clips.csv": _clips(found[0]).encode(),
+    }
+    for clip in found[0].exemplars if vault is not None else ():
+        recording = store.recording(clip.id, vault)
+        if recording is not None:
+            files[f"audio/{clip.id}.flac"] = recording
+    file = Path(path)
+    beside = file.with_name(f"{file.name}.part")
+    try:
+        descriptor = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+        with os.fdopen(descriptor, "wb") as out, zipfile.ZipFile(out, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content, zipfile.ZIP_DEFLATED)
+        os.replace(beside, file)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise SpkidError(
+            f"{file}: {error.strerror}",
+            expected="a place to write the archive to",
+            do="choose another --out",
+            code="unwritable",
+        ) from error
+    return list(files)
+
+
+def _profile(member: Member, consents: dict) -> str:
+    clips = []
+    for clip in member.exemplars:
+        about = dataclasses.asdict(clip)
+        about["vector"] = clip.vector.tolist()
+        about["snr_db"] = None if math.isnan(clip.snr_db) else clip.snr_db
+        clips.append(about)
+    profile = {
+        "household": member.household,
+        "member": member.name,
+        "model": member.model,
+        "speech_s": member.speech_s,
+        "consents": {
+            subject: {
+                "given_by": consent.given_by,
+                "given_at": consent.given_at,
+                "version": consent.version,
+                "text": consent.text,
+            }
+            for subject, consent in consents.items()
+        },
+        "clips": clips,
+    }
+    return json.dumps(profile, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _clips(member: Member) -> str:
+    table = io.StringIO()
+    writer = csv.writer(table)
+    writer.writerow(CLIP_COLUMNS)
+    for clip in member.exemplars:
+        cells = (getattr(clip, column) for column in CLIP_COLUMNS)
+        writer.writerow("" if cell != cell else cell for cell in cells)  # NaN: unknown
+    return table.getvalue()

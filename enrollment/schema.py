@@ -1,0 +1,100 @@
+"""The tables of a store, the same for SQLite and PostgreSQL.
+
+Ids are never given twice, so that the log and an index can name what is gone. An exemplar's
+vector never changes under its id. The log (``operation``) holds ids and times, no names and no
+biometrics.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Column,
+    Float,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+SCHEMA_VERSION = 2
+APPLICATION_ID = 0x53504B44  # "SPKD": tells our files from other SQLite files
+
+metadata = MetaData()
+# names are ordered by code point in both databases
+_Name = Text().with_variant(Text(collation="C"), "postgresql")
+
+
+def _belongs_to(parent: Table, *, primary_key: bool = False) -> Column:
+    """A column that goes with its ``parent``'s row."""
+    key = ForeignKey(parent.c[0], ondelete="CASCADE")
+    name = f"{parent.name}_id"
+    return Column(name, Integer, key, primary_key=primary_key, nullable=False)
+
+
+households = Table(
+    "household",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", _Name, nullable=False, unique=True),
+    Column("calibration", Text),  # JSON; null: the model's own
+    sqlite_autoincrement=True,
+)
+members = Table(
+    "member",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _belongs_to(households),
+    Column("name", _Name, nullable=False),
+    Column("model", Text, nullable=False),
+    UniqueConstraint("household_id", "name"),
+    sqlite_autoincrement=True,
+)
+consents = Table(
+    "consent",
+    metadata,
+    _belongs_to(members, primary_key=True),
+    Column("subject", Text, primary_key=True),  # "voice", or "audio" for kept clips
+    Column("given_by", Text, nullable=False),
+    Column("given_at", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("text", Text, nullable=False),
+)
+exemplars = Table(
+    "exemplar",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _belongs_to(members),
+    Column("vector", LargeBinary, nullable=False),  # little-endian float32
+    Column("digest", Text, nullable=False),
+    Column("speech_s", Float, nullable=False),
+    Column("snr_db", Float),
+    Column("device", Text, nullable=False),
+    Column("origin", Text, nullable=False),  # "enrolled", or "confirmed" by a person later
+    Column("added_at", Text, nullable=False),
+    UniqueConstraint("member_id", "digest"),
+    sqlite_autoincrement=True,
+)
+kept_audio = Table(
+    "kept_audio",
+    metadata,
+    _belongs_to(exemplars, primary_key=True),
+    Column("key_id", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+operations = Table(
+    "operation",
+    metadata,
+    Column("sequence", Integer, primary_key=True),
+    Column("at", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("household_id", Integer, nullable=False),
+    Column("member_id", Integer),
+    Column("exemplar_id", Integer),
+    sqlite_autoincrement=True,
+)
+
+# SQLite keeps the version in its header; PostgreSQL has no place for it but a table
+schema_version = Table("spkid_schema", MetaData(), Column("version", Integer, nullable=False))

@@ -1,0 +1,232 @@
+"""Commands for the profiles of a store: profiles, confirm, forget, archive, reembed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spkid.cli.homes import (
+    REASONS,
+    DeviceOption,
+    HouseholdOption,
+    StoreOption,
+    nothing_enrolled,
+    open_store,
+    store_place,
+)
+from spkid.cli.output import JsonFlag, print_json, print_table, progress_bar, say
+from spkid.errors import SpkidError
+
+if TYPE_CHECKING:
+    from enrollment.profile import Member
+
+MemberOption = Annotated[str, typer.Option(help="Name of the person.")]
+KeyOption = Annotated[
+    Path | None, typer.Option(readable=False, help="The key file given to enroll --keep-audio.")
+]
+
+LOG_KEPT = "Another program has the store open; its log is emptied when that one closes it."
+SERVER_KEEPS = "The server's own log and backups still hold the bytes until it recycles them."
+
+
+def profiles(
+    household: Annotated[str | None, typer.Option(help="Only this household.")] = None,
+    clips: Annotated[bool, typer.Option("--clips", help="A row for each clip.")] = False,
+    store: StoreOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """List who is enrolled, without any biometrics."""
+    from enrollment.refusals import no_household
+
+    with open_store(store) as opened:
+        members = opened.members(household)
+        if household is not None and not members:
+            raise no_household(household, opened.households())
+    rows = clip_rows(members) if clips else member_rows(members)
+    if as_json:
+        print_json(rows)
+        return
+    if clips:
+        columns = ("household", "member", "clip", "speech s", "SNR dB", "device", "origin", "added")
+    else:
+        columns = ("household", "member", "done %", "clips", "speech s", "consent", "model")
+    print_table("Profiles", columns, [tuple(row.values()) for row in rows])
+
+
+def member_rows(members: list[Member]) -> list[dict]:
+    return [
+        {
+            "household": member.household,
+            "member": member.name,
+            "percent": member.percent,
+            "n_clips": len(member.exemplars),
+            "speech_s": round(member.speech_s, 1),
+            "consent_at": member.consent_at,
+            "model": member.model,
+        }
+        for member in members
+    ]
+
+
+def clip_rows(members: list[Member]) -> list[dict]:
+    return [
+        {
+            "household": member.household,
+            "member": member.name,
+            "clip": clip.id,
+            "speech_s": round(clip.speech_s, 1),
+            "snr_db": round(clip.snr_db, 1),
+            "device": clip.device,
+            "origin": clip.origin,
+            "added_at": clip.added_at,
+        }
+        for member in members
+        for clip in member.exemplars
+    ]
+
+
+def confirm(
+    clips: Annotated[list[Path], typer.Argument(readable=False, help="Audio files.")],
+    household: HouseholdOption,
+    member: MemberOption,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also take clips that do not sound like the profile.")
+    ] = False,
+    device: DeviceOption = "",
+    keep_audio: KeyOption = None,
+    store: StoreOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Let a profile grow by clips of which a person says who speaks; see forget --confirmed."""
+    from enrollment.household import Household
+    from enrollment.kept_audio import Vault
+
+    with open_store(store) as opened, progress_bar() as bar:
+        vault = Vault.load(keep_audio) if keep_audio else None
+        home = Household(opened, household)
+        session = home.session(
+            member, consent=False, device=device, vault=vault, origin="confirmed"
+        )
+        for clip in bar.track(clips, description="listening"):
+            session.hear(clip)
+        if force:
+            session.accept_all()
+        result = session.store()
+    if as_json:
+        print_json({"household": household, "member": member, "clips": result.clips})
+    else:
+        rows = [
+            (Path(clip.name).name, f"{clip.speech_s:.1f} s", REASONS[clip.reason])
+            for clip in result.clips
+        ]
+        print_table(f"{member} in {household}", ("clip", "speech", "verdict"), rows)
+    if not any(clip.accepted for clip in result.clips):
+        raise nothing_enrolled(result.clips)
+
+
+def forget(
+    household: HouseholdOption,
+    member: Annotated[str | None, typer.Option(help="Only this person.")] = None,
+    clip: Annotated[
+        list[int] | None, typer.Option(help="Only this clip (profiles --clips); repeatable.")
+    ] = None,
+    confirmed: Annotated[
+        bool, typer.Option("--confirmed", help="Only the person's clips that confirm added.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    store: StoreOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Delete clips, a member or a whole household for good."""
+    who = f"{member} of {household}" if member else f"everybody of {household}"
+    if (clip or confirmed) and member is None:
+        raise SpkidError(
+            "no member", expected="--member with --clip or --confirmed", do="say whose clips"
+        )
+    with open_store(store) as opened:
+        ids = list(clip or [])
+        if confirmed:
+            ids += [
+                own.id
+                for person in opened.members(household)
+                if person.name == member
+                for own in person.exemplars
+                if own.origin == "confirmed"
+            ]
+        if not yes:
+            if not sys.stdin.isatty():
+                raise SpkidError(
+                    "no answer to whether to delete",
+                    expected="--yes, or a terminal to ask at",
+                    do="add --yes",
+                )
+            what = f"{len(ids)} clips" if clip or confirmed else "the voice profile"
+            typer.confirm(f"Delete {what} of {who}?", abort=True)
+        receipt = opened.forget(household, member, clips=ids if clip or confirmed else None)
+    if as_json:
+        print_json(receipt)
+    else:
+        names = ", ".join(receipt.members) or "nothing"
+        say(f"Deleted {names} of {household}: {receipt.n_exemplars} clips' vectors, {receipt.at}.")
+        if not receipt.log_emptied:
+            say(LOG_KEPT if "://" not in store_place(store) else SERVER_KEEPS)
+
+
+def archive(
+    household: HouseholdOption,
+    member: MemberOption,
+    out: Annotated[Path, typer.Option(readable=False, help="The zip archive to write.")],
+    key: KeyOption = None,
+    store: StoreOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write all that is kept of a person, readable for that person; kept clips with --key."""
+    from enrollment.export import export_member
+    from enrollment.kept_audio import Vault
+
+    vault = Vault.load(key) if key else None
+    with open_store(store) as opened:
+        names = export_member(opened, household, member, out, vault=vault)
+    if as_json:
+        print_json({"archive": str(out), "files": names})
+    else:
+        say(f"{out}: {', '.join(names)}")
+
+
+def reembed(
+    key: KeyOption = None,
+    model: Annotated[
+        Path | None, typer.Option(readable=False, help="Another exported model.")
+    ] = None,
+    store: StoreOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Move profiles to the model in use, from kept audio; list who must enrol again."""
+    from enrollment.kept_audio import Vault
+    from enrollment.reembed import reembed as move_store
+    from spkid.embedder import SpeakerEncoder
+
+    encoder = SpeakerEncoder.load(model)
+    vault = Vault.load(key) if key else None
+    with open_store(store) as opened:
+        moves = move_store(opened, encoder, vault)
+    if as_json:
+        print_json(moves)
+        return
+    rows = [
+        (
+            move.household,
+            move.member,
+            f"moved, {move.n_moved} clips" if move.outcome == "moved" else "must enrol again",
+            move.reason or (f"{move.n_left} clips without audio are gone" if move.n_left else ""),
+        )
+        for move in moves
+    ]
+    if rows:
+        columns = ("household", "member", "outcome", "why")
+        print_table(f"To model {encoder.fingerprint}", columns, rows)
+    else:
+        say(f"All profiles are of model {encoder.fingerprint} already.")

@@ -1,0 +1,44 @@
+"""The benchmark of many processes on one store, for a few seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def concurrency(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import concurrency
+
+    return concurrency
+
+
+def test_nothing_is_lost_doubled_or_half_done_when_processes_are_killed(place, concurrency):
+    figures = concurrency.hammer(place, n_processes=3, seconds=4, kill_every_s=1, seed=1)
+    assert figures["n_killed"] >= 2
+    assert figures["n_crashed"] == 0
+    assert figures["n_enrolments_acknowledged"] > 0
+    for name in ("lost", "forgotten_but_there", "never_enrolled_but_there", "doubled"):
+        assert figures[f"n_{name}"] == 0
+    assert figures["n_half_done_or_changed"] == 0
+    assert figures["log_agrees_with_table"]
+    assert figures["refused"] == {}
+
+
+def test_a_loss_would_be_seen(place, concurrency):
+    with concurrency.Store.open(place) as store:
+        clips = concurrency.clips_of("a")
+        consent = concurrency.Consent("a")
+        model = concurrency.Model.fingerprint
+        store.add("home", "a", clips[:2], model=model, consent=consent)
+        notes = [["enrol", "home", "a"], ["enrol", "home", "b"], ["enrolled", "home", "b"]]
+        notes += [["forget", "home", "a"], ["forgotten", "home", "a"], ["refused", "enrol", "busy"]]
+        figures = concurrency.compare(notes, store)
+    assert figures["n_lost"] == 1
+    assert figures["n_forgotten_but_there"] == 1
+    assert figures["n_half_done_or_changed"] == 1
+    assert figures["refused"] == {"enrol busy": 1}
