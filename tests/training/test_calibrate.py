@@ -91,7 +91,7 @@ def test_profiles_need_one_clip_more_than_they_hold():
 
 def test_only_clips_that_are_long_enough_are_cut():
     clips = np.ones((2, 4, 4))
-    clips[0, 2:] = np.nan
+    clips[0, 3:] = np.nan
     pool = Pool({"one": clips, "other": np.full((1, 4, 4), np.nan)})
     assert pool.probes(1) == {"one": [0, 1]}
     assert pool.probes(2) == {"one": [1]}
