@@ -1,11 +1,13 @@
 """Make a finished training run the bundled model: export the graph, fit its calibration.
 
     python benchmarks/bundle_model.py --run runs/bundled --data DIR
+    python benchmarks/bundle_model.py --calibrate-only --data DIR
 
 Writes `spkid/models/spkid.onnx`, `spkid.calibration.json` and `spkid.training.json`, and keeps
-the torch weights in `benchmarks/checkpoints/` (not part of the wheel). The
-calibration is fitted on the held-out training speakers (one in ten, by name), which the
-encoder never heard; the `test` split is not touched.
+the torch weights in `benchmarks/checkpoints/` (not part of the wheel). With `--calibrate-only`,
+only the calibration of the model that is bundled now. The calibration is fitted on the held-out
+training speakers (one in ten, by name), which the encoder never heard, with clips cut to
+several lengths of speech; the `test` split is not touched.
 """
 
 from __future__ import annotations
@@ -14,21 +16,37 @@ import argparse
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from spkid.calibration import BUNDLED_CALIBRATION
+from spkid.audio import load_audio
+from spkid.calibration import BUNDLED_CALIBRATION, SPEECH_S
 from spkid.embedder import BUNDLED_MODEL, SpeakerEncoder
 from spkid.manifest import read_manifest
-from spkid.training.calibrate import Pool, fit_calibration
+from spkid.speech import cut_to_speech
+from spkid.training.calibrate import ENROL_CLIPS, Pool, fit_calibration
 from spkid.training.checkpoint import load_encoder
 from spkid.training.corpus import is_held_out
 from spkid.training.export import export_onnx
 
 CHECKPOINT = Path(__file__).with_name("checkpoints") / "bundled.safetensors"
+TRAINING = BUNDLED_MODEL.with_name("spkid.training.json")
 MAX_CLIPS = 16  # a speaker's clips beyond these add nothing
 LEAST_SPEAKERS = 10  # corpora with fewer held-out speakers of three clips are left out
+
+
+def embed_cuts(encoder: SpeakerEncoder, path: Path) -> np.ndarray:
+    """``[1 + len(SPEECH_S), dim]``, as a :class:`Pool` holds them."""
+    waveform = load_audio(path)
+    vectors = np.full((1 + len(SPEECH_S), encoder.dim), np.nan, dtype=np.float32)
+    vectors[0] = encoder.embed(waveform)
+    for row, speech_s in enumerate(SPEECH_S, start=1):
+        cut = cut_to_speech(waveform, speech_s)
+        if cut is not None:
+            vectors[row] = encoder.embed(cut)
+    return vectors
 
 
 def held_out_pools(data: Path, encoder: SpeakerEncoder) -> dict[str, Pool]:
@@ -36,31 +54,36 @@ def held_out_pools(data: Path, encoder: SpeakerEncoder) -> dict[str, Pool]:
     table = read_manifest(data / "manifest.csv", required=("path", "speaker", "split", "corpus"))
     table = table[(table["split"] == "train") & table["speaker"].map(is_held_out)]
     table = table.groupby("speaker").head(MAX_CLIPS)
-    with ThreadPoolExecutor() as pool:
-        vectors = np.stack(list(pool.map(encoder.embed_file, data / table["path"])))
+    counts = table.groupby(["corpus", "speaker"]).size()
+    able = (counts > ENROL_CLIPS).groupby("corpus").sum()
     pools = {}
-    for corpus in sorted(table["corpus"].unique()):
-        rows = (table["corpus"] == corpus).to_numpy()
-        speakers = table["speaker"].to_numpy()[rows]
-        clips = vectors[rows]
-        own = Pool({name: clips[speakers == name] for name in sorted(set(speakers))})
-        if len(own.with_clips(4)) >= LEAST_SPEAKERS:
-            pools[corpus] = own
+    for corpus in able.index[able >= LEAST_SPEAKERS]:
+        own = table[table["corpus"] == corpus]
+        with ThreadPoolExecutor() as pool:
+            vectors = np.stack(list(pool.map(partial(embed_cuts, encoder), data / own["path"])))
+        speakers = own["speaker"].to_numpy()
+        pools[corpus] = Pool({name: vectors[speakers == name] for name in sorted(set(speakers))})
     return pools
+
+
+def export_run(runs: list[Path]) -> None:
+    """Put the last leg's weights, graph and history where the package keeps them."""
+    checkpoint = runs[-1] / "encoder.safetensors"
+    export_onnx(load_encoder(checkpoint), BUNDLED_MODEL)
+    shutil.copy(checkpoint, CHECKPOINT)
+    legs = [json.loads((run / "run.json").read_text()) for run in runs]
+    TRAINING.write_text(json.dumps(legs, indent=2) + "\n")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--run", type=Path, nargs="+", required=True, help="folders of the legs, the last one last"
-    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--run", type=Path, nargs="+", help="folders of the legs, the last one last")
+    what.add_argument("--calibrate-only", action="store_true", help="keep the bundled graph")
     parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv")
     arguments = parser.parse_args()
-    checkpoint = arguments.run[-1] / "encoder.safetensors"
-    export_onnx(load_encoder(checkpoint), BUNDLED_MODEL)
-    shutil.copy(checkpoint, CHECKPOINT)
-    legs = [json.loads((run / "run.json").read_text()) for run in arguments.run]
-    BUNDLED_MODEL.with_name("spkid.training.json").write_text(json.dumps(legs, indent=2) + "\n")
+    if arguments.run:
+        export_run(arguments.run)
     encoder = SpeakerEncoder.load()
     pools = held_out_pools(arguments.data, encoder)
     n_speakers = {name: len(pool.clips_of) for name, pool in pools.items()}
@@ -69,7 +92,7 @@ def main() -> None:
         list(pools.values()),
         model=encoder.fingerprint,
         trained_on=f"held-out training speakers: {words}",
-        seed=legs[0]["train"]["seed"],
+        seed=json.loads(TRAINING.read_text())[0]["train"]["seed"],
     )
     calibration.save(BUNDLED_CALIBRATION)
     print(f"{BUNDLED_MODEL.stat().st_size / 1e6:.1f} MB, {calibration.trained_on}")

@@ -15,6 +15,7 @@ from enrollment.matching import (
     Decision,
     decide,
 )
+from enrollment.own_calibration import HomeRate, OwnTrials, choose_rate, own_trials
 from enrollment.profile import AUDIO_CONSENT_TEXT, Consent, Enrolment, Member, Receipt
 from enrollment.refusals import no_household, no_member, other_model
 from enrollment.session import EnrolmentSession
@@ -163,12 +164,42 @@ class Household:
             origin=origin,
         )
 
-    def identify(
-        self, clip: Source | Clip, *, false_accept_rate: float = FALSE_ACCEPT_RATE
-    ) -> Decision:
+    def calibrate(self, far: float) -> tuple[HomeRate, OwnTrials]:
+        """Choose and keep the home's own threshold, for ``far`` of strangers accepted.
+
+        Raises
+        ------
+        SpkidError
+            If the household is unknown or has one member, if members' clips overlap, or the
+            rate lies outside what the calibration measured. Nothing is stored then.
+        """
+        members = self.members()
+        if len(members) < 2:
+            raise SpkidError(
+                f"one member in {self.name!r}",
+                expected="two or more, who are each other's strangers",
+                do="enrol somebody else first; the shipped threshold goes on",
+                code="too_few_members",
+            )
+        trials = own_trials(members, self.calibration)
+        ids = tuple(clip.id for member in members for clip in member.exemplars)
+        chosen = HomeRate(far, choose_rate(trials, far), self.encoder.fingerprint, ids)
+        self.store.set_calibration(self.name, chosen.to_json())
+        return chosen, trials
+
+    def own_rate(self, members: list[Member]) -> HomeRate | None:
+        """What :meth:`calibrate` chose, while the profiles are still the same."""
+        text = self.store.calibration(self.name)
+        if text is None:
+            return None
+        chosen = HomeRate.from_json(text)
+        return chosen if chosen.fits(members) else None
+
+    def identify(self, clip: Source | Clip, *, false_accept_rate: float | None = None) -> Decision:
         """Who speaks in ``clip``: a member, a stranger, too close to say, or nothing heard.
 
-        A :class:`spkid.clips.Clip` that was heard already is taken as it is.
+        A :class:`spkid.clips.Clip` that was heard already is taken as it is. Without
+        ``false_accept_rate``, the home's own calibration decides, or 5 %.
 
         Raises
         ------
@@ -188,11 +219,16 @@ class Household:
                 model=self.encoder.fingerprint,
                 speech_s=heard.quality.speech_s,
             )
+        own = self.own_rate(members)
+        if own and false_accept_rate in (None, own.far):
+            rate = own.rate
+        else:
+            rate = FALSE_ACCEPT_RATE if false_accept_rate is None else false_accept_rate
         return decide(
             heard.vector,
             members,
             self.calibration,
-            false_accept_rate=false_accept_rate,
+            false_accept_rate=rate,
             speech_s=heard.quality.speech_s,
         )
 
@@ -208,7 +244,13 @@ class Household:
             return cannot_tell(heard, self.encoder)
         cosine = float(heard.vector @ found[0].vector)
         n_clips = len(found[0].exemplars)
-        return judge_pair(cosine, n_clips, self.calibration, false_accept_rate)
+        return judge_pair(
+            cosine,
+            n_clips,
+            self.calibration,
+            speech_s=heard.quality.speech_s,
+            false_accept_rate=false_accept_rate,
+        )
 
     def forget(self, member: str | None = None) -> Receipt:
         """Delete a member, or the whole household; errors as in ``Store.forget``."""
@@ -260,15 +302,26 @@ def verify_clips(
         if clip.vector is None:
             return cannot_tell(clip, encoder)
     cosine = float(heard[0].vector @ heard[1].vector)
-    return judge_pair(cosine, 1, calibration, false_accept_rate)
+    return judge_pair(
+        cosine,
+        1,
+        calibration,
+        speech_s=min(clip.quality.speech_s for clip in heard),
+        false_accept_rate=false_accept_rate,
+    )
 
 
 def judge_pair(
-    cosine: float, n_clips: int, calibration: Calibration, false_accept_rate: float
+    cosine: float,
+    n_clips: int,
+    calibration: Calibration,
+    *,
+    speech_s: float,
+    false_accept_rate: float,
 ) -> Verification:
-    """A cosine against a profile of ``n_clips``, as an answer."""
-    llr = float(calibration.log_likelihood_ratio(cosine, n_clips))
-    same = llr >= calibration.pair_threshold(false_accept_rate, n_clips=n_clips)
+    """A cosine of ``speech_s`` of speech against a profile of ``n_clips``, as an answer."""
+    llr = float(calibration.log_likelihood_ratio(cosine, n_clips, speech_s))
+    same = llr >= calibration.pair_threshold(false_accept_rate, n_clips=n_clips, speech_s=speech_s)
     return Verification(
         answer="same" if same else "different",
         reason="ok",

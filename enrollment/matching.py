@@ -81,13 +81,15 @@ def decide(
     """The household's posterior (METHODS section 7) turned into an answer.
 
     ``unknown`` below the threshold that lets a share ``false_accept_rate`` of strangers in;
-    ``ambiguous`` where the second member is more than a quarter as likely as the first.
+    ``ambiguous`` where the posterior odds of the first member over the second, whatever both
+    together leave to a stranger, are below ``AMBIGUOUS_ODDS``.
     """
     llrs, cosines = household_llrs(
         vector,
         np.stack([member.vector for member in members]),
         [len(member.exemplars) for member in members],
         calibration,
+        speech_s,
     )
     shares = posteriors(llrs, guest_prior=calibration.guest_prior)
     order = np.argsort(-llrs)
@@ -98,7 +100,7 @@ def decide(
     second = candidates[1].probability if len(candidates) > 1 else 0.0
     known = known_log_odds(llrs, guest_prior=calibration.guest_prior)
     status: Status = "known"
-    if known < calibration.household_threshold(false_accept_rate):
+    if known < calibration.household_threshold(false_accept_rate, speech_s=speech_s):
         status = "unknown"
     elif first.probability < AMBIGUOUS_ODDS * second:
         status = "ambiguous"

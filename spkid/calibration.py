@@ -10,6 +10,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,26 +22,33 @@ from spkid.metrics import threshold_at_false_match_rate
 BUNDLED_CALIBRATION = Path(__file__).with_name("models") / "spkid.calibration.json"
 RATES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)  # false-accept rates with a stored threshold
 CLIP_COUNTS = (1, 2, 3)  # exemplars behind a profile; more count as three
+SPEECH_S = (0.7, 1.4, 2.8)  # lengths of a clip with stored thresholds; longer counts as last
+USUAL_SPEECH_S = 2.0  # stands for a clip of unknown length
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Affine maps from cosine to log-likelihood ratio, and thresholds.
+    """Maps from cosine to log-likelihood ratio, and thresholds.
 
-    ``scale[i]`` and ``offset[i]`` belong to profiles of ``CLIP_COUNTS[i]`` clips.
-    ``pair_thresholds[i][j]`` is the log-likelihood ratio that a share ``RATES[j]`` of
-    impostors reaches; ``household_thresholds[j]`` the known-log-odds that the same share of
-    guests reaches. ``trained_on`` says in words what it was fitted on.
+    A clip of ``USUAL_SPEECH_S`` against a profile of ``CLIP_COUNTS[i]`` clips has the ratio
+    ``scale[i] * cosine + offset[i]``. Shorter clips are less sure, longer ones surer: for each
+    e-fold of speech, ``duration_scale * cosine + duration_offset`` is added.
+    ``pair_thresholds[i][k][j]`` is the log-likelihood ratio that a share ``RATES[j]`` of
+    impostors reaches with clips of ``SPEECH_S[k]``; ``household_thresholds[k][j]`` the
+    known-log-odds that the same share of guests reaches. ``trained_on`` says in words what it
+    was fitted on.
     """
 
     model: str
     guest_prior: float
     scale: tuple[float, ...]
     offset: tuple[float, ...]
-    pair_thresholds: tuple[tuple[float, ...], ...]
-    household_thresholds: tuple[float, ...]
+    duration_scale: float
+    duration_offset: float
+    pair_thresholds: tuple[tuple[tuple[float, ...], ...], ...]
+    household_thresholds: tuple[tuple[float, ...], ...]
     trained_on: str
 
     @property
@@ -48,13 +56,29 @@ class Calibration:
         """False for :func:`raw_cosines`."""
         return not np.isnan(self.household_thresholds).any()
 
-    def log_likelihood_ratio(self, cosines: ArrayLike, n_clips: ArrayLike) -> Floats:
-        """Natural-log likelihood ratio of "same speaker"; ``n_clips`` broadcasts to ``cosines``."""
-        row = np.clip(np.asarray(n_clips), 1, CLIP_COUNTS[-1]) - 1
-        scale, offset = np.asarray(self.scale)[row], np.asarray(self.offset)[row]
-        return scale * np.asarray(cosines, dtype=np.float64) + offset
+    def log_likelihood_ratio(
+        self, cosines: ArrayLike, n_clips: ArrayLike, speech_s: ArrayLike = USUAL_SPEECH_S
+    ) -> Floats:
+        """Natural-log likelihood ratio of "same speaker".
 
-    def pair_threshold(self, false_accept_rate: float, *, n_clips: int = 1) -> float:
+        Parameters
+        ----------
+        cosines : array
+        n_clips : int, broadcasts to ``cosines``
+            Exemplars behind the profile.
+        speech_s : float, broadcasts to ``cosines``
+            Seconds of speech in the clip; of two single clips, in the shorter one. Less than
+            the first and more than the last of ``SPEECH_S`` count as these.
+        """
+        values = np.asarray(cosines, dtype=np.float64)
+        row = np.clip(np.asarray(n_clips), 1, CLIP_COUNTS[-1]) - 1
+        folds = _log_duration(speech_s)
+        scale = np.asarray(self.scale)[row] + self.duration_scale * folds
+        return scale * values + np.asarray(self.offset)[row] + self.duration_offset * folds
+
+    def pair_threshold(
+        self, false_accept_rate: float, *, n_clips: int = 1, speech_s: ArrayLike = USUAL_SPEECH_S
+    ) -> Floats:
         """Log-likelihood ratio above which a clip is taken for the profile's speaker.
 
         Raises
@@ -63,11 +87,13 @@ class Calibration:
             If the rate lies outside what was measured (0.5 to 20 %).
         """
         row = min(max(n_clips, 1), CLIP_COUNTS[-1]) - 1
-        return _between(self.pair_thresholds[row], false_accept_rate)
+        return _between(self.pair_thresholds[row], false_accept_rate, speech_s)
 
-    def household_threshold(self, false_accept_rate: float) -> float:
+    def household_threshold(
+        self, false_accept_rate: float, *, speech_s: ArrayLike = USUAL_SPEECH_S
+    ) -> Floats:
         """Known-log-odds above which somebody of the household is taken to speak."""
-        return _between(self.household_thresholds, false_accept_rate)
+        return _between(self.household_thresholds, false_accept_rate, speech_s)
 
     def save(self, path: Path) -> None:
         """Write as JSON, beside and renamed."""
@@ -77,12 +103,14 @@ class Calibration:
 
     def _check_shapes(self) -> None:
         """Raise ValueError or TypeError where a field cannot be what it should be."""
-        n_counts, n_rates = len(CLIP_COUNTS), len(RATES)
+        n_counts, n_lengths, n_rates = len(CLIP_COUNTS), len(SPEECH_S), len(RATES)
         for values, shape in (
             (self.scale, (n_counts,)),
             (self.offset, (n_counts,)),
-            (self.pair_thresholds, (n_counts, n_rates)),
-            (self.household_thresholds, (n_rates,)),
+            (self.duration_scale, ()),
+            (self.duration_offset, ()),
+            (self.pair_thresholds, (n_counts, n_lengths, n_rates)),
+            (self.household_thresholds, (n_lengths, n_rates)),
         ):
             if np.asarray(values, dtype=np.float64).shape != shape:
                 raise ValueError(f"not of shape {shape}")
@@ -96,13 +124,20 @@ class Calibration:
         Raises
         ------
         SpkidError
-            If the file is not such a calibration.
+            If the file is not such a calibration, or one from before durations counted.
         """
         file = Path(path) if path is not None else BUNDLED_CALIBRATION
         try:
             values = json.loads(file.read_text())
             if not isinstance(values, dict):
                 raise ValueError("no object")
+            if "scale" in values and "duration_scale" not in values:
+                raise SpkidError(
+                    f"{file}: a calibration that knows nothing of the length of clips",
+                    expected="one with 'duration_scale' and thresholds for each length",
+                    do="fit it again: benchmarks/bundle_model.py --calibrate-only",
+                    code="old_calibration",
+                )
             values = {
                 key: _tuples(value) if isinstance(value, list) else value
                 for key, value in values.items()
@@ -119,18 +154,25 @@ class Calibration:
 
 
 def _tuples(values: list) -> tuple:
-    return tuple(tuple(item) if isinstance(item, list) else item for item in values)
+    return tuple(_tuples(item) if isinstance(item, list) else item for item in values)
 
 
-def _between(thresholds: tuple[float, ...], rate: float) -> float:
-    """Interpolate on the logarithm of the rate."""
+def _log_duration(speech_s: ArrayLike) -> Floats:
+    """Speech in e-folds of ``USUAL_SPEECH_S``, within what was measured."""
+    seconds = np.asarray(speech_s, dtype=np.float64)
+    return np.log(np.clip(seconds, SPEECH_S[0], SPEECH_S[-1]) / USUAL_SPEECH_S)
+
+
+def _between(thresholds: tuple[tuple[float, ...], ...], rate: float, speech_s: ArrayLike) -> Floats:
+    """Interpolate on the logarithms of the rate and of the seconds."""
     if not RATES[0] <= rate <= RATES[-1]:
         raise SpkidError(
             f"a false-accept rate of {rate:g}",
             expected=f"{RATES[0]:g} to {RATES[-1]:g}, the range that was measured",
             do="choose a rate in it",
         )
-    return float(np.interp(np.log(rate), np.log(RATES), thresholds))
+    at_rate = [np.interp(np.log(rate), np.log(RATES), row) for row in thresholds]
+    return np.interp(_log_duration(speech_s), _log_duration(SPEECH_S), at_rate)
 
 
 def raw_cosines(model: str) -> Calibration:
@@ -138,34 +180,69 @@ def raw_cosines(model: str) -> Calibration:
 
     Against so large a scale the size of a household counts for nothing, as in peers' figures.
     """
-    n_counts, unknown = len(CLIP_COUNTS), (float("nan"),) * len(RATES)
+    n_counts, unknown = len(CLIP_COUNTS), ((float("nan"),) * len(RATES),) * len(SPEECH_S)
     return Calibration(
         model=model,
         guest_prior=0.5,
         scale=(1000.0,) * n_counts,
         offset=(0.0,) * n_counts,
+        duration_scale=0.0,
+        duration_offset=0.0,
         pair_thresholds=(unknown,) * n_counts,
         household_thresholds=unknown,
         trained_on="nothing: raw cosines",
     )
 
 
-def fit_affine(target: ArrayLike, impostor: ArrayLike) -> tuple[float, float]:
-    """``scale`` and ``offset`` of the logistic calibration, both kinds weighing the same."""
+@dataclass(frozen=True)
+class Trials:
+    """Cosines of clips of ``speech_s`` against profiles of ``n_clips``; all ``[trials]``."""
+
+    cosines: Floats
+    n_clips: NDArray[np.int64]
+    speech_s: Floats
+    is_target: NDArray[np.bool_]
+
+
+def fit_maps(trials: Trials) -> dict[str, Any]:
+    """The fields ``scale``, ``offset``, ``duration_scale`` and ``duration_offset``.
+
+    One logistic regression, in which every kind of trial (clip count, length, same speaker or
+    not) weighs the same.
+
+    Raises
+    ------
+    SpkidError
+        If impostors score as high as targets.
+    """
     from sklearn.linear_model import LogisticRegression
 
-    target_scores, impostor_scores = np.ravel(target), np.ravel(impostor)
-    scores = np.concatenate([target_scores, impostor_scores])[:, None]
-    labels = np.repeat([1, 0], [len(target_scores), len(impostor_scores)])
-    model = LogisticRegression(C=1e6, class_weight="balanced").fit(scores, labels)
-    scale, offset = float(model.coef_[0, 0]), float(model.intercept_[0])
-    if scale <= 0:
+    is_count = trials.n_clips[:, None] == np.asarray(CLIP_COUNTS)
+    per_fold = _log_duration(trials.speech_s)[:, None] * np.ones(2)
+    value = trials.cosines[:, None]
+    terms = np.hstack([is_count * value, is_count, per_fold * np.hstack([value, value**0])])
+    kinds = np.stack([trials.n_clips, trials.speech_s, trials.is_target], axis=1)
+    _, kind, sizes = np.unique(kinds, axis=0, return_inverse=True, return_counts=True)
+    weights = len(kind) / len(sizes) / sizes[kind]
+    used = terms.any(axis=0)  # a count or a length that does not occur has no term
+    model = LogisticRegression(C=1e6, max_iter=2000, fit_intercept=False)
+    model.fit(terms[:, used], trials.is_target, sample_weight=weights)
+    found = np.zeros(terms.shape[1])
+    found[used] = model.coef_[0]
+    n_counts = len(CLIP_COUNTS)
+    scale = found[:n_counts]
+    if (scale[used[:n_counts]] <= 0).any():
         raise SpkidError(
             "impostors that score as high as targets",
             expected="target scores above impostor scores",
             do="check the labels",
         )
-    return scale, offset
+    return {
+        "scale": tuple(map(float, scale)),
+        "offset": tuple(map(float, found[n_counts : 2 * n_counts])),
+        "duration_scale": float(found[-2]),
+        "duration_offset": float(found[-1]),
+    }
 
 
 def thresholds_at_rates(impostor: ArrayLike) -> tuple[float, ...]:

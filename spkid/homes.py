@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from spkid.calibration import Calibration
+from spkid.calibration import USUAL_SPEECH_S, Calibration
 from spkid.errors import SpkidError
 from spkid.metrics import equal_error_rate, threshold_at_false_match_rate
 from spkid.scoring import AMBIGUOUS_ODDS, household_llrs, known_log_odds, profile_vector
@@ -22,11 +22,15 @@ def score_homes(
 ) -> pd.DataFrame:
     """One row for each probe of a member or a guest.
 
+    A column ``speech_s`` of ``protocol`` makes the length of each probe count.
+
     Columns ``household``, ``size``, ``kind``, ``role``, ``speaker``, ``path``, ``best`` (the
     first member), ``known_log_odds``, ``llr_margin`` (first over second) and ``right``
     (a member who came first; False for a guest).
     """
     rows = embeddings.rows(protocol["path"])
+    if "speech_s" not in protocol:
+        protocol = protocol.assign(speech_s=USUAL_SPEECH_S)
     vectors = embeddings.vectors[rows]
     tables = []
     for positions in protocol.groupby("household", sort=False).indices.values():
@@ -37,14 +41,15 @@ def score_homes(
             vectors[positions[enrolled & (home["speaker"] == member).to_numpy()]]
             for member in members
         ]
+        probes = home[~enrolled]
         llrs, _ = household_llrs(
             vectors[positions[~enrolled]],
             [profile_vector(clips) for clips in own],
             [len(clips) for clips in own],
             calibration,
+            probes["speech_s"],
         )
         best = members[llrs.argmax(axis=1)]
-        probes = home[~enrolled]
         top = np.sort(llrs, axis=1)
         tables.append(
             probes.assign(
@@ -105,7 +110,7 @@ def home_figures(
     reached = np.where(right, scores[~is_guest], -np.inf)
     shipped_fpir = shipped_fnir = float("nan")
     if calibration.is_calibrated:
-        named = scores >= calibration.household_threshold(fpir)
+        named = scores >= calibration.household_threshold(fpir, speech_s=probes["speech_s"])
         named &= probes["llr_margin"].to_numpy() >= np.log(AMBIGUOUS_ODDS)
         shipped_fpir = float(named[is_guest].mean())
         shipped_fnir = float(1 - (named[~is_guest] & right).mean())

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spkid.calibration import Calibration
+from spkid.calibration import USUAL_SPEECH_S, Calibration
 
 AMBIGUOUS_ODDS = 4.0  # first against second member; less is too close to name anybody
 
@@ -49,7 +49,11 @@ def known_log_odds(llrs: ArrayLike, *, guest_prior: float) -> Floats:
 
 
 def household_llrs(
-    probes: ArrayLike, profiles: ArrayLike, n_clips: ArrayLike, calibration: Calibration
+    probes: ArrayLike,
+    profiles: ArrayLike,
+    n_clips: ArrayLike,
+    calibration: Calibration,
+    speech_s: ArrayLike = USUAL_SPEECH_S,
 ) -> tuple[Floats, Floats]:
     """Log-likelihood ratios and raw cosines of probes against members.
 
@@ -59,10 +63,13 @@ def household_llrs(
     profiles : ``[members, dim]``
     n_clips : int ``[members]``
         Exemplars behind each profile.
+    speech_s : float ``[...]``
+        Seconds of speech in each probe.
 
     Returns
     -------
     llrs, cosines : float64 ``[..., members]``
     """
     cosines = np.asarray(probes, dtype=np.float64) @ np.asarray(profiles, dtype=np.float64).T
-    return calibration.log_likelihood_ratio(cosines, n_clips), cosines
+    seconds = np.asarray(speech_s, dtype=np.float64)[..., None]
+    return calibration.log_likelihood_ratio(cosines, n_clips, seconds), cosines

@@ -146,3 +146,13 @@ def assess(waveform: Waveform, *, min_speech_s: float = MATCH_SPEECH_S) -> Quali
     meter = QualityMeter()
     probabilities = speech_probabilities([meter.add(waveform)])
     return meter.quality(probabilities, min_speech_s=min_speech_s)
+
+
+def cut_to_speech(waveform: Waveform, speech_s: float) -> Waveform | None:
+    """From the first speech on, until ``speech_s`` of it is heard; None where there is less."""
+    is_speech = speech_probabilities([waveform]) >= SPEECH_PROBABILITY
+    spoken = np.flatnonzero(is_speech)
+    n_wanted = round(speech_s / CHUNK_S)
+    if n_wanted > len(spoken):
+        return None
+    return waveform[spoken[0] * CHUNK_SAMPLES : (spoken[n_wanted - 1] + 1) * CHUNK_SAMPLES]

@@ -11,8 +11,10 @@ import pytest
 from spkid.calibration import (
     CLIP_COUNTS,
     RATES,
+    SPEECH_S,
     Calibration,
-    fit_affine,
+    Trials,
+    fit_maps,
     raw_cosines,
     thresholds_at_rates,
 )
@@ -28,8 +30,15 @@ def made():
         guest_prior=0.5,
         scale=(10.0, 12.5, 1 / 3),
         offset=(-4.0, -5.0, -6.125),
-        pair_thresholds=tuple(tuple(level + row for level in falling) for row in range(3)),
-        household_thresholds=tuple(2 * level for level in falling),
+        duration_scale=1.5,
+        duration_offset=-0.75,
+        pair_thresholds=tuple(
+            tuple(tuple(level + row + 10 * length for level in falling) for length in range(3))
+            for row in range(3)
+        ),
+        household_thresholds=tuple(
+            tuple(2 * level + 10 * length for level in falling) for length in range(3)
+        ),
         trained_on="made up",
     )
 
@@ -48,8 +57,8 @@ def test_the_bundled_calibration_belongs_to_the_bundled_model(calibration, encod
     assert 0 < calibration.guest_prior < 1
     assert min(calibration.scale) > 0
     for thresholds in (*calibration.pair_thresholds, calibration.household_thresholds):
-        assert len(thresholds) == len(RATES)
-        assert (np.diff(thresholds) <= 0).all()
+        assert np.shape(thresholds) == (len(SPEECH_S), len(RATES))
+        assert (np.diff(thresholds, axis=1) <= 0).all()
 
 
 def test_each_clip_count_has_its_own_map(made):
@@ -65,17 +74,41 @@ def test_each_clip_count_has_its_own_map(made):
 def test_thresholds_are_stored_at_the_rates_and_fall_between_them(made):
     for n_clips in (1, 2, 3, 5):
         row = min(n_clips, 3) - 1
-        stored = [made.pair_threshold(rate, n_clips=n_clips) for rate in RATES]
-        np.testing.assert_allclose(stored, made.pair_thresholds[row])
-    np.testing.assert_allclose(
-        [made.household_threshold(rate) for rate in RATES], made.household_thresholds
-    )
+        stored = [made.pair_threshold(rate, n_clips=n_clips, speech_s=SPEECH_S) for rate in RATES]
+        np.testing.assert_allclose(np.transpose(stored), made.pair_thresholds[row])
+    stored = [made.household_threshold(rate, speech_s=SPEECH_S) for rate in RATES]
+    np.testing.assert_allclose(np.transpose(stored), made.household_thresholds)
     for thresholds in (made.pair_threshold, made.household_threshold):
         fine = [thresholds(rate) for rate in np.geomspace(RATES[0], RATES[-1], 50)[1:-1]]
         assert (np.diff(fine) < 0).all()
     # half way between two rates, as logarithms, is half way between their thresholds
-    assert made.household_threshold(np.sqrt(0.02 * 0.05)) == pytest.approx(7.0)
-    assert made.pair_threshold(0.05) == 3.0
+    assert made.household_threshold(np.sqrt(0.02 * 0.05), speech_s=1.4) == pytest.approx(17.0)
+    assert made.pair_threshold(0.05, speech_s=1.4) == pytest.approx(13.0)
+    # and so it is with the seconds; beyond what was measured nothing changes any more
+    assert made.household_threshold(0.05, speech_s=1.4 * np.sqrt(2)) == pytest.approx(21.0)
+    assert made.household_threshold(0.05, speech_s=60) == made.household_threshold(
+        0.05, speech_s=2.8
+    )
+    assert made.pair_threshold(0.05, speech_s=0.1) == made.pair_threshold(0.05, speech_s=0.7)
+
+
+def test_each_fold_of_speech_adds_its_share(made):
+    for speech_s, folds in (
+        (0.3, np.log(0.35)),
+        (2.0, 0.0),
+        (2.5, np.log(1.25)),
+        (9.0, np.log(1.4)),
+    ):
+        expected = (12.5 + 1.5 * folds) * 0.4 - 5.0 - 0.75 * folds
+        assert made.log_likelihood_ratio(0.4, 2, speech_s) == pytest.approx(expected)
+
+
+def test_a_calibration_from_before_durations_counted_is_refused(made, tmp_path):
+    old = dataclasses.asdict(made)
+    del old["duration_scale"], old["duration_offset"]
+    (tmp_path / "old.json").write_text(json.dumps(old))
+    with pytest.raises(SpkidError, match=r"length of clips.*calibrate-only"):
+        Calibration.load(tmp_path / "old.json")
 
 
 @pytest.mark.parametrize("rate", [-0.1, 0.0, 0.0049, 0.2001, 1.0, float("nan")])
@@ -139,10 +172,12 @@ def test_a_wrong_number_of_maps_is_refused(made, tmp_path, changes):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"household_thresholds": [1.0, 2.0]},
+        {"household_thresholds": [1.0] * 6},
+        {"household_thresholds": [[1.0] * 6] * 2},
         {"pair_thresholds": [[1.0] * 6] * 2},
-        {"pair_thresholds": [[1.0] * 5] * 3},
-        {"pair_thresholds": [1.0, 2.0, 3.0]},
+        {"pair_thresholds": [[[1.0] * 5] * 3] * 3},
+        {"duration_scale": [1.0]},
+        {"duration_offset": "much"},
         {"scale": ["a", "b", "c"]},
         {"guest_prior": 7},
         {"guest_prior": "often"},
@@ -167,7 +202,15 @@ def test_the_fit_finds_the_ratio_of_two_gaussians(mean, apart, sd):
     # fewer targets than impostors: both kinds weigh the same all the same
     target = rng.normal(mean + apart, sd, 20_000)
     impostor = rng.normal(mean, sd, (30, 2_000))
-    scale, offset = fit_affine(target, impostor)
+    trials = Trials(
+        np.concatenate([target, impostor.ravel()]),
+        n_clips=np.full(80_000, 2),
+        speech_s=np.full(80_000, 2.0),
+        is_target=np.repeat([True, False], [20_000, 60_000]),
+    )
+    maps = fit_maps(trials)
+    assert maps["scale"][0] == maps["duration_scale"] == 0.0  # nothing is known of these
+    scale, offset = maps["scale"][1], maps["offset"][1]
     true_scale = apart / sd**2
     assert scale == pytest.approx(true_scale, rel=0.04)
     # the ratio is even half way between the means
@@ -176,8 +219,24 @@ def test_the_fit_finds_the_ratio_of_two_gaussians(mean, apart, sd):
 
 def test_the_fit_refuses_reversed_labels():
     rng = np.random.default_rng(1)
+    is_target = np.arange(400) < 200
+    cosines = rng.normal(np.where(is_target, 0, 2), 1)
     with pytest.raises(SpkidError, match="check the labels"):
-        fit_affine(rng.normal(0, 1, 200), rng.normal(2, 1, 200))
+        fit_maps(Trials(cosines, np.ones(400, dtype=int), np.full(400, 2.0), is_target))
+
+
+def test_the_fit_finds_what_a_fold_of_speech_is_worth():
+    """Two gaussians whose distance grows with the log of the seconds, sd 0.5."""
+    rng = np.random.default_rng(4)
+    speech_s = rng.choice(SPEECH_S, 60_000)
+    is_target = rng.random(60_000) < 0.3
+    folds = np.log(speech_s / 2)
+    mean = is_target * (0.6 + 0.2 * folds)
+    trials = Trials(rng.normal(mean, 0.5), np.ones(60_000, dtype=int), speech_s, is_target)
+    maps = fit_maps(trials)
+    assert maps["scale"][0] == pytest.approx(0.6 / 0.25, rel=0.05)
+    assert maps["duration_scale"] == pytest.approx(0.2 / 0.25, rel=0.1)
+    assert maps["offset"][0] == pytest.approx(-(0.6**2) / 0.5, rel=0.1)
 
 
 def test_thresholds_let_in_the_asked_share():

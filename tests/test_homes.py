@@ -20,8 +20,10 @@ CALIBRATION = Calibration(
     guest_prior=0.4,
     scale=(9.0, 10.0, 11.0),
     offset=(-5.0, -5.5, -6.0),
-    pair_thresholds=(FALLING,) * 3,
-    household_thresholds=FALLING,
+    duration_scale=1.0,
+    duration_offset=-0.5,
+    pair_thresholds=((FALLING,) * 3,) * 3,
+    household_thresholds=(FALLING,) * 3,
     trained_on="nothing",
 )
 

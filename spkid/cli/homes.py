@@ -221,7 +221,14 @@ def identify(
         str | None,
         typer.Option(help="Name of the household. Default: the one of the nearest profile."),
     ] = None,
-    far: FarOption = 0.05,
+    far: Annotated[
+        float | None,
+        typer.Option(
+            "--far",
+            help="Share of strangers' clips that may be accepted. Default: the one that the "
+            "home was calibrated for, or 0.05.",
+        ),
+    ] = None,
     store: StoreOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -254,7 +261,7 @@ def identify(
         )
     elif answers:
         print_table(
-            f"Who is speaking, at {percent(far)} of strangers accepted",
+            "Who is speaking" + (f", at {percent(far)} of strangers accepted" if far else ""),
             ("clip", "who", "probability", "margin", "cosine", "speech", "ms"),
             [
                 (clip.name, *decision_cells(decision), f"{taken_ms:.0f}")

@@ -6,10 +6,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spkid.calibration import CLIP_COUNTS, Calibration, fit_affine, thresholds_at_rates
+from spkid.calibration import (
+    CLIP_COUNTS,
+    SPEECH_S,
+    Calibration,
+    Trials,
+    fit_maps,
+    thresholds_at_rates,
+)
 from spkid.scoring import household_llrs, known_log_odds, profile_vector
 
-N_HOMES = 300
+N_HOMES = 1000
 HOME_SIZES = (2, 3, 4, 5, 6)
 ENROL_CLIPS = 3
 PROBES_PER_MEMBER = 2
@@ -17,47 +24,93 @@ PROBES_PER_MEMBER = 2
 
 @dataclass(frozen=True)
 class Pool:
-    """Vectors of one corpus's held-out speakers: ``clips_of[speaker]`` is ``[clips, dim]``."""
+    """Vectors of one corpus's held-out speakers.
+
+    ``clips_of[speaker]`` is ``[clips, 1 + len(SPEECH_S), dim]``: of the whole clip, then of
+    the clip cut to each of ``SPEECH_S``, NaN where it holds less speech.
+    """
 
     clips_of: dict[str, np.ndarray]
 
     def with_clips(self, n_clips: int) -> list[str]:
         return [name for name, clips in self.clips_of.items() if len(clips) >= n_clips]
 
+    def probes(self, length: int) -> dict[str, list[int]]:
+        """The clips of each speaker that can be cut to ``SPEECH_S[length]``."""
+        long_enough = {
+            name: np.flatnonzero(np.isfinite(clips[:, 1 + length, 0])).tolist()
+            for name, clips in self.clips_of.items()
+        }
+        return {name: clips for name, clips in long_enough.items() if clips}
+
 
 def profile_trials(
-    pool: Pool, n_clips: int, rng: np.random.Generator, *, n_profiles: int = 400
+    pool: Pool, n_clips: int, rng: np.random.Generator, *, length: int, n_profiles: int = 400
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines of single clips against profiles of ``n_clips``: same speaker, other speakers."""
-    speakers = pool.with_clips(n_clips + 1)
+    """Cosines of clips cut to ``SPEECH_S[length]`` against profiles of ``n_clips`` whole ones.
+
+    Returns
+    -------
+    target, impostor : float64 ``[trials]``
+        Of the profile's speaker and of others; empty where no clip is long enough.
+    """
+    probes = pool.probes(length)
+    speakers = [name for name in pool.with_clips(n_clips + 1) if name in probes]
     target, impostor = [], []
-    for _ in range(n_profiles):
+    for _ in range(n_profiles if speakers else 0):
         speaker = speakers[rng.integers(len(speakers))]
-        clips = rng.permutation(pool.clips_of[speaker])
-        profile = profile_vector(clips[:n_clips])
-        target.append(clips[n_clips] @ profile)
-        others = [name for name in pool.clips_of if name != speaker]
+        clips = pool.clips_of[speaker]
+        own = rng.choice(probes[speaker])
+        enrolled = rng.permutation(np.delete(np.arange(len(clips)), own))[:n_clips]
+        profile = profile_vector(clips[enrolled, 0])
+        target.append(clips[own, 1 + length] @ profile)
+        others = [name for name in probes if name != speaker]
         for name in rng.choice(others, min(10, len(others)), replace=False):
-            impostor.append(rng.permutation(pool.clips_of[name])[0] @ profile)
+            impostor.append(pool.clips_of[name][rng.choice(probes[name]), 1 + length] @ profile)
     return np.array(target), np.array(impostor)
 
 
-def guest_log_odds(pool: Pool, calibration: Calibration, rng: np.random.Generator) -> np.ndarray:
-    """Known-log-odds of guests in simulated homes of one corpus."""
-    able = pool.with_clips(ENROL_CLIPS)
-    log_odds = []
+def guest_log_odds(
+    pool: Pool, calibration: Calibration, rng: np.random.Generator, *, length: int
+) -> np.ndarray:
+    """Known-log-odds of guests with clips of ``SPEECH_S[length]`` in simulated homes."""
+    able, probes = pool.with_clips(ENROL_CLIPS), pool.probes(length)
+    log_odds = [np.empty(0)]
     for _ in range(N_HOMES):
         size = min(int(rng.choice(HOME_SIZES)), len(able) - 1)
         members = list(rng.choice(able, size, replace=False))
         profiles = [
-            profile_vector(rng.permutation(pool.clips_of[name])[:ENROL_CLIPS]) for name in members
+            profile_vector(rng.permutation(pool.clips_of[name])[:ENROL_CLIPS, 0])
+            for name in members
         ]
-        strangers = [name for name in pool.clips_of if name not in members]
+        strangers = [name for name in probes if name not in members]
         guests = rng.choice(strangers, min(PROBES_PER_MEMBER * size, len(strangers)), replace=False)
-        probes = [rng.permutation(pool.clips_of[name])[0] for name in guests]
-        llrs, _ = household_llrs(np.stack(probes), profiles, [ENROL_CLIPS] * size, calibration)
+        if not len(guests):
+            continue
+        heard = [pool.clips_of[name][rng.choice(probes[name]), 1 + length] for name in guests]
+        llrs, _ = household_llrs(
+            np.stack(heard), profiles, [ENROL_CLIPS] * size, calibration, SPEECH_S[length]
+        )
         log_odds.append(known_log_odds(llrs, guest_prior=calibration.guest_prior))
     return np.concatenate(log_odds)
+
+
+def all_trials(pools: list[Pool], rng: np.random.Generator) -> Trials:
+    """Every clip count at every length of clip, over all ``pools``."""
+    parts = [
+        (cosines, n_clips, SPEECH_S[length], is_target)
+        for n_clips in CLIP_COUNTS
+        for length in range(len(SPEECH_S))
+        for pool in pools
+        for is_target, cosines in zip(
+            (True, False), profile_trials(pool, n_clips, rng, length=length), strict=True
+        )
+    ]
+    sizes = [len(cosines) for cosines, *_ in parts]
+    n_clips, speech_s, is_target = (
+        np.repeat([part[i] for part in parts], sizes) for i in (1, 2, 3)
+    )
+    return Trials(np.concatenate([part[0] for part in parts]), n_clips, speech_s, is_target)
 
 
 def fit_calibration(
@@ -65,21 +118,27 @@ def fit_calibration(
 ) -> Calibration:
     """Maps and thresholds over all ``pools``, each weighing the same."""
     rng = np.random.default_rng(seed)
-    trials = [[profile_trials(pool, n, rng) for pool in pools] for n in CLIP_COUNTS]
-    joined = [[np.concatenate(side) for side in zip(*each, strict=True)] for each in trials]
-    maps = [fit_affine(target, impostor) for target, impostor in joined]
-    pair_thresholds = [
-        thresholds_at_rates(scale * impostor + offset)
-        for (scale, offset), (_, impostor) in zip(maps, joined, strict=True)
-    ]
+    trials = all_trials(pools, rng)
     start = Calibration(
         model=model,
         guest_prior=guest_prior,
-        scale=tuple(scale for scale, _ in maps),
-        offset=tuple(offset for _, offset in maps),
-        pair_thresholds=tuple(pair_thresholds),
+        **fit_maps(trials),
+        pair_thresholds=(),
         household_thresholds=(),
         trained_on=trained_on,
     )
-    guests = np.concatenate([guest_log_odds(pool, start, rng) for pool in pools])
-    return replace(start, household_thresholds=thresholds_at_rates(guests))
+    llrs = start.log_likelihood_ratio(trials.cosines, trials.n_clips, trials.speech_s)
+    pair_thresholds, household_thresholds = [], []
+    for n_clips in CLIP_COUNTS:
+        own = ~trials.is_target & (trials.n_clips == n_clips)
+        pair_thresholds.append(
+            tuple(thresholds_at_rates(llrs[own & (trials.speech_s == s)]) for s in SPEECH_S)
+        )
+    for length in range(len(SPEECH_S)):
+        guests = [guest_log_odds(pool, start, rng, length=length) for pool in pools]
+        household_thresholds.append(thresholds_at_rates(np.concatenate(guests)))
+    return replace(
+        start,
+        pair_thresholds=tuple(pair_thresholds),
+        household_thresholds=tuple(household_thresholds),
+    )

@@ -17,8 +17,10 @@ CALIBRATION = Calibration(
     guest_prior=0.5,
     scale=(20.0, 20.0, 20.0),
     offset=(-10.0, -10.0, -10.0),
-    pair_thresholds=((4.0, 3.0, 2.0, 1.0, 0.0, -1.0),) * 3,
-    household_thresholds=(4.0, 3.0, 2.0, 1.0, 0.0, -1.0),
+    duration_scale=2.0,
+    duration_offset=-1.5,
+    pair_thresholds=(((4.0, 3.0, 2.0, 1.0, 0.0, -1.0),) * 3,) * 3,
+    household_thresholds=((4.0, 3.0, 2.0, 1.0, 0.0, -1.0),) * 3,
     trained_on="nothing",
 )
 AXES = np.eye(192, dtype=np.float32)
@@ -35,8 +37,8 @@ def towards(cosine_a: float, cosine_b: float) -> np.ndarray:
     return (cosine_a * AXES[0] + cosine_b * AXES[1] + rest * AXES[2]).astype(np.float32)
 
 
-def answer(probe: np.ndarray, *members: Member):
-    return decide(probe, members, CALIBRATION, false_accept_rate=0.05, speech_s=3.0)
+def answer(probe: np.ndarray, *members: Member, speech_s: float = 2.0):
+    return decide(probe, members, CALIBRATION, false_accept_rate=0.05, speech_s=speech_s)
 
 
 ANA, BEN = member("Ana", AXES[0]), member("Ben", AXES[1])
@@ -66,10 +68,33 @@ def test_two_close_members_are_ambiguous():
     assert decision.candidates[0].member == "Ana"
 
 
+@pytest.mark.parametrize(
+    ("nats", "status"), [(math.log(3.99), "ambiguous"), (math.log(4.01), "known")]
+)
+@pytest.mark.parametrize("cosine", [0.6, 0.7])
+def test_the_margin_is_of_posterior_odds(nats, status, cosine):
+    """Four to one, however likely both are, and whatever their share of the probability."""
+    decision = answer(towards(cosine, cosine - nats / 20), ANA, BEN)
+    assert decision.status == status
+    first, second = decision.candidates
+    assert first.probability / second.probability == pytest.approx(math.exp(nats), rel=1e-4)
+
+
+def test_the_same_cosine_is_less_sure_in_a_shorter_clip():
+    probe = towards(0.85, 0.1)
+    sure = {speech_s: answer(probe, ANA, BEN, speech_s=speech_s) for speech_s in (0.7, 2.0, 4.0)}
+    for speech_s, decision in sure.items():
+        folds = math.log(min(speech_s, 2.8) / 2)
+        ratios = [math.exp((20 + 2 * folds) * c - 10 - 1.5 * folds) for c in (0.85, 0.1)]
+        odds = [0.25 * ratio for ratio in ratios]
+        assert decision.probability == pytest.approx(odds[0] / (sum(odds) + 0.5), rel=1e-5)
+    assert sure[0.7].probability < sure[2.0].probability < sure[4.0].probability
+
+
 def test_stricter_rate_turns_known_into_unknown():
     probe = towards(0.62, 0.1)  # known log odds of about 1.7: between the 5 % and 1 % thresholds
     assert answer(probe, ANA, BEN).status == "known"
-    strict = decide(probe, [ANA, BEN], CALIBRATION, false_accept_rate=0.01, speech_s=3.0)
+    strict = decide(probe, [ANA, BEN], CALIBRATION, false_accept_rate=0.01, speech_s=2.0)
     assert strict.status == "unknown"
 
 

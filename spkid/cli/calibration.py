@@ -1,0 +1,115 @@
+"""The command that fits a home's own threshold: calibrate."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spkid.cli.homes import HouseholdOption, StoreOption, open_store
+from spkid.cli.output import JsonFlag, percent, print_json, print_table, say
+from spkid.errors import SpkidError
+
+if TYPE_CHECKING:
+    from enrollment.own_calibration import HomeRate, OwnTrials
+
+PLOTS = (".png", ".svg")
+
+
+def share(text: str) -> float:
+    """``1%`` or ``0.01`` as 0.01."""
+    try:
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError as error:
+        raise SpkidError(
+            f"--far {text!r}", expected="a share such as 1% or 0.01", do="correct it"
+        ) from error
+
+
+def calibrate(
+    household: HouseholdOption,
+    far: Annotated[
+        str, typer.Option("--far", help="Share of strangers' clips to accept, such as 1%.")
+    ] = "5%",
+    plot: Annotated[
+        Path | None, typer.Option(readable=False, help="Write the curve as a .png or .svg.")
+    ] = None,
+    store: StoreOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Choose a home's own threshold for strangers from its enrolled clips."""
+    from enrollment.household import Household
+
+    asked = share(far)
+    if plot is not None and plot.suffix not in PLOTS:
+        raise SpkidError(f"{plot}", expected="a .png or .svg file", do="choose another --plot")
+    with open_store(store) as opened:
+        chosen, trials = Household(opened, household).calibrate(asked)
+    if plot is not None:
+        draw(trials, chosen, plot)
+    n_passed = int((trials.impostor_rates <= chosen.rate).sum())
+    n_missed = int((trials.own_rates > chosen.rate).sum())
+    if as_json:
+        print_json(
+            {
+                "household": household,
+                "far": asked,
+                "shipped_rate": chosen.rate,
+                "n_impostor_clips": len(trials.impostor_rates),
+                "n_impostors_accepted": n_passed,
+                "n_own_clips": len(trials.own_rates),
+                "n_own_missed": n_missed,
+            }
+        )
+        return
+    rows = [
+        ("strangers' clips to accept", percent(asked)),
+        ("threshold used: that of the shipped calibration for", percent(chosen.rate)),
+        ("clips that pass for another member", f"{n_passed} of {len(trials.impostor_rates)}"),
+        ("clips missed, each left out in turn", f"{n_missed} of {len(trials.own_rates)}"),
+    ]
+    print_table(f"{household}: its own threshold", ("figure", "value"), rows)
+    say("'spkid identify' uses it until somebody is enrolled or forgotten.")
+
+
+def draw(trials: OwnTrials, chosen: HomeRate, path: Path) -> None:
+    """The home's own clips over the shipped threshold, as a picture; beside and renamed."""
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    from spkid.calibration import RATES
+
+    rates = np.geomspace(RATES[0], RATES[-1], 200)
+    curves = {
+        "shipped: strangers accepted": rates,
+        "this home: strangers accepted": [trials.share_let_in(rate) for rate in rates],
+        "clips that pass for another member": [
+            (trials.impostor_rates <= rate).mean() for rate in rates
+        ],
+    }
+    if len(trials.own_rates):
+        curves["own clips missed"] = [(trials.own_rates > rate).mean() for rate in rates]
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for label, values in curves.items():
+        axes.plot(100 * rates, 100 * np.asarray(values), label=label)
+    axes.axhline(100 * chosen.far, color="0.7", linestyle=":")
+    axes.axvline(100 * chosen.rate, color="0.3", linestyle="--", label="chosen threshold")
+    axes.set(
+        xscale="log",
+        xlabel="threshold, as the share of strangers that it was shipped for, %",
+        ylabel="clips, %",
+    )
+    axes.legend(fontsize="small")
+    beside = path.with_name(path.name + ".part")
+    try:
+        figure.savefig(beside, format=path.suffix[1:], dpi=150)
+        os.replace(beside, path)
+    except OSError as error:
+        raise SpkidError(
+            f"{path}: {error.strerror or error}",
+            expected="a file to write to",
+            do="choose another --plot",
+        ) from error
