@@ -27,9 +27,12 @@ def cut_vectors(encoder, path):
     return encoder.embed(waveform), vectors
 
 
-def ratios_by_length(encoder, calibration, people):
+def all_cuts(encoder, people):
+    return {name: [cut_vectors(encoder, path) for path in paths] for name, paths in people.items()}
+
+
+def ratios_by_length(heard, calibration):
     """Target and impostor ratios by length: profiles of three whole clips, other clips cut."""
-    heard = {name: [cut_vectors(encoder, path) for path in paths] for name, paths in people.items()}
     ratios = {speech_s: ([], []) for speech_s in LENGTHS_S}
     for name, clips in heard.items():
         profile = profile_vector([whole for whole, _ in clips[:3]])
@@ -56,7 +59,7 @@ def test_a_cut_holds_the_speech_that_was_asked_for(clips):
 
 def test_certainty_grows_with_the_speech_heard(encoder, calibration, cast):
     family = {name: own["enroll"] + own["heard"] for name, own in cast.items() if own["enroll"]}
-    ratios = ratios_by_length(encoder, calibration, family)
+    ratios = ratios_by_length(all_cuts(encoder, family), calibration)
     means = [[np.mean(side) for side in ratios[speech_s]] for speech_s in LENGTHS_S]
     targets, impostors = np.transpose(means)
     assert (np.diff(targets) > 0).all()
@@ -74,12 +77,13 @@ def test_ratios_hold_at_every_length(encoder, calibration):
     people = {
         name: [DATA / path for path in longest["path"][longest["speaker"] == name]] for name in some
     }
-    ratios = ratios_by_length(encoder, calibration, people)
+    heard = all_cuts(encoder, people)
+    ratios = ratios_by_length(heard, calibration)
     for target, impostor in ratios.values():
         lost = log_likelihood_ratio_cost(target, impostor)
         assert lost - min_log_likelihood_ratio_cost(target, impostor) < 0.2
     # taken for clips of the usual length, the shortest would be far too sure
     flat = replace(calibration, duration_scale=0.0, duration_offset=0.0)
-    usual = ratios_by_length(encoder, flat, people)
+    usual = ratios_by_length(heard, flat)
     costs = [log_likelihood_ratio_cost(*each[LENGTHS_S[0]]) for each in (ratios, usual)]
     assert costs[1] > costs[0] + 0.1
