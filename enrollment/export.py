@@ -16,6 +16,7 @@ from enrollment.profile import Member
 from enrollment.refusals import no_member
 from enrollment.store import Store
 from spkid.errors import SpkidError
+from spkid.files import written_beside
 
 CLIP_COLUMNS = ("id", "added_at", "origin", "device", "speech_s", "snr_db", "digest")
 README = """What spkid keeps of you.
@@ -59,15 +60,13 @@ def export_member(
         if recording is not None:
             files[f"audio/{clip.id}.flac"] = recording
     file = Path(path)
-    beside = file.with_name(f"{file.name}.part")
     try:
-        descriptor = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "wb") as out, zipfile.ZipFile(out, "w") as archive:
-            for name, content in files.items():
-                archive.writestr(name, content, zipfile.ZIP_DEFLATED)
-        os.replace(beside, file)
+        with written_beside(file) as beside:
+            descriptor = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+            with os.fdopen(descriptor, "wb") as out, zipfile.ZipFile(out, "w") as archive:
+                for name, content in files.items():
+                    archive.writestr(name, content, zipfile.ZIP_DEFLATED)
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise SpkidError(
             f"{file}: {error.strerror}",
             expected="a place to write the archive to",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pandas as pd
 
 from spkid import __version__
 from spkid.audit_words import cohort_sentence, limits, method, verdict
+from spkid.files import write_text
 from spkid.findings import Cohort, Findings
 from spkid.plain import to_json
 
@@ -178,8 +178,6 @@ def write_record(findings: Findings, folder: Path) -> list[Path]:
     texts["audit.json"] = to_json(audit_record(findings)) + "\n"
     written = []
     for name, text in texts.items():
-        beside = folder / f"{name}.part"
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, folder / name)
+        write_text(folder / name, text)
         written.append(folder / name)
     return written

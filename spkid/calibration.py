@@ -7,7 +7,6 @@ fingerprint, and is fitted on speakers that the model never heard.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from spkid.config import from_mapping
 from spkid.errors import SpkidError
+from spkid.files import write_text
 from spkid.metrics import threshold_at_false_match_rate
 
 BUNDLED_CALIBRATION = Path(__file__).with_name("models") / "spkid.calibration.json"
@@ -97,9 +97,7 @@ class Calibration:
 
     def save(self, path: Path) -> None:
         """Write as JSON, beside and renamed."""
-        beside = path.with_name(path.name + ".part")
-        beside.write_text(json.dumps(asdict(self), indent=2) + "\n")
-        os.replace(beside, path)
+        write_text(path, json.dumps(asdict(self), indent=2) + "\n")
 
     def _check_shapes(self) -> None:
         """Raise ValueError or TypeError where a field cannot be what it should be."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pandas as pd
 from spkid import __version__
 from spkid.audit_words import percent
 from spkid.comparison import Comparison
+from spkid.files import write_text
 from spkid.plain import to_json
 from spkid.report import render
 
@@ -146,6 +146,4 @@ def write_comparison(comparison: Comparison, folder: Path) -> None:
         ("compare.json", to_json(comparison_record(comparison)) + "\n"),
         ("compare.csv", comparison.table.to_csv(index=False)),
     ):
-        beside = folder / f"{name}.part"
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, folder / name)
+        write_text(folder / name, text)

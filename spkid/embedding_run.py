@@ -12,6 +12,7 @@ import numpy as np
 
 from spkid.embedder import SpeakerEncoder, Vector
 from spkid.errors import SpkidError
+from spkid.files import written_beside
 from spkid.trials import EmbeddingTable
 
 PART_CLIPS = 256  # clips between two saves
@@ -28,17 +29,15 @@ class EmbeddingRun:
 
 def save_embeddings(path: Path, vectors: dict[str, Vector], *, model: str, dim: int) -> None:
     """Write ``paths``, ``embeddings`` and ``model`` as ``.npz``, beside and renamed."""
-    beside = path.with_name(path.name + ".part")
     stacked = np.stack(list(vectors.values())) if vectors else np.empty((0, dim), np.float32)
     try:
-        with beside.open("wb") as file:
+        with written_beside(path) as beside, beside.open("wb") as file:
             np.savez(
                 file,
                 paths=np.array(list(vectors), dtype=str),
                 embeddings=stacked.astype(np.float32),
                 model=np.array(model),
             )
-        os.replace(beside, path)
     except OSError as error:
         raise SpkidError(
             f"{path}: {error.strerror}", expected="a file to write to", do="choose another --out"

@@ -12,10 +12,13 @@ non-matches together, at one shared threshold, ``alpha`` weighing the first:
 - ``inequity_rate``: ``ratio(FMR)^alpha ratio(FNMR)^(1 - alpha)``; 1 where all are alike, not
   defined where a group has no error (NIST IR 8429).
 
-The interval of such a measure cannot be that of a resampled one: noise alone drives groups
-apart, so that every resample shows larger gaps than there are. Instead the groups are moved
-together and apart along the line through what was seen, resampled noise is added, and all
-distances count as possible at which the measure seen is not among the most extreme 5 %.
+The interval of such a measure cannot be the quantiles of a resampled one: noise alone drives
+groups apart, so that every resample shows larger gaps than there are. Two intervals are joined,
+each of which holds where the other fails (coverage: `benchmarks/planted_truth.py`). Where groups
+are close: they are moved together and apart along the line through what was seen, resampled
+noise is added, and all distances count as possible at which the measure seen is not among the
+most extreme 5 %. Where they are far apart, and the line itself is uncertain: the basic bootstrap
+interval, twice the measure less the resampled quantiles (Davison and Hinkley, 1997).
 """
 
 from __future__ import annotations
@@ -86,20 +89,21 @@ class Measure:
     function: Callable[..., Floats]
     n_figures: int = 1
     rises: bool = True
+    bounds: tuple[float, float] = (0.0, np.inf)
 
     def of(self, *figures: Floats, alpha: float) -> Floats:
         """The measure of ``n_figures`` arrays ``[groups, ...]``."""
         return self.function(*figures) if self.n_figures == 1 else self.function(*figures, alpha)
 
 
-RATIO = Measure("ratio", "worst to best", ratio)
+RATIO = Measure("ratio", "worst to best", ratio, bounds=(1.0, np.inf))
 MEASURES = (
     Measure("gap", "worst less best", gap),
     RATIO,
     Measure("standard_deviation", "standard deviation over groups", standard_deviation),
-    Measure("garbe", "GARBE", garbe, 2),
-    Measure("fdr", "fairness discrepancy rate", fdr, 2, rises=False),
-    Measure("inequity_rate", "inequity rate", inequity_rate, 2),
+    Measure("garbe", "GARBE", garbe, 2, bounds=(0.0, 1.0)),
+    Measure("fdr", "fairness discrepancy rate", fdr, 2, rises=False, bounds=(-np.inf, 1.0)),
+    Measure("inequity_rate", "inequity rate", inequity_rate, 2, bounds=(1.0, np.inf)),
 )
 
 
@@ -108,11 +112,13 @@ class Worlds:
     """What a figure of the groups might truly be, and how it might then have looked.
 
     ``true`` is ``[groups, distances]``, the groups together in the first column and ever farther
-    apart; ``seen`` ``[groups, distances, resamples]`` is the same with noise.
+    apart; ``seen`` ``[groups, distances, resamples]`` is the same with noise, and ``again``
+    ``[groups, resamples]`` is what was measured, with noise.
     """
 
     true: Floats
     seen: Floats
+    again: Floats
     scale: Scale
 
     @classmethod
@@ -130,8 +136,10 @@ class Worlds:
         farthest = reach * (length + 4 * np.sqrt(np.square(errors).mean()))
         distances = farthest * np.linspace(0, 1, N_DISTANCES) ** 2
         true = centres.mean() + direction[:, None] * distances
-        seen = true[:, :, None] + (errors[:, None] * draws)[:, None, :]
-        return cls(from_scale(true, scale), from_scale(seen, scale), scale)
+        noise = errors[:, None] * draws
+        seen = true[:, :, None] + noise[:, None, :]
+        again = centres[:, None] + noise
+        return cls(*(from_scale(each, scale) for each in (true, seen, again)), scale)
 
 
 def true_share(centres: Floats, errors: Floats) -> float:
@@ -155,4 +163,7 @@ def measure_interval(
     low[0] = -np.inf  # nothing is closer together than together
     possible = (low <= sign * seen) & (sign * seen <= high)
     true = measure.of(*(world.true for world in worlds), alpha=alpha)[possible]
-    return float(np.min(true, initial=seen)), float(np.max(true, initial=seen))
+    again = measure.of(*(world.again for world in worlds), alpha=alpha)
+    upper, lower = 2 * seen - np.nanquantile(again, [0.025, 0.975])
+    ends = np.clip([lower, upper], *measure.bounds)
+    return float(np.min([*true, seen, ends[0]])), float(np.max([*true, seen, ends[1]]))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from spkid.files import write_text
 
 COLOURS = ("#2f6690", "#d1495b", "#c98b1b", "#4f8f6d", "#8d6a9f", "#5d6678")
 INK = "#1d2433"
@@ -35,9 +36,7 @@ def render(template: str, path: Path, **content: Any) -> None:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
     )
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(environment.get_template(template).render(**content), encoding="utf-8")
-    os.replace(beside, path)
+    write_text(path, environment.get_template(template).render(**content))
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from spkid.errors import SpkidError
+from spkid.files import written_beside
 from spkid.score_files import LABELS, read_score_file
 
 
@@ -93,17 +93,16 @@ def write_scores(path: Path, table: pd.DataFrame) -> None:
     """
     label = np.where(table["label"], "target", "nontarget")
     lines = table[["enroll", "test", "score"]].assign(label=label)
-    beside = path.with_name(path.name + ".part")
     try:
-        lines.to_csv(
-            beside,
-            sep=" ",
-            header=False,
-            index=False,
-            float_format="%.6f",
-            quoting=csv.QUOTE_NONE,
-        )
-        os.replace(beside, path)
+        with written_beside(path) as beside:
+            lines.to_csv(
+                beside,
+                sep=" ",
+                header=False,
+                index=False,
+                float_format="%.6f",
+                quoting=csv.QUOTE_NONE,
+            )
     except OSError as error:
         raise SpkidError(
             f"{path}: {error.strerror or error}",

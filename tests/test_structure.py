@@ -16,7 +16,7 @@ import spkid
 PACKAGES = [Path(spkid.__file__).parent, Path(enrollment.__file__).parent]
 MODULES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))
 FLOORS = [
-    {"errors", "config", "metrics", "plain"},
+    {"errors", "config", "metrics", "plain", "files"},
     {"truncation", "audio", "speech", "manifest", "sources"},
     {"embedder", "clips"},
     {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 from spkid.cli.homes import HouseholdOption, StoreOption, open_store
 from spkid.cli.output import JsonFlag, percent, print_json, print_table, say
 from spkid.errors import SpkidError
+from spkid.files import written_beside
 
 if TYPE_CHECKING:
     from enrollment.own_calibration import HomeRate, OwnTrials
@@ -103,10 +103,9 @@ def draw(trials: OwnTrials, chosen: HomeRate, path: Path) -> None:
         ylabel="clips, %",
     )
     axes.legend(fontsize="small")
-    beside = path.with_name(path.name + ".part")
     try:
-        figure.savefig(beside, format=path.suffix[1:], dpi=150)
-        os.replace(beside, path)
+        with written_beside(path) as beside:
+            figure.savefig(beside, format=path.suffix[1:], dpi=150)
     except OSError as error:
         raise SpkidError(
             f"{path}: {error.strerror or error}",

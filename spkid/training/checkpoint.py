@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from spkid.config import canonical_json, fingerprint
 from spkid.errors import SpkidError
+from spkid.files import written_beside
 from spkid.training.backbones import build_network, network_config, network_settings
 from spkid.training.network import SpeakerNetwork
 
@@ -25,13 +25,11 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any
     SpkidError
         If the file cannot be written.
     """
-    beside = path.with_name(path.name + ".part")
     contiguous = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
     try:
-        save_file(contiguous, beside, metadata={"json": json.dumps(metadata)})
-        os.replace(beside, path)
+        with written_beside(path) as beside:
+            save_file(contiguous, beside, metadata={"json": json.dumps(metadata)})
     except (OSError, SafetensorError) as error:
-        beside.unlink(missing_ok=True)
         raise SpkidError(
             f"{path}: cannot be written ({error})",
             expected="room on the disk and leave to write",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ import onnx
 import torch
 from onnx import numpy_helper
 
+from spkid.files import written_beside
 from spkid.training.backbones import network_settings
 from spkid.training.checkpoint import weights_fingerprint
 from spkid.training.network import SpeakerNetwork
@@ -24,31 +24,30 @@ def export_onnx(encoder: SpeakerNetwork, path: Path) -> None:
     The Fourier basis stays in single precision (its rounding would be heard in quiet bands).
     Arithmetic is single precision throughout.
     """
-    beside = path.with_name(path.name + ".part")
-    torch.onnx.export(
-        encoder.eval(),
-        (torch.randn(2, 16_000),),
-        str(beside),
-        dynamo=False,
-        opset_version=17,
-        input_names=["waveform"],
-        output_names=["embedding", "frame_weights"],
-        dynamic_axes={
-            "waveform": {0: "batch", 1: "samples"},
-            "embedding": {0: "batch"},
-            "frame_weights": {0: "batch", 1: "frames"},
-        },
-    )
-    model = onnx.load(beside)
-    halve_weights(model.graph, keep_shape=tuple(encoder.log_mel.basis.shape))
-    metadata = {
-        "spkid.encoder": json.dumps(network_settings(encoder.config)),
-        "spkid.fingerprint": weights_fingerprint(encoder),
-    }
-    onnx.helper.set_model_props(model, metadata)
-    onnx.checker.check_model(model)
-    onnx.save(model, beside)
-    os.replace(beside, path)
+    with written_beside(path) as beside:
+        torch.onnx.export(
+            encoder.eval(),
+            (torch.randn(2, 16_000),),
+            str(beside),
+            dynamo=False,
+            opset_version=17,
+            input_names=["waveform"],
+            output_names=["embedding", "frame_weights"],
+            dynamic_axes={
+                "waveform": {0: "batch", 1: "samples"},
+                "embedding": {0: "batch"},
+                "frame_weights": {0: "batch", 1: "frames"},
+            },
+        )
+        model = onnx.load(beside)
+        halve_weights(model.graph, keep_shape=tuple(encoder.log_mel.basis.shape))
+        metadata = {
+            "spkid.encoder": json.dumps(network_settings(encoder.config)),
+            "spkid.fingerprint": weights_fingerprint(encoder),
+        }
+        onnx.helper.set_model_props(model, metadata)
+        onnx.checker.check_model(model)
+        onnx.save(model, beside)
 
 
 def halve_weights(graph: onnx.GraphProto, *, keep_shape: tuple[int, ...]) -> None:

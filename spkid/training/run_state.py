@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import subprocess
 import time
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spkid import __version__
+from spkid import __version__, files
 from spkid.errors import SpkidError
 from spkid.training.checkpoint import load_tensors, save_tensors
 
@@ -171,26 +170,25 @@ class RunState:
         from spkid.report import new_figure, to_svg
 
         records = self.lines()
-        figure = new_figure(9.0, 3.2)
-        left, right = figure.subplots(1, 2)
-        left.plot([r["step"] for r in records], [r["loss"] for r in records], marker=".")
-        left.set(xlabel="step", ylabel="loss")
-        judged = [r for r in records if r.get("held_out_eer")]
-        for name in sorted({name for r in judged for name in r["held_out_eer"]}):
-            points = [(r["step"], 100 * r["held_out_eer"][name]) for r in judged]
-            right.plot(*zip(*points, strict=True), marker=".", label=name)
-        right.set(xlabel="step", ylabel="held-out EER, %")
-        if judged:
-            right.legend()
-        write_text(self.folder / "curves.svg", to_svg(figure))
+        with new_figure(9.0, 3.2) as figure:
+            left, right = figure.subplots(1, 2)
+            left.plot([r["step"] for r in records], [r["loss"] for r in records], marker=".")
+            left.set(xlabel="step", ylabel="loss")
+            judged = [r for r in records if r.get("held_out_eer")]
+            for name in sorted({name for r in judged for name in r["held_out_eer"]}):
+                points = [(r["step"], 100 * r["held_out_eer"][name]) for r in judged]
+                right.plot(*zip(*points, strict=True), marker=".", label=name)
+            right.set(xlabel="step", ylabel="held-out EER, %")
+            if judged:
+                right.legend()
+            drawn = to_svg(figure)
+        write_text(self.folder / "curves.svg", drawn)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write beside and rename."""
-    beside = path.with_name(path.name + ".part")
     try:
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, path)
+        files.write_text(path, text)
     except OSError as error:
         raise _not_written(path, error) from error
 
