@@ -12,16 +12,18 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from spkid.audit import MIN_SPEAKERS, PAIR, audit_scores
+from spkid.audit import PAIR, audit_scores
 from spkid.audit_result import Audit
 from spkid.fairness import MEASURES
+from spkid.group_tables import MIN_SPEAKERS
 from spkid.metrics import (
     equal_error_rate,
     log_likelihood_ratio_cost,
@@ -232,9 +234,9 @@ def hold_against(audit: Audit, scenario: Scenario, tally: Tally) -> None:
     tally.n_explained_alarms += alarm[False]
 
 
-def run_scenario(scenario: Scenario, *, n_repetitions: int, n_resamples: int, seed: int) -> dict:
-    """Cover in percent, alarms and power of ``n_repetitions`` audits."""
-    tally = Tally()
+def run_scenario(name: str, *, n_repetitions: int, n_resamples: int, seed: int) -> dict:
+    """Cover in percent, alarms and power of ``n_repetitions`` audits of one of the scenarios."""
+    scenario, tally = SCENARIOS[name], Tally()
     for repetition in range(n_repetitions):
         rng = np.random.default_rng([seed, repetition])
         people = scenario.draw(rng)
@@ -262,7 +264,7 @@ def run_scenario(scenario: Scenario, *, n_repetitions: int, n_resamples: int, se
         ),
         "cover_percent": dict(cover),
         "planted_and_found_percent": {
-            name: round(100 * float(np.mean(certain)), 1) for name, certain in tally.found.items()
+            asked: round(100 * float(np.mean(certain)), 1) for asked, certain in tally.found.items()
         },
     }
 
@@ -273,6 +275,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=500)
     parser.add_argument("--resamples", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--only", choices=SCENARIOS)
     parser.add_argument("--out", type=Path, default=RESULT)
     options = parser.parse_args()
@@ -281,15 +284,18 @@ def main() -> None:
         "trials_a_speaker": {"own": N_TARGET, "same group": N_IMPOSTOR, "anybody": N_ACROSS},
         "n_resamples": options.resamples,
     }
-    for name, scenario in SCENARIOS.items():
-        if options.only in (None, name):
-            figures[name] = run_scenario(
-                scenario,
-                n_repetitions=options.repetitions,
-                n_resamples=options.resamples,
-                seed=options.seed,
-            )
-            print(name, figures[name])
+    chosen = [name for name in SCENARIOS if options.only in (None, name)]
+    run = partial(
+        run_scenario,
+        n_repetitions=options.repetitions,
+        n_resamples=options.resamples,
+        seed=options.seed,
+    )
+    with ProcessPoolExecutor(options.workers) as pool:
+        results = pool.map(run, chosen)
+        for name, result in zip(chosen, results, strict=True):
+            figures[name] = result
+            print(name, result)
     from record import write_result
 
     write_result(

@@ -9,7 +9,7 @@ smaller terms.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -21,16 +21,14 @@ from spkid.figures import FIGURES, costed_figures
 from spkid.group_tables import (
     Estimates,
     Resampling,
+    audit_groups,
     corrected,
-    differences_table,
-    measures_table,
-    with_intervals,
+    overall_table,
 )
 from spkid.grouping import SIDES, Grouping, attach_groups, members_of, parse_grouping
 from spkid.metrics import threshold_at_false_match_rate, threshold_at_least_cost
 
 RATES = tuple(figure.name for figure in FIGURES if figure.is_rate)
-MIN_SPEAKERS = 10  # a smaller group gets its counts and no figures
 PAIR = ("false_match_rate", "false_non_match_rate")
 
 
@@ -93,25 +91,23 @@ def audit_scores(
         )
     score, label = trials["score"].to_numpy(np.float64), trials["label"].to_numpy(bool)
     shared = _shared_threshold(score[label], score[~label], false_match_rate, cost_prior, threshold)
-    everyone = _estimates(trials, np.arange(len(trials)), shared.value, target_prior)
+
+    def estimate(rows: np.ndarray) -> Estimates:
+        return _estimates(trials, rows, shared.value, target_prior)
+
+    everyone = estimate(np.arange(len(trials)))
     if everyone["equal_error_rate"].value > 0.5:
         said.append(
             f"The equal error rate is {100 * everyone['equal_error_rate'].value:.0f} %, above "
             "50 %: the labels or the sign of the scores are the wrong way round."
         )
     resampling = Resampling(n_resamples, seed, alpha, PAIR)
-    sections = [
-        _audit_grouping(trials, grouping, side, shared.value, target_prior, resampling)
-        for grouping in asked
-    ]
-    rows = [with_intervals({}, {"value": each}) for each in everyone.values()]
-    overall = pd.DataFrame(rows).rename(columns={"value_low": "low", "value_high": "high"})
-    overall.insert(0, "figure", list(everyone))
+    sections = [_audit_grouping(trials, grouping, side, estimate, resampling) for grouping in asked]
     return Audit(
         kind="verification",
         threshold=shared,
         figures=FIGURES,
-        overall=overall,
+        overall=overall_table(everyone),
         groupings=corrected(sections, FIGURES),
         trials=trials,
         notes=tuple(said),
@@ -211,54 +207,19 @@ def _audit_grouping(
     trials: pd.DataFrame,
     grouping: Grouping,
     side: str,
-    threshold: float,
-    target_prior: float,
+    estimate: Callable[[np.ndarray], Estimates],
     resampling: Resampling,
 ) -> GroupAudit:
-    group = members_of(trials, grouping, side)
-    codes = group.cat.codes.to_numpy()
-    order = np.argsort(codes, kind="stable")
-    starts = np.searchsorted(codes[order], np.arange(len(group.cat.categories) + 1))
-    rows, judged = [], {}
-    for number, name in enumerate(group.cat.categories):
-        own = order[starts[number] : starts[number + 1]]
-        if not len(own):
-            continue
-        label = trials["label"].to_numpy(bool)[own]
-        counts = {
-            "group": str(name),
-            "n_speakers": _n_speakers(trials, own, side),
-            "n_target": int(label.sum()),
-            "n_impostor": int((~label).sum()),
-        }
-        counts["judged"] = counts["n_speakers"] >= MIN_SPEAKERS
-        estimates = {figure.name: no_estimate(1, figure.scale) for figure in FIGURES}
-        if counts["judged"]:
-            estimates = judged[str(name)] = _estimates(trials, own, threshold, target_prior)
-        rows.append(with_intervals(counts, estimates))
-    if len(rows) < 2:
-        raise SpkidError(
-            f"{grouping.name!r} with {len(rows)} group(s) among the trials",
-            expected="two groups or more",
-            do="audit by another column",
-        )
     deciding = ("enroll", "test") if side == "both" else (side,)
     known = [trials[f"{name}:{grouping.name}"].notna().to_numpy() for name in deciding]
-    n_unknown = int((~np.all(known, axis=0)).sum())
-    return GroupAudit(
-        name=grouping.name,
-        columns=grouping.columns,
-        side=side,
-        groups=pd.DataFrame(rows),
-        measures=measures_table(judged, FIGURES, resampling),
-        differences=differences_table(judged, FIGURES),
-        n_unknown=n_unknown,
-        n_across=len(trials) - n_unknown - int((codes >= 0).sum()),
+    return audit_groups(
+        members_of(trials, grouping, side),
+        grouping,
+        side,
+        speakers=[trials[f"{name}_speaker"].cat.codes.to_numpy() for name in deciding],
+        is_target=trials["label"].to_numpy(bool),
+        n_unknown=int((~np.all(known, axis=0)).sum()),
+        estimate=estimate,
+        figures=FIGURES,
+        resampling=resampling,
     )
-
-
-def _n_speakers(trials: pd.DataFrame, rows: np.ndarray, side: str) -> int:
-    """Speakers on the side that decides."""
-    deciding = ("enroll", "test") if side == "both" else (side,)
-    found = [np.unique(trials[f"{name}_speaker"].cat.codes.to_numpy()[rows]) for name in deciding]
-    return len(np.unique(np.concatenate(found)))

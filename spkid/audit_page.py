@@ -32,6 +32,15 @@ MOST_COHORTS = 12  # in the table and plot of cohorts
 RATE_TITLES = {
     "false_non_match_rate": "own rejected (FNMR)",
     "false_match_rate": "strangers accepted (FMR)",
+    "false_negative_identification_rate": "members missed (FNIR)",
+    "false_positive_identification_rate": "guests let in (FPIR)",
+    "misidentification_rate": "taken for another",
+}
+
+
+TRIAL_KINDS = {
+    "verification": ("own trials", "stranger trials"),
+    "household": ("members' clips", "guests' clips"),
 }
 
 
@@ -57,6 +66,11 @@ def write_audit_page(findings: Findings, path: Path) -> None:
 def lead(audit: Audit) -> str:
     """What was audited, in one line."""
     overall = audit.overall.set_index("figure")["value"]
+    if audit.threshold is None:
+        rates = ", ".join(
+            f"{RATE_TITLES[rate.name]} {percent(overall[rate.name])}" for rate in audit.figures
+        )
+        return f"{len(audit.trials):,} clips heard at home. Over all of them: {rates}."
     return (
         f"{len(audit.trials):,} trials. Over all of them "
         f"{percent(overall['false_non_match_rate'])} of own clips are rejected and "
@@ -110,12 +124,12 @@ def section_content(audit: Audit, section: GroupAudit) -> dict[str, Any]:
         if row.difference > 0 and row.figure in audit.rates
     }
     groups = section.groups.to_dict("records")
-    scores = group_scores(audit, section)
+    scores = {} if audit.threshold is None else group_scores(audit, section)
     plots = []
     if any(row["judged"] for row in groups):
         titles = [(rate.name, rate.words) for rate in rates]
         plots.append((rates_plot(section, titles), "Rates with 95 % intervals."))
-    if (det := det_plot(scores, audit.threshold.value)) is not None:
+    if scores and (det := det_plot(scores, audit.threshold.value)) is not None:
         plots.append((det, "Trade-off of errors; the dot is the shared threshold."))
     if scores:
         distribution = distribution_plot(scores, audit.threshold.value)
@@ -123,6 +137,7 @@ def section_content(audit: Audit, section: GroupAudit) -> dict[str, Any]:
     across = f"{section.n_across:,} trials across groups and " if section.side == "both" else ""
     return {
         "name": section.name,
+        "kinds": TRIAL_KINDS[audit.kind],
         "header": [RATE_TITLES.get(rate.name, rate.words) for rate in rates],
         "rows": [{**row, "cells": _cells(row, rates, worse)} for row in groups],
         "other_header": [figure.words for figure in others],

@@ -30,7 +30,7 @@ def audit_record(findings: Findings) -> dict[str, Any]:
         "notes": [*audit.notes, *findings.notes],
         "method": method(findings),
         "limits": limits(findings),
-        "threshold": dataclasses.asdict(audit.threshold),
+        "threshold": None if audit.threshold is None else dataclasses.asdict(audit.threshold),
         "n_trials": len(audit.trials),
         "n_unmatched": audit.n_unmatched,
         "n_resamples": audit.n_resamples,

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 
-from spkid.audit import MIN_SPEAKERS
-from spkid.audit_result import Audit
+from spkid.audit_result import Audit, Threshold
 from spkid.contrast import Contrast
 from spkid.findings import Cohort, Findings
+from spkid.group_tables import MIN_SPEAKERS
 
 RATE_WORDS = {
     "false_match_rate": "of strangers' clips are accepted",
     "false_non_match_rate": "of own clips are rejected",
+    "false_negative_identification_rate": "of members' clips are missed",
+    "false_positive_identification_rate": "of guests' clips are taken for a member",
+    "misidentification_rate": "of members' clips are taken for another member",
 }
 SIDE_WORDS = {
     "both": "both its sides belong to it",
@@ -110,7 +113,7 @@ def found_sentence(findings: Findings) -> str:
             "rest; groups that the metadata does not name were not looked for."
         )
     return (
-        "Groups that nobody named were not looked for: that needs the clips' vectors, and "
+        "Groups that nobody named were not looked for: that needs scores, the clips' vectors and "
         f"{4 * MIN_SPEAKERS} speakers."
     )
 
@@ -130,9 +133,8 @@ def contrast_words(read: Contrast) -> str:
     return f"{100 * read.difference:+.1f} points ({points(read.low, read.high)})"
 
 
-def threshold_words(audit: Audit) -> str:
+def threshold_words(threshold: Threshold) -> str:
     """How the shared threshold came about."""
-    threshold = audit.threshold
     how = {
         "false_match_rate": "accepts {:.1%} of all strangers' trials",
         "cost": "costs least where {:.1%} of trials are of the same speaker",
@@ -145,10 +147,18 @@ def threshold_words(audit: Audit) -> str:
 def method(findings: Findings) -> list[str]:
     """How it was measured."""
     audit = findings.audit
-    lines = [
-        "One shared threshold is used for everybody, as one device would: "
-        f"{threshold_words(audit)}. A group's equal error rate is taken at its own threshold and "
-        "hides a shift of the group's scores; it stands beside the rates for that reason.",
+    if audit.threshold is None:
+        lines = [
+            "The answers are those that were given, at whatever threshold. A clip counts for the "
+            "group of the person who speaks; a guest who is named counts as a false positive."
+        ]
+    else:
+        lines = [
+            "One shared threshold is used for everybody, as one device would: "
+            f"{threshold_words(audit.threshold)}. A group's equal error rate is taken at its own "
+            "threshold and hides a shift of the group's scores; that is why both are shown.",
+        ]
+    lines += [
         f"A trial counts for a group when {SIDE_WORDS[audit.groupings[0].side]}. Intervals are "
         "95 % and treat the speakers, not the trials, as what might have been drawn otherwise; "
         "differences are corrected for the number of questions asked (Holm).",

@@ -54,9 +54,12 @@ class Clusters:
 
     @property
     def n_speakers(self) -> int:
-        touched = np.zeros(self.n_all, dtype=bool)
-        touched[self.first] = touched[self.second] = True
-        return int(touched.sum())
+        """Who is touched; where the two sides are of different kinds, those of the fewer kind."""
+        sides = np.zeros((2, self.n_all), dtype=bool)
+        sides[0, self.first] = sides[1, self.second] = True
+        if (sides[0] & sides[1]).any():
+            return int(sides.any(axis=0).sum())
+        return int(sides.sum(axis=1).min())
 
     def spread(self, residuals: Floats) -> Spread:
         """How ``residuals`` ``[trials]``, which sum to zero, spread over speakers."""
@@ -152,6 +155,13 @@ def t_quantile(degrees: float, level: float = 0.975) -> float:
     from scipy.special import stdtrit
 
     return float(stdtrit(degrees, level))
+
+
+def student_below(value: float, degrees: float) -> float:
+    """The chance of less than ``value`` under Student's t distribution."""
+    from scipy.special import stdtr
+
+    return float(stdtr(degrees, value))
 
 
 def from_scale(values: Floats | float, scale: Scale) -> Floats:

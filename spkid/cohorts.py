@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from spkid.audit import MIN_SPEAKERS
 from spkid.contrast import Contrast, contrast, deviations
 from spkid.errors import SpkidError
+from spkid.group_tables import MIN_SPEAKERS
 from spkid.speaker_errors import SpeakerErrors, halves, speaker_errors, speakers_of
 from spkid.voices import (
     choose_n_cohorts,

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from spkid.audit import MIN_SPEAKERS
 from spkid.audit_result import Audit
 from spkid.contrast import deviations
 from spkid.differences import holm
 from spkid.errors import SpkidError
 from spkid.fairness import gap, garbe
+from spkid.group_tables import MIN_SPEAKERS
 from spkid.grouping import members_of, parse_grouping
 from spkid.speaker_errors import speaker_errors, speakers_of
 

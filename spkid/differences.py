@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spkid.bootstrap import Estimate, from_scale, t_quantile
+from spkid.bootstrap import Estimate, from_scale, student_below, t_quantile
 
 Floats = NDArray[np.float64]
 
@@ -26,49 +26,61 @@ class Difference:
 def difference(one: Estimate, others: Sequence[Estimate]) -> Difference:
     """``one`` against the mean of ``others``, every group counted once.
 
-    The test is Student's on the figure's scale with Satterthwaite's degrees of freedom; the
-    interval joins the two figures' intervals by squares (MOVER: Zou and Donner, 2008; for
-    rates this is Newcombe's method), which keeps it right where rates are small. Speakers that
-    both sides share are taken into account through their effects.
+    The test is Student's on the figure's scale, with the degrees of freedom of the side that has
+    fewer; the interval joins the two figures' intervals by squares (MOVER: Zou and Donner, 2008;
+    for rates this is Newcombe's method), which keeps it right where rates are small. Speakers
+    that groups share are taken into account through their effects.
     """
-    mean = float(np.mean([other.value for other in others]))
-    value = one.value - mean
-    if np.isnan(value) or np.isnan([one.standard_error, *(o.standard_error for o in others)]).any():
+    value = one.value - float(np.mean([other.value for other in others]))
+    if np.isnan([value, one.standard_error, *(other.standard_error for other in others)]).any():
         return Difference(value, np.nan, np.nan, np.nan)
-    shares = np.array([other.standard_error for other in others]) / len(others)
-    degrees_of_others = _satterthwaite(shares, [other.degrees for other in others])
-    effects = np.mean([other.effects for other in others], axis=0)
-    n_speakers = sum(other.n_speakers for other in others)
-    error = float(np.linalg.norm(shares))
-    rest = Estimate(mean, error, n_speakers, degrees_of_others, effects, one.scale)
-    lengths = np.linalg.norm(one.effects) * np.linalg.norm(effects)
-    alike = float(one.effects @ effects / lengths) if lengths > 0 else 0.0
-    (centre, error), (centre_rest, error_rest) = one.on_scale(), rest.on_scale()
-    variance = error**2 + error_rest**2 - 2 * alike * error * error_rest
-    degrees = _satterthwaite([error, error_rest], [one.degrees, rest.degrees])
-    size = abs(centre - centre_rest) / np.sqrt(variance) if variance > 0 else np.nan
-    from scipy.special import stdtr
-
-    p = float(2 * stdtr(degrees, -size))
+    rest = _mean(others)
+    degrees = min(one.degrees, rest.degrees)
+    alike = _cosine(one.effects, rest.effects)
+    (centre, error), (centre_of_rest, error_of_rest) = one.on_scale(), rest.on_scale()
+    variance = error**2 + error_of_rest**2 - 2 * alike * error * error_of_rest
+    if not variance > 0:
+        return Difference(value, np.nan, np.nan, np.nan)
+    p = 2 * student_below(-abs(centre - centre_of_rest) / np.sqrt(variance), degrees)
     reach = t_quantile(degrees)
-    ends = {}
-    for name, estimate, middle, spread in (
-        ("one", one, centre, error),
-        ("rest", rest, centre_rest, error_rest),
-    ):
-        low, high = (from_scale(middle + sign * reach * spread, one.scale) for sign in (-1, 1))
-        ends[name] = estimate.value - min(low, estimate.value), max(high, estimate.value)
-        ends[name] = ends[name][0], ends[name][1] - estimate.value
-    (below, above), (below_rest, above_rest) = ends["one"], ends["rest"]
-    low = value - np.sqrt(max(0, below**2 + above_rest**2 - 2 * alike * below * above_rest))
-    high = value + np.sqrt(max(0, above**2 + below_rest**2 - 2 * alike * above * below_rest))
+    below, above = _reaches(one, reach * error)
+    below_rest, above_rest = _reaches(rest, reach * error_of_rest)
+    down = below**2 + above_rest**2 - 2 * alike * below * above_rest
+    up = above**2 + below_rest**2 - 2 * alike * above * below_rest
+    low, high = value - np.sqrt(max(0, down)), value + np.sqrt(max(0, up))
     return Difference(value, float(low), float(high), p)
 
 
-def _satterthwaite(errors: ArrayLike, degrees: ArrayLike) -> float:
-    variances = np.square(np.asarray(errors, dtype=np.float64))
-    below = (np.square(variances) / np.maximum(1.0, degrees)).sum()
-    return float(variances.sum() ** 2 / below) if below > 0 else float(np.min(degrees))
+def _mean(estimates: Sequence[Estimate]) -> Estimate:
+    """Of the figures of several groups, with Satterthwaite's degrees of freedom."""
+    n = len(estimates)
+    variances = np.square([each.standard_error / n for each in estimates])
+    weighed = np.square(variances) / [each.degrees for each in estimates]
+    degrees = variances.sum() ** 2 / weighed.sum() if weighed.sum() > 0 else estimates[0].degrees
+    effects = np.array([each.effects / n for each in estimates])
+    alone = np.square(effects).sum()
+    shared = np.square(effects.sum(axis=0)).sum() / alone if alone > 0 else 1.0
+    return Estimate(
+        value=float(np.mean([each.value for each in estimates])),
+        standard_error=float(np.sqrt(variances.sum() * shared)),
+        n_speakers=sum(each.n_speakers for each in estimates),
+        degrees=float(degrees),
+        effects=effects.sum(axis=0),
+        scale=estimates[0].scale,
+        optimism=float(np.mean([each.optimism for each in estimates])),
+    )
+
+
+def _cosine(one: Floats, other: Floats) -> float:
+    lengths = np.linalg.norm(one) * np.linalg.norm(other)
+    return float(one @ other / lengths) if lengths > 0 else 0.0
+
+
+def _reaches(estimate: Estimate, reach: float) -> tuple[float, float]:
+    """How far below and above its value the figure may lie, ``reach`` away on its scale."""
+    centre, _ = estimate.on_scale()
+    low, high = (float(from_scale(centre + end, estimate.scale)) for end in (-reach, reach))
+    return max(0.0, estimate.value - low), max(0.0, high - estimate.value)
 
 
 def holm(p_values: ArrayLike) -> Floats:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from spkid.audit import MIN_SPEAKERS
 from spkid.audit_result import Audit
 from spkid.cohort_tree import CohortTree, grow_tree
 from spkid.cohorts import Discovery, discover
 from spkid.contrast import Contrast, contrast
 from spkid.errors import SpkidError
+from spkid.group_tables import MIN_SPEAKERS
 from spkid.speaker_errors import speaker_errors, speakers_of
 from spkid.speaker_metadata import by_speaker, over_representation
 from spkid.trials import EmbeddingTable
@@ -143,6 +143,20 @@ def find_cohorts(
         over_represented=over,
         tree=tree,
         notes=tuple(notes),
+    )
+
+
+def without_cohorts(audit: Audit, *, title: str) -> Findings:
+    """An audit alone, as of a household's log, which has no scores to search."""
+    return Findings(
+        audit=audit,
+        title=title,
+        cohorts=(),
+        discovery=None,
+        described={},
+        over_represented=over_representation(pd.DataFrame(), np.array([])),
+        tree=None,
+        notes=(),
     )
 
 

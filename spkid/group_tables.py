@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,9 +11,12 @@ import pandas as pd
 from spkid.audit_result import GroupAudit
 from spkid.bootstrap import Estimate, resampled_errors, t_quantile
 from spkid.differences import difference, holm
+from spkid.errors import SpkidError
 from spkid.fairness import MEASURES, RATIO, Worlds, measure_interval, true_share
 from spkid.figures import Figure
+from spkid.grouping import Grouping
 
+MIN_SPEAKERS = 10  # a smaller group gets its counts and no figures
 LEVEL = 0.05  # of the corrected tests
 
 Estimates = Mapping[str, Estimate]  # by the name of the figure
@@ -29,13 +32,84 @@ class Resampling:
     pair: tuple[str, str]
 
 
-def with_intervals(counts: Mapping[str, object], estimates: Estimates) -> dict[str, object]:
-    """A row: ``counts``, then each figure with its limits."""
-    row = dict(counts)
-    for name, estimate in estimates.items():
-        row[name] = estimate.value
-        row[f"{name}_low"], row[f"{name}_high"] = estimate.interval()
-    return row
+def overall_table(estimates: Estimates) -> pd.DataFrame:
+    """``figure``, ``value``, ``low``, ``high``."""
+    rows = [(name, estimate.value, *estimate.interval()) for name, estimate in estimates.items()]
+    return pd.DataFrame(rows, columns=["figure", "value", "low", "high"])
+
+
+def audit_groups(
+    group: pd.Series,
+    grouping: Grouping,
+    side: str,
+    *,
+    speakers: Sequence[np.ndarray],
+    is_target: np.ndarray,
+    n_unknown: int,
+    estimate: Callable[[np.ndarray], Estimates],
+    figures: Sequence[Figure],
+    resampling: Resampling,
+) -> GroupAudit:
+    """The tables of one grouping, its differences not yet corrected.
+
+    Parameters
+    ----------
+    group : Series of categories ``[trials]``
+        The group that each trial counts for; missing for none.
+    speakers : sequence of arrays of codes ``[trials]``
+        Who stands on the sides that decide.
+    is_target : bool ``[trials]``
+    n_unknown : int
+        Trials of no known group.
+    estimate : callable
+        From the numbers of trials to the figures of those.
+
+    Raises
+    ------
+    SpkidError
+        For fewer than two groups.
+    """
+    codes = group.cat.codes.to_numpy()
+    order = np.argsort(codes, kind="stable")
+    starts = np.searchsorted(codes[order], np.arange(len(group.cat.categories) + 1))
+    rows, judged = [], {}
+    for number, name in enumerate(group.cat.categories):
+        own = order[starts[number] : starts[number + 1]]
+        if not len(own):
+            continue
+        n_speakers = len(np.unique(np.concatenate([np.unique(side[own]) for side in speakers])))
+        n_target = int(is_target[own].sum())
+        row: dict[str, object] = {
+            "group": str(name),
+            "n_speakers": n_speakers,
+            "n_target": n_target,
+            "n_impostor": len(own) - n_target,
+            "judged": n_speakers >= MIN_SPEAKERS,
+        }
+        for figure in figures:
+            row |= dict.fromkeys((figure.name, f"{figure.name}_low", f"{figure.name}_high"), np.nan)
+        if row["judged"]:
+            estimates = judged[str(name)] = estimate(own)
+            for figure, each in estimates.items():
+                row[figure] = each.value
+                row[f"{figure}_low"], row[f"{figure}_high"] = each.interval()
+        rows.append(row)
+    if len(rows) < 2:
+        raise SpkidError(
+            f"{grouping.name!r} with {len(rows)} group(s) among the trials",
+            expected="two groups or more",
+            do="audit by another column",
+        )
+    return GroupAudit(
+        name=grouping.name,
+        columns=grouping.columns,
+        side=side,
+        groups=pd.DataFrame(rows),
+        measures=measures_table(judged, figures, resampling),
+        differences=differences_table(judged, figures),
+        n_unknown=n_unknown,
+        n_across=len(codes) - n_unknown - int((codes >= 0).sum()),
+    )
 
 
 def measures_table(

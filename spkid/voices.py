@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from spkid.audit import MIN_SPEAKERS
+from spkid.group_tables import MIN_SPEAKERS
 from spkid.speaker_errors import halves
 
 MAX_COHORTS = 12

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spkid.audit import MIN_SPEAKERS, RATES, audit_scores
+from spkid.audit import RATES, audit_scores
 from spkid.errors import SpkidError
 from spkid.figures import FIGURES
+from spkid.group_tables import MIN_SPEAKERS
 from spkid.metrics import equal_error_rate
 
 FMR, FNMR, EER = RATES

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from planted import THRESHOLD, planted_trials
 
-from spkid.audit import MIN_SPEAKERS
 from spkid.cohort_tree import MAX_DEPTH, grow_tree
 from spkid.contrast import contrast
 from spkid.errors import SpkidError
+from spkid.group_tables import MIN_SPEAKERS
 from spkid.speaker_errors import halves, speaker_errors
 from spkid.speaker_metadata import by_speaker
 from spkid.tree_conditions import Condition

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from planted import THRESHOLD, planted_trials, planted_voices
 
-from spkid.audit import MIN_SPEAKERS
 from spkid.cohorts import discover, merge_worst, shrunk_errors
 from spkid.errors import SpkidError
+from spkid.group_tables import MIN_SPEAKERS
 from spkid.voices import mean_vectors, nearest, spherical_k_means, stability_of
 
 

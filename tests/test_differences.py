@@ -18,15 +18,28 @@ def of_speakers(values, start=0, n_all=60, scale="identity"):
     return combined(float(values.mean()), scale, (spread,))
 
 
-def test_two_groups_are_compared_as_welch_does():
+def test_two_groups_are_compared_as_welch_does_with_the_fewer_degrees():
     rng = np.random.default_rng(0)
     one, other = rng.normal(0.7, 1, 20), rng.normal(0, 2, 30)
     found = difference(of_speakers(one), [of_speakers(other, 20)])
-    expected = stats.ttest_ind(one, other, equal_var=False)
-    assert found.p == pytest.approx(expected.pvalue, rel=1e-6)
-    limits = expected.confidence_interval()
-    assert (found.low, found.high) == pytest.approx((limits.low, limits.high))
+    welch = stats.ttest_ind(one, other, equal_var=False)
+    assert found.p == pytest.approx(2 * stats.t.sf(abs(welch.statistic), 19))
+    assert found.p > welch.pvalue
+    error = abs(found.value / welch.statistic)
+    reach = stats.t.ppf(0.975, 19) * error
+    assert (found.low, found.high) == pytest.approx((found.value - reach, found.value + reach))
     assert found.value == pytest.approx(one.mean() - other.mean())
+
+
+def test_groups_that_share_speakers_do_not_make_the_mean_of_them_surer():
+    rng = np.random.default_rng(2)
+    one, other = rng.normal(size=20), rng.normal(size=30)
+    alone = difference(of_speakers(one), [of_speakers(other, 20)])
+    twice = difference(of_speakers(one), [of_speakers(other, 20)] * 2)
+    assert (twice.low, twice.high) == pytest.approx((alone.low, alone.high))
+    fresh = of_speakers(other, 60, n_all=110)
+    apart = difference(of_speakers(one, n_all=110), [of_speakers(other, 20, n_all=110), fresh])
+    assert apart.high - apart.low < 0.95 * (alone.high - alone.low)
 
 
 def test_speakers_on_both_sides_are_not_counted_as_different_ones():

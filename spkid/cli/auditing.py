@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -40,9 +40,20 @@ def audit(
     compare: Annotated[
         bool, typer.Option("--compare", help="Two score files of the same speakers, paired.")
     ] = False,
+    decisions: Annotated[
+        bool, typer.Option("--decisions", help="The file is a log of decisions in households.")
+    ] = False,
     fmr: Annotated[
         float, typer.Option("--fmr", help="Overall false match rate of the shared threshold.")
     ] = 0.05,
+    cost: Annotated[
+        float | None,
+        typer.Option(help="Instead: threshold of least cost at this prior of the same speaker."),
+    ] = None,
+    threshold: Annotated[float | None, typer.Option(help="Instead: the threshold itself.")] = None,
+    side: Annotated[
+        str, typer.Option(help="Which side of a trial decides its group: both, enroll or test.")
+    ] = "both",
     embeddings: Annotated[
         Path | None,
         typer.Option(readable=False, help="Vectors (.npz) in which to look for cohorts."),
@@ -74,8 +85,25 @@ def audit(
             do="give each file once",
         )
     described = read_manifest(metadata, required=("speaker",))
-    audits = [audit_file(path, described, groupings, fmr=fmr) for path in scores]
-    if compare:
+    if decisions and (compare or embeddings or tree):
+        raise SpkidError(
+            "--decisions with --compare, --embeddings or --tree",
+            expected="scores for those",
+            do="leave them out, or give a score file",
+        )
+    choice = {"false_match_rate": fmr, "cost_prior": cost, "threshold": threshold, "side": side}
+    audits = []
+    for path in scores:
+        if decisions:
+            audits.append(audit_log(path, described, groupings))
+        else:
+            audits.append(audit_file(path, described, groupings, **choice))
+    if decisions:
+        from spkid.findings import without_cohorts
+
+        found = without_cohorts(audits[0], title=f"Audit of {scores[0].name}")
+        figures = report_findings(found, out, as_json=as_json)
+    elif compare:
         figures = report_comparison(audits, scores, out, as_json=as_json)
     else:
         from spkid.findings import find_cohorts
@@ -104,13 +132,21 @@ def words_of(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def audit_file(scores: Path, metadata: pd.DataFrame, groupings: list[str], *, fmr: float) -> Audit:
-    """The audit of one score file."""
+def audit_log(log: Path, metadata: pd.DataFrame, groupings: list[str]) -> Audit:
+    """The audit of one log of household decisions."""
+    from spkid.decision_log import read_decisions
+    from spkid.home_audit import audit_decisions
+
+    return audit_decisions(read_decisions(log), metadata, groupings)
+
+
+def audit_file(scores: Path, metadata: pd.DataFrame, groupings: list[str], **choice: Any) -> Audit:
+    """The audit of one score file; ``choice`` is how the threshold and the side are chosen."""
     from spkid.audit import audit_scores
     from spkid.score_files import read_score_file
 
     read = read_score_file(scores)
-    return audit_scores(read.table, metadata, groupings, false_match_rate=fmr, notes=read.notes)
+    return audit_scores(read.table, metadata, groupings, notes=read.notes, **choice)
 
 
 @contextmanager
@@ -205,8 +241,11 @@ def print_findings(found: Findings) -> None:
             )
             for row in section.groups.to_dict("records")
         ]
-        header = ("group", "speakers", "own", "strangers", *(rate.words for rate in rates))
-        title = f"By {section.name}, shared threshold {audit.threshold.value:.3f}"
+        title, kinds = f"By {section.name}", ("members", "guests")
+        if audit.threshold is not None:
+            title += f", shared threshold {audit.threshold.value:.3f}"
+            kinds = ("own", "strangers")
+        header = ("group", "speakers", *kinds, *(rate.words for rate in rates))
         print_table(title, header, rows)
     read = [each for each in found.cohorts if each.read.difference == each.read.difference]
     rows = [
