@@ -96,7 +96,8 @@ def attacked_error(
 
     The attack raises the cosine to the nearest other member above that to the speaker's own.
     """
-    members = homes[homes["role"] == "member"].sample(N_ATTACKED, random_state=0)
+    members = homes[homes["role"] == "member"]
+    members = members.sample(min(N_ATTACKED, len(members)), random_state=0)
     number_of = {path: index for index, path in enumerate(corpus.paths)}
     wrong = dict.fromkeys((0.0, *BUDGETS), 0)
     encoder.eval().requires_grad_(False)

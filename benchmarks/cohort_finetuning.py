@@ -35,7 +35,7 @@ from spkid.training.finetune import FINE_TUNING, finetune
 from spkid.trials import EmbeddingTable, score_trials
 
 SEEDS = (1, 2)
-N_REGIONS = 6
+N_REGIONS = 4
 STRENGTHS = (1e2, 1e4, 1e6)
 FINE_TUNING_STEPS = 4  # a run of these takes so many times fewer steps than the first
 LEAST_SPEAKERS = 10
@@ -214,7 +214,7 @@ def main() -> None:
         for system, lists in result["systems"].items():
             for name, parts in lists.items():
                 words = [f"{k} {100 * v:.2f} %" for k, v in parts.items() if v is not None]
-                print(f"  {system}, {name}: EER {', '.join(words)}")
+                print(f"  {system}, {name}: EER {', '.join(words) or 'of too few trials'}")
 
 
 if __name__ == "__main__":

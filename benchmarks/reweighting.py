@@ -152,7 +152,9 @@ def changes(own: dict[str, np.ndarray], none: dict[str, np.ndarray]) -> dict[str
     """Relative change of each figure, with its interval over the same resamples of speakers."""
     found = {}
     for figure in own:
-        change = own[figure] / none[figure] - 1
+        with np.errstate(divide="ignore", invalid="ignore"):  # no gap at all in a resample
+            change = own[figure] / none[figure] - 1
+        change = np.where(np.isfinite(change), change, np.nan)
         low, high = interval(change[1:])
         found[figure] = {"change": float(change[0]), "low": low, "high": high}
     return found

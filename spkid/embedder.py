@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -57,14 +58,31 @@ class SpeakerEncoder:
 
     @classmethod
     def load(cls, path: str | Path | None = None, *, n_threads: int = 1) -> SpeakerEncoder:
-        """The bundled model, or the one at ``path``. Needs no network and no torch.
+        """The bundled model, or the one at ``path``: an ONNX file that spkid exported.
+
+        Neither needs a network or torch. With the train extra, ``path`` may also be a folder of
+        speechbrain (with ``hyperparams.yaml``) or the name of such a model on the hub, such as
+        ``speechbrain/spkrec-ecapa-voxceleb``. What it says there is run: load what you trust.
 
         Raises
         ------
         SpkidError
-            If ``path`` is not a model that spkid exported.
+            If there is no such model, or the train extra or the network that it takes.
         """
-        return cls(Path(path) if path is not None else BUNDLED_MODEL, n_threads=n_threads)
+        source = BUNDLED_MODEL if path is None else Path(path)
+        if not is_speechbrain(source):
+            return cls(source, n_threads=n_threads)
+        try:
+            # by name: this floor stands without the one above
+            foreign = import_module("spkid.training.foreign")
+        except ImportError as error:
+            raise SpkidError(
+                f"{source}: a model of speechbrain, which is not installed",
+                expected="the train extra",
+                do="run: pip install 'spkid[train]'",
+                code="no_torch",
+            ) from error
+        return foreign.SpeechBrainEncoder(source)
 
     def embed(self, waveform: ArrayLike) -> Vector:
         """Unit vector ``[dim]`` of ``[samples]``, or ``[batch, dim]`` of ``[batch, samples]``.
@@ -127,6 +145,11 @@ class SpeakerEncoder:
         return (total / np.linalg.norm(total)).astype(np.float32)
 
     def _run(self, batch: NDArray[np.float32]) -> tuple[Vector, NDArray[np.float32]]:
+        self._check_length(batch)
+        vectors, weights = self._session.run(None, {"waveform": batch})
+        return vectors, weights
+
+    def _check_length(self, batch: NDArray[np.float32]) -> None:
         n_samples = batch.shape[1]
         if n_samples < SHORTEST_SAMPLES:
             raise SpkidError(
@@ -135,8 +158,14 @@ class SpeakerEncoder:
                 do="give a longer clip",
                 code="too_short",
             )
-        vectors, weights = self._session.run(None, {"waveform": batch})
-        return vectors, weights
+
+
+def is_speechbrain(source: Path) -> bool:
+    """A folder of speechbrain's, or ``owner/name`` of a hub where no such folder is here."""
+    if source.is_dir():
+        return (source / "hyperparams.yaml").exists()
+    is_name = len(source.parts) == 2 and source.suffix != ".onnx"
+    return is_name and not source.exists() and not source.parent.exists()
 
 
 def repeated(batch: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ PACKAGES = [Path(spkid.__file__).parent, Path(enrollment.__file__).parent]
 MODULES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))
 FLOORS = [
     {"errors", "config", "metrics", "plain"},
-    {"truncation", "audio", "speech", "manifest"},
+    {"truncation", "audio", "speech", "manifest", "sources"},
     {"embedder", "clips"},
     {
         "calibration",
@@ -46,6 +46,9 @@ FLOORS = [
     {"findings", "comparison"},
     {"audit_words", "audit_plots", "audit_record"},
     {"audit_page", "comparison_page"},
+    {"mitigation"},
+    {"trade"},
+    {"trade_page"},
 ]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 UPPER = ("spkid.training.", "spkid.cli.")

@@ -30,6 +30,30 @@ class EcapaConfig:
     embedding_dim: int = 192
 
 
+class WholeClipPooling(nn.Module):
+    """speechbrain's attentive statistics (whose layers it takes) for clips without padding.
+
+    The original masks padding by a batch size that an exported graph would hold constant.
+    ``[batch, channels, frames]`` -> ``[batch, 2 * channels, 1]``.
+    """
+
+    def __init__(self, pooling: nn.Module) -> None:
+        super().__init__()
+        self.tdnn, self.conv = pooling.tdnn, pooling.conv
+
+    def forward(self, frames: Tensor, lengths: None = None) -> Tensor:
+        context = self._statistics(frames, torch.full_like(frames[:1, :1], 1 / frames.shape[2]))
+        around = [half.expand_as(frames) for half in context.chunk(2, dim=1)]
+        scores = self.conv(torch.tanh(self.tdnn(torch.cat([frames, *around], dim=1))))
+        return self._statistics(frames, torch.softmax(scores, dim=2))
+
+    @staticmethod
+    def _statistics(frames: Tensor, weights: Tensor) -> Tensor:
+        mean = (weights * frames).sum(dim=2, keepdim=True)
+        variance = (weights * (frames - mean).square()).sum(dim=2, keepdim=True)
+        return torch.cat([mean, variance.clamp_min(1e-12).sqrt()], dim=1)
+
+
 class Ecapa(SpeakerNetwork):
     """speechbrain's ECAPA-TDNN on our log-mel."""
 
@@ -44,6 +68,7 @@ class Ecapa(SpeakerNetwork):
             se_channels=config.n_attention_channels,
             lin_neurons=config.embedding_dim,
         )
+        self.body.asp = WholeClipPooling(self.body.asp)
 
     def encode(self, log_mel: Tensor) -> tuple[Tensor, Tensor]:
         embedding = self.body(log_mel.transpose(1, 2)).squeeze(1)

@@ -137,8 +137,8 @@ def share_batch_norm(network: nn.Module) -> None:
     for name, child in network.named_children():
         if isinstance(child, nn.modules.batchnorm._BatchNorm):
             shared = SharedBatchNorm(child.num_features, eps=child.eps, momentum=child.momentum)
-            shared.load_state_dict(child.state_dict())
-            setattr(network, name, shared.to(child.weight.device))
+            shared.to(child.weight).load_state_dict(child.state_dict())
+            setattr(network, name, shared)
         else:
             share_batch_norm(child)
 
