@@ -1,0 +1,205 @@
+"""Three ways to train an encoder further for a cohort, and what each scores the trials with.
+
+Re-weighting knows of no cohort: its adversary looks for what the encoder is worst at.
+Oversampling draws the cohort's speakers as often as all others together (as Dheram et al.,
+Interspeech 2022, do with their bottom cohort). Elastic consolidation tunes on the cohort alone
+and holds the weights that the others rest on. Each starts from the same encoder and takes the
+same number of steps.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from rich.progress import Progress
+
+from spkid.errors import SpkidError
+from spkid.mitigation import WorstCohort
+from spkid.sources import read_source
+from spkid.speaker_errors import speakers_of
+from spkid.trade import BEFORE
+from spkid.training.checkpoint import load_encoder, weights_fingerprint
+from spkid.training.corpora import Corpora, load_corpora
+from spkid.training.corpus import Corpus
+from spkid.training.finetune import finetune
+from spkid.training.held_out import embed_clips
+from spkid.training.recipe import DataConfig, Recipe
+from spkid.training.train import train
+from spkid.trials import EmbeddingTable, score_trials
+
+FORM = "pairwise"  # of re-weighting: the one that works best in the paper
+CLIPS_A_SPEAKER = 3  # by which a training speaker's voice is told
+LEAST_SPEAKERS = 2  # like the cohort, to train on: they are told apart from one another
+
+
+@dataclass(frozen=True)
+class Trained:
+    """``scores`` ``[trials]`` of each system, ``before`` first: cosines of the encoders.
+
+    ``n_trained`` speakers were trained on, ``n_like_cohort`` of them like the cohort's.
+    """
+
+    scores: dict[str, NDArray[np.float64]]
+    n_trained: int
+    n_like_cohort: int
+
+
+def trained_scores(
+    recipe: Recipe,
+    start: Path,
+    *,
+    methods: Sequence[str],
+    cohort: WorstCohort,
+    metadata: pd.DataFrame,
+    trials: pd.DataFrame,
+    out: Path,
+    progress: Progress,
+) -> Trained:
+    """Train ``start`` further by each of ``methods`` and score ``trials`` with what comes out.
+
+    No audited speaker is trained on. Started again with the same ``out``, it goes on.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Of each of the runs, as ``fine_tuning_recipe`` makes it; ``train.ewc`` is the strength of
+        the consolidation, ``data.speech`` has the training clips and those of the trials.
+    methods : sequence of str
+        Of ``mitigation.TRAINED``.
+    metadata : DataFrame
+        Of the training speakers too, where the cohort is known by a label or a rule.
+    trials : DataFrame
+        The audited trials, whose sides are paths of clips.
+
+    Raises
+    ------
+    SpkidError
+        If the data lack a clip of the trials or two training speakers who are like the cohort;
+        else as :func:`load_corpora`, :func:`train` and :func:`finetune`.
+    """
+    encoder = load_encoder(start)
+    recipe = replace(recipe, encoder=encoder.config)
+    corpora = without_speakers(load_corpora(recipe.data, progress), set(speakers_of(trials)))
+    heard = trial_clips(recipe.data, trials, progress)
+    before = embedded(start, heard, out / f"{BEFORE}.npz")
+    voices = heard_voices(heard, before)
+    if cohort.kind == "discovered":
+        some = some_clips(corpora.training)
+        other = heard_voices(some, embedded(start, some, out / "training.npz"))
+        voices = (pd.concat([voices[0], other[0]]), np.concatenate([voices[1], other[1]]))
+    trained = set(corpora.training.speakers) - {""}
+    like_cohort = sorted(cohort.like_them(metadata, trials, voices) & trained)
+    if len(like_cohort) < LEAST_SPEAKERS:
+        raise SpkidError(
+            f"{len(like_cohort)} training speakers who are like the cohort ({cohort.name})",
+            expected=f"{LEAST_SPEAKERS} or more in --data, who were not audited",
+            do="add such speakers and describe them in --metadata",
+            code="small_cohort",
+        )
+    scores = {BEFORE: score_trials(trials, before)}
+    for method in methods:
+        run = train_by(method, recipe, start, like_cohort, corpora, out / method, progress)
+        table = embedded(run / "encoder.safetensors", heard, run / "trials.npz")
+        scores[method] = score_trials(trials, table)
+    return Trained(scores, len(trained), len(like_cohort))
+
+
+def train_by(
+    method: str,
+    recipe: Recipe,
+    start: Path,
+    like_cohort: Sequence[str],
+    corpora: Corpora,
+    folder: Path,
+    progress: Progress,
+) -> Path:
+    """Run one method; the folder of the run."""
+    strength, config = recipe.train.ewc, replace(recipe.train, ewc=0.0)
+    options = {"out": folder, "start": start, "corpora": corpora, "progress": progress}
+    if method == "reweighting":
+        train(replace(recipe, train=replace(config, reweighting=FORM)), **options)
+    elif method == "oversampling":
+        train(replace(recipe, train=config), oversampled=frozenset(like_cohort), **options)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        listed = folder / "cohort.csv"
+        pd.DataFrame({"speaker": like_cohort}).to_csv(listed, index=False)
+        finetune(replace(recipe, train=replace(config, ewc=strength)), cohort=listed, **options)
+    return folder
+
+
+def without_speakers(corpora: Corpora, speakers: set[str]) -> Corpora:
+    """``corpora`` with no clip of ``speakers``."""
+    return replace(
+        corpora,
+        **{
+            name: part.subset([speaker not in speakers for speaker in part.speakers])
+            for name, part in (("training", corpora.training), ("held_out", corpora.held_out))
+        },
+    )
+
+
+def some_clips(corpus: Corpus) -> Corpus:
+    """The first clips of each known speaker."""
+    place = pd.Series(corpus.speakers).groupby(corpus.speakers).cumcount()
+    known = np.array(corpus.speakers) != ""
+    return corpus.subset((place < CLIPS_A_SPEAKER) & known)
+
+
+def trial_clips(data: DataConfig, trials: pd.DataFrame, progress: Progress) -> Corpus:
+    """Every clip of ``trials``, from ``data.speech``."""
+    source = read_source(data.speech)
+    spans = dict(zip(source.clips["path"], source.clips["span"], strict=True))
+    sides = [
+        trials[[side, f"{side}_speaker"]].drop_duplicates().set_axis(["path", "speaker"], axis=1)
+        for side in ("enroll", "test")
+    ]
+    clips = pd.concat(sides).astype(str).drop_duplicates("path").sort_values("path")
+    missing = clips["path"][~clips["path"].isin(list(spans))]
+    if len(missing):
+        raise SpkidError(
+            f"no clip {missing.iloc[0]!r} in {data.speech} ({len(missing)} such)",
+            expected="every clip of the score file, named by its path there",
+            do="give the data that the scores were made from, or --methods calibration",
+            code="missing_clips",
+        )
+    paths = list(clips["path"])
+    task = progress.add_task("reading the trials' clips", total=len(paths))
+    return Corpus.load(
+        source.root,
+        paths,
+        list(clips["speaker"]),
+        spans=[spans[path] for path in paths],
+        advance=lambda: progress.advance(task),
+    )
+
+
+def heard_voices(
+    corpus: Corpus, table: EmbeddingTable
+) -> tuple[pd.DataFrame, NDArray[np.float32]]:
+    """``path`` and ``speaker`` of each clip, and its vector."""
+    clips = pd.DataFrame({"path": corpus.paths, "speaker": corpus.speakers})
+    return clips, table.vectors[table.rows(clips["path"])]
+
+
+def embedded(checkpoint: Path, corpus: Corpus, path: Path) -> EmbeddingTable:
+    """Vectors of all clips, kept in ``path`` and taken from there if they are of this encoder."""
+    encoder = load_encoder(checkpoint)
+    model = weights_fingerprint(encoder)
+    if path.exists():
+        table = EmbeddingTable.load(path)
+        if table.model == model and set(corpus.paths) <= set(table.row_of):
+            return table
+    vectors = embed_clips(encoder, corpus, list(range(len(corpus))))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.part")
+    with beside.open("wb") as file:
+        np.savez(file, paths=np.array(corpus.paths), embeddings=vectors, model=model)
+    os.replace(beside, path)
+    return EmbeddingTable.load(path)
