@@ -18,14 +18,14 @@ import numpy as np
 import torch
 from protocols import Protocols
 from rich.progress import Progress, track
-from spkid.training.corpora import Corpora, load_corpora
-from spkid.training.network import SpeakerNetwork
-from spkid.training.recipe import DataConfig, Recipe, TrainConfig
 
 from spkid.config import canonical_json, fingerprint
 from spkid.training.checkpoint import load_encoder, weights_fingerprint
+from spkid.training.corpora import Corpora, load_corpora
 from spkid.training.corpus import Corpus
 from spkid.training.encoder import EncoderConfig
+from spkid.training.network import SpeakerNetwork
+from spkid.training.recipe import DataConfig, Recipe, TrainConfig
 from spkid.training.train import train
 from spkid.trials import EmbeddingTable
 
