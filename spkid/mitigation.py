@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from spkid.audit import MIN_SPEAKERS
 from spkid.calibration import fit_affine
 from spkid.errors import SpkidError
+from spkid.group_tables import MIN_SPEAKERS
 
 TRAINED = ("reweighting", "oversampling", "ewc")  # these need clips, an encoder and torch
 CALIBRATION = "calibration"

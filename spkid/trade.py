@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from spkid.audit import MIN_SPEAKERS
 from spkid.bootstrap import t_quantile
 from spkid.comparison import LEVEL, paired_change
 from spkid.contrast import deviations
 from spkid.differences import holm
 from spkid.errors import SpkidError
+from spkid.group_tables import MIN_SPEAKERS
 from spkid.metrics import threshold_at_false_match_rate
 from spkid.speaker_errors import speaker_errors, speakers_of
 

@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from spkid.audit import MIN_SPEAKERS
 from spkid.audit_record import COHORT_FILE
 from spkid.cohort_tree import grow_tree, with_common_categories
 from spkid.contrast import contrast
 from spkid.errors import SpkidError
+from spkid.group_tables import MIN_SPEAKERS
 from spkid.grouping import group_names, parse_grouping
 from spkid.manifest import read_manifest
 from spkid.speaker_errors import halves, speaker_errors, speakers_of
