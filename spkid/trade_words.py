@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from spkid.audit_words import percent
-from spkid.mitigation import CALIBRATION, CAVEAT
+from spkid.mitigation import CALIBRATION, CAVEAT, TRAINED
 from spkid.trade import BEFORE, FIGURES, Trade
 from spkid.worst_cohort import WorstCohort
 
@@ -64,11 +64,13 @@ def mitigation_verdict(found: Mitigation) -> list[str]:
             f"aside it changes the gap by {shown_change(gap)} points and the overall error by "
             f"{shown_change(error)}."
         )
-    else:
+    elif set(trade.systems) & set(TRAINED):
         lines.append(
             f"Nothing is chosen: on the {trade.n_choosing} speakers for choosing, no trained "
             "method lowers the error of the cohort without raising the overall error."
         )
+    else:
+        lines.append("Nothing is chosen: no training was tried.")
     rows = trade.table[trade.table["certain"].astype(bool)]
     parts = {
         word: ", ".join(

@@ -139,7 +139,7 @@ def notes_on(
     return [
         f"By the speakers for choosing alone, the worst group is {alone or 'none'}: the audit "
         f"picked {cohort.name} with the help of speakers who are read here, so its gap before is "
-        "too large, and a part of its fall is that."
+        "likely too large, and a part of any fall is that."
     ]
 
 
@@ -212,7 +212,8 @@ def report(
         rest = [each["value"] for each in row["cells"][2:]]
         rows.append((row["words"], *cells[0], *cells[1], *rest))
     words = [FIGURES[figure] for figure in COLUMNS]
-    header = ("", words[0], "change (95 %)", words[1], "change (95 %)", *words[2:])
+    change = "range or change (95 %)"
+    header = ("", words[0], change, words[1], change, *words[2:])
     print_table(f"{found.cohort.name}: the trade, on speakers left aside", header, rows)
     for line in (*mitigation_verdict(found), *found.notes, found.caveat):
         if line:

@@ -55,7 +55,8 @@ def trained_scores(
     metadata: pd.DataFrame,
     trials: pd.DataFrame,
     out: Path,
-    progress: Progress,
+    corpora: Corpora | None = None,
+    progress: Progress | None = None,
 ) -> Trained:
     """Train ``start`` further by each of ``methods`` and score ``trials`` with what comes out.
 
@@ -72,6 +73,8 @@ def trained_scores(
         Of the training speakers too, where the cohort is known by a label or a rule.
     trials : DataFrame
         The audited trials, whose sides are paths of clips.
+    corpora : Corpora, optional
+        The training clips, where they are in memory already.
 
     Raises
     ------
@@ -81,7 +84,9 @@ def trained_scores(
     """
     encoder = load_encoder(start)
     recipe = replace(recipe, encoder=encoder.config)
-    corpora = without_speakers(load_corpora(recipe.data, progress), set(speakers_of(trials)))
+    progress = progress or Progress(disable=True)
+    corpora = corpora or load_corpora(recipe.data, progress)
+    corpora = without_speakers(corpora, set(speakers_of(trials)))
     heard = trial_clips(recipe.data, trials, progress)
     before = embedded(start, heard, out / f"{BEFORE}.npz")
     voices = heard_voices(heard, before)
