@@ -25,15 +25,15 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory, clips):
-    """A folder like SPKID_DATA: 60 names over the demo's clips, trials, homes and noise."""
+    """A folder like SPKID_DATA: 80 names over the demo's clips, trials, homes and noise."""
     root = tmp_path_factory.mktemp("data")
     speech, protocols = root / "speech", root / "speech" / "protocols"
     protocols.mkdir(parents=True)
     (root / "noise").mkdir()
     rows = []
-    for number in range(120):
+    for number in range(160):
         speaker, source = f"so-{number // 2}", list(clips.values())[number % len(clips)]
-        split = "test" if number < 48 else "train"
+        split = "test" if number < 96 else "train"
         path = f"speechocean762/{number // 2}/{number}.opus"
         (speech / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, speech / path)
@@ -100,6 +100,7 @@ def test_every_command_runs(folder, data):
     )
     assert result.returncode == 0, result.stderr[-2000:]
     assert (folder / "audit" / "audit.html").exists()
+    assert (folder / "mitigation" / "mitigation.html").exists()
     assert (folder / "runs" / "smoke" / "model.onnx").exists()
 
 

@@ -171,18 +171,19 @@ class RunState:
         from spkid.report import new_figure, to_svg
 
         records = self.lines()
-        figure = new_figure(9.0, 3.2)
-        left, right = figure.subplots(1, 2)
-        left.plot([r["step"] for r in records], [r["loss"] for r in records], marker=".")
-        left.set(xlabel="step", ylabel="loss")
-        judged = [r for r in records if r.get("held_out_eer")]
-        for name in sorted({name for r in judged for name in r["held_out_eer"]}):
-            points = [(r["step"], 100 * r["held_out_eer"][name]) for r in judged]
-            right.plot(*zip(*points, strict=True), marker=".", label=name)
-        right.set(xlabel="step", ylabel="held-out EER, %")
-        if judged:
-            right.legend()
-        write_text(self.folder / "curves.svg", to_svg(figure))
+        with new_figure(9.0, 3.2) as figure:
+            left, right = figure.subplots(1, 2)
+            left.plot([r["step"] for r in records], [r["loss"] for r in records], marker=".")
+            left.set(xlabel="step", ylabel="loss")
+            judged = [r for r in records if r.get("held_out_eer")]
+            for name in sorted({name for r in judged for name in r["held_out_eer"]}):
+                points = [(r["step"], 100 * r["held_out_eer"][name]) for r in judged]
+                right.plot(*zip(*points, strict=True), marker=".", label=name)
+            right.set(xlabel="step", ylabel="held-out EER, %")
+            if judged:
+                right.legend()
+            curves = to_svg(figure)
+        write_text(self.folder / "curves.svg", curves)
 
 
 def write_text(path: Path, text: str) -> None:
