@@ -57,9 +57,11 @@ def known_sentence(audit: Audit) -> str:
             f"largest difference is that of {row['group']!r} (by {row['grouping']})"
         )
     others = row["value"] - row["difference"]
+    alone = not len(certain) and (row["low"] > 0 or row["high"] < 0)
     return (
         f"{head}: {percent(row['value'])} {RATE_WORDS[row['figure']]} against {percent(others)} "
-        f"for the others ({points(row['low'], row['high'])})."
+        f"for the others ({points(row['low'], row['high'])}"
+        f"{', which would do had it been the only question' if alone else ''})."
     )
 
 

@@ -25,13 +25,13 @@ def blocks(language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory, clips):
-    """A folder like SPKID_DATA: 80 names over the demo's clips, trials, homes and noise."""
+    """A folder like SPKID_DATA: 84 names over the demo's clips, trials, homes and noise."""
     root = tmp_path_factory.mktemp("data")
     speech, protocols = root / "speech", root / "speech" / "protocols"
     protocols.mkdir(parents=True)
     (root / "noise").mkdir()
     rows = []
-    for number in range(160):
+    for number in range(168):
         speaker, source = f"so-{number // 2}", list(clips.values())[number % len(clips)]
         split = "test" if number < 96 else "train"
         path = f"speechocean762/{number // 2}/{number}.opus"
@@ -101,6 +101,7 @@ def test_every_command_runs(folder, data):
     assert result.returncode == 0, result.stderr[-2000:]
     assert (folder / "audit" / "audit.html").exists()
     assert (folder / "mitigation" / "mitigation.html").exists()
+    assert (folder / "audit" / "discovered.csv").exists()
     assert (folder / "runs" / "smoke" / "model.onnx").exists()
 
 
