@@ -27,23 +27,16 @@ from spkid.training.recipe import read_recipe
 
 # double precision throughout, so that only mistakes make a difference
 torch.set_default_dtype(torch.float64)
-Plain = torch.autocast
-training.torch.autocast = lambda kind, dtype: Plain(kind, enabled=False)
+torch.Tensor.float = torch.Tensor.double
+autocast, from_numpy = torch.autocast, torch.from_numpy
+torch.autocast = lambda kind, dtype: autocast(kind, enabled=False)
+
+def in_double(array):
+    tensor = from_numpy(array)
+    return tensor.double() if tensor.is_floating_point() else tensor
+
+torch.from_numpy = in_double
 original, taken = training.train_step, []
-original_cut = training.Sampler.batch
-
-def in_double(*arguments, **options):
-    batch = original_cut(*arguments, **options)
-    return type(batch)(
-        batch.waveforms.double(), batch.noises.double(), batch.classes, batch.targets.double(),
-        batch.n_speakers,
-    )
-
-training.Sampler.batch = in_double
-gather = training.Team.gather
-training.Team.gather = lambda self, rows: gather(self, rows.double())
-first_encoder = training.first_encoder
-training.first_encoder = lambda *arguments: first_encoder(*arguments).double()
 
 def noted(*arguments):
     parts = original(*arguments)
@@ -59,12 +52,16 @@ rank = os.environ.get("RANK", "0")
 
 
 def launched(tmp_path: Path, recipe: Path, *, n_processes: int) -> Path:
-    """The folder of a run under torchrun."""
+    """The folder of a run, under torchrun where it has several processes."""
     (tmp_path / "worker.py").write_text(WORKER)
     folder = tmp_path / f"by-{n_processes}"
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n_processes}"]
     result = subprocess.run(
-        [*launcher, f"--nproc-per-node={n_processes}", tmp_path / "worker.py", recipe, folder],
+        [
+            sys.executable,
+            *(launcher if n_processes > 1 else []),
+            *(tmp_path / "worker.py", recipe, folder),
+        ],
         env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
