@@ -190,9 +190,7 @@ def report(
     as_json: bool,
 ) -> None:
     """Write and print it; each system's scores for ``spkid audit --compare``."""
-    from spkid.trade import FIGURES
     from spkid.trade_page import (
-        COLUMNS,
         mitigation_record,
         shown_rows,
         write_mitigation,
@@ -211,10 +209,13 @@ def report(
         cells = [[each["value"], each["change"] or each["range"]] for each in row["cells"][:2]]
         rest = [each["value"] for each in row["cells"][2:]]
         rows.append((row["words"], *cells[0], *cells[1], *rest))
-    words = [FIGURES[figure] for figure in COLUMNS]
-    change = "range or change (95 %)"
-    header = ("", words[0], change, words[1], change, *words[2:])
-    print_table(f"{found.cohort.name}: the trade, on speakers left aside", header, rows)
+    change = "range, or change"
+    header = ("", "overall error", change, "gap", change, "cohort", "others")
+    print_table(
+        f"{found.cohort.name}: overall error against gap, on speakers left aside, with 95 % intervals",
+        header,
+        rows,
+    )
     for line in (*mitigation_verdict(found), *found.notes, found.caveat):
         if line:
             say(line)
