@@ -59,11 +59,13 @@ def fine_tuning(seed: int, n_steps: int, data: Path) -> Recipe:
     return Recipe(data=DataConfig(speech=str(data / "speech")), train=config)
 
 
-def worst_of(kind: str, found: Findings, folder: Path) -> WorstCohort:
-    """The worst cohort of one kind, by way of the files that an audit writes."""
+def worst_of(kind: str, found: Findings, folder: Path) -> WorstCohort | None:
+    """The worst cohort of one kind, by way of the files that an audit writes; None without."""
+    own = replace(found, cohorts=tuple(each for each in found.cohorts if each.kind == kind))
+    if own.worst is None:
+        return None
     folder.mkdir(parents=True, exist_ok=True)
-    own = tuple(cohort for cohort in found.cohorts if cohort.kind == kind)
-    write_record(replace(found, cohorts=own), folder)
+    write_record(own, folder)
     return WorstCohort.read(folder)
 
 
@@ -126,6 +128,10 @@ def main() -> None:
         for kind in KINDS:
             folder = start / f"mitigation-{kind}-{n_steps}"
             cohort = worst_of(kind, found, folder / "audit")
+            if cohort is None:
+                print(f"seed {seed}: no {kind} cohort is worse off")
+                results.append({"seed": seed, "kind": kind, "cohort": None, "trade": []})
+                continue
             tuning = fine_tuning(seed, n_steps, arguments.data)
             trade, n_like = traded(cohort, found, manifest, start, tuning, clips, folder)
             print(f"seed {seed}, {cohort.words}")

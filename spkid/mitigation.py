@@ -44,6 +44,8 @@ def groupwise_calibration(
     usable = np.isin(enrolled, list(choosing)) & np.isin(tested, list(choosing))
     label = trials["label"].to_numpy(bool)
     calibrated = np.empty(len(trials))
+    # any system's scale: the fit stops too early where the scores hardly differ
+    scores = (scores - scores.mean()) / scores.std()
     for part, words in ((of_cohort, "in the cohort"), (~of_cohort, "outside the cohort")):
         n_speakers = len(set(enrolled[part & usable & label]))
         if n_speakers < MIN_SPEAKERS or not (part & usable & ~label).any():

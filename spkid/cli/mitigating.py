@@ -211,11 +211,8 @@ def report(
         rows.append((row["words"], *cells[0], *cells[1], *rest))
     change = "range, or change"
     header = ("", "overall error", change, "gap", change, "cohort", "others")
-    print_table(
-        f"{found.cohort.name}: overall error against gap, on speakers left aside, with 95 % intervals",
-        header,
-        rows,
-    )
+    title = "overall error against gap, on speakers left aside, with 95 % intervals"
+    print_table(f"{found.cohort.name}: {title}", header, rows)
     for line in (*mitigation_verdict(found), *found.notes, found.caveat):
         if line:
             say(line)
