@@ -23,14 +23,12 @@ from spkid.speaker_errors import speakers_of
 from spkid.trade import BEFORE
 from spkid.training.checkpoint import load_encoder
 from spkid.training.corpora import Corpora, load_corpora
-from spkid.training.finetune import finetune
 from spkid.training.heard import embedded, heard_voices, some_clips, trial_clips
+from spkid.training.methods import train_by, without_speakers
 from spkid.training.recipe import Recipe
-from spkid.training.train import train
 from spkid.trials import score_trials
 from spkid.worst_cohort import WorstCohort
 
-FORM = "pairwise"  # of re-weighting: the one that works best in the paper
 LEAST_SPEAKERS = 2  # like the cohort, to train on: they are told apart from one another
 
 
@@ -109,38 +107,3 @@ def trained_scores(
         table = embedded(run / "encoder.safetensors", heard, run / "trials.npz")
         scores[method] = score_trials(trials, table)
     return Trained(scores, len(trained), len(like_cohort))
-
-
-def train_by(
-    method: str,
-    recipe: Recipe,
-    start: Path,
-    like_cohort: Sequence[str],
-    corpora: Corpora,
-    folder: Path,
-    progress: Progress,
-) -> Path:
-    """Run one method; the folder of the run."""
-    strength, config = recipe.train.ewc, replace(recipe.train, ewc=0.0)
-    options = {"out": folder, "start": start, "corpora": corpora, "progress": progress}
-    if method == "reweighting":
-        train(replace(recipe, train=replace(config, reweighting=FORM)), **options)
-    elif method == "oversampling":
-        train(replace(recipe, train=config), oversampled=frozenset(like_cohort), **options)
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        listed = folder / "cohort.csv"
-        pd.DataFrame({"speaker": like_cohort}).to_csv(listed, index=False)
-        finetune(replace(recipe, train=replace(config, ewc=strength)), cohort=listed, **options)
-    return folder
-
-
-def without_speakers(corpora: Corpora, speakers: set[str]) -> Corpora:
-    """``corpora`` with no clip of ``speakers``."""
-    return replace(
-        corpora,
-        **{
-            name: part.subset([speaker not in speakers for speaker in part.speakers])
-            for name, part in (("training", corpora.training), ("held_out", corpora.held_out))
-        },
-    )
