@@ -23,7 +23,8 @@ BUNDLED_CALIBRATION = Path(__file__).with_name("models") / "spkid.calibration.js
 RATES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)  # false-accept rates with a stored threshold
 CLIP_COUNTS = (1, 2, 3)  # exemplars behind a profile; more count as three
 SPEECH_S = (0.7, 1.4, 2.8)  # lengths of a clip with stored thresholds; longer counts as last
-USUAL_SPEECH_S = 2.0  # stands for a clip of unknown length
+USUAL_SPEECH_S = 2.0  # the length that ``scale`` and ``offset`` belong to
+UNKNOWN_SPEECH_S = SPEECH_S[-1]  # a clip of unknown length is taken for a whole sentence
 
 Floats = NDArray[np.float64]
 
@@ -57,7 +58,7 @@ class Calibration:
         return not np.isnan(self.household_thresholds).any()
 
     def log_likelihood_ratio(
-        self, cosines: ArrayLike, n_clips: ArrayLike, speech_s: ArrayLike = USUAL_SPEECH_S
+        self, cosines: ArrayLike, n_clips: ArrayLike, speech_s: ArrayLike = UNKNOWN_SPEECH_S
     ) -> Floats:
         """Natural-log likelihood ratio of "same speaker".
 
@@ -77,7 +78,7 @@ class Calibration:
         return scale * values + np.asarray(self.offset)[row] + self.duration_offset * folds
 
     def pair_threshold(
-        self, false_accept_rate: float, *, n_clips: int = 1, speech_s: ArrayLike = USUAL_SPEECH_S
+        self, false_accept_rate: float, *, n_clips: int = 1, speech_s: ArrayLike = UNKNOWN_SPEECH_S
     ) -> Floats:
         """Log-likelihood ratio above which a clip is taken for the profile's speaker.
 
@@ -90,7 +91,7 @@ class Calibration:
         return _between(self.pair_thresholds[row], false_accept_rate, speech_s)
 
     def household_threshold(
-        self, false_accept_rate: float, *, speech_s: ArrayLike = USUAL_SPEECH_S
+        self, false_accept_rate: float, *, speech_s: ArrayLike = UNKNOWN_SPEECH_S
     ) -> Floats:
         """Known-log-odds above which somebody of the household is taken to speak."""
         return _between(self.household_thresholds, false_accept_rate, speech_s)

@@ -86,7 +86,7 @@ def grow_tree(
             do="give more speakers, or leave out the tree",
         )
     grown = halves(len(tried), seed=seed)
-    table = _with_common_categories(by_speaker(metadata, columns, tried), grown)
+    table = with_common_categories(by_speaker(metadata, columns, tried), grown)
     errors = [
         speaker_errors(trials, threshold, tried[half], n_resamples=n_resamples, seed=seed)
         for half in (grown, ~grown)
@@ -117,7 +117,7 @@ def grow_tree(
     return CohortTree(tuple(columns), tuple(leaves), *sizes, seed)
 
 
-def _with_common_categories(table: pd.DataFrame, grown: Mask) -> pd.DataFrame:
+def with_common_categories(table: pd.DataFrame, grown: Mask) -> pd.DataFrame:
     """``table`` with categories of few growing speakers as unknown."""
     columns = {}
     for column in table.columns:

@@ -138,7 +138,7 @@ def _rows(audits: tuple[Audit, Audit], draws: Draws) -> Iterator[dict[str, objec
     everything = [np.ones(len(audit.trials), dtype=bool) for audit in audits]
     found, n_speakers = draws.rates(audits, everything)
     for kind, values in zip(kinds, found, strict=True):
-        yield _row("", "", kind, values, n_speakers)
+        yield paired_change("", "", kind, values, n_speakers)
     for section in audits[0].groupings:
         grouping = parse_grouping(section.name)
         members = [members_of(audit.trials, grouping, section.side) for audit in audits]
@@ -151,22 +151,26 @@ def _rows(audits: tuple[Audit, Audit], draws: Draws) -> Iterator[dict[str, objec
             by_group.append(found)
             sizes.append(n_speakers)
             for kind, values in zip(kinds, found, strict=True):
-                yield _row(section.name, group, kind, values, n_speakers)
+                yield paired_change(section.name, group, kind, values, n_speakers)
         if len(by_group) < 2:
             continue
         # [groups, 1 + resamples, systems]
         match, non_match = (np.stack([each[kind] for each in by_group]) for kind in (0, 1))
         least = min(sizes)
         alpha = audits[0].alpha
-        yield _row(section.name, "", "garbe", garbe(match, non_match, alpha), least)
+        yield paired_change(section.name, "", "garbe", garbe(match, non_match, alpha), least)
         for kind, values in zip(kinds, (match, non_match), strict=True):
-            yield _row(section.name, "", f"gap_{kind}", gap(values), least)
+            yield paired_change(section.name, "", f"gap_{kind}", gap(values), least)
 
 
-def _row(
+def paired_change(
     grouping: str, group: str, figure: str, values: Floats, n_speakers: int
 ) -> dict[str, object]:
-    """A question from ``values`` ``[1 + resamples, systems]``; Student's t on the difference."""
+    """What a figure was, what it is, and the interval of its change, by Student's t.
+
+    ``values`` are those of the two systems under the same draws, ``[1 + resamples, 2]``, row 0
+    as measured.
+    """
     from scipy import stats
 
     change = values[:, 1] - values[:, 0]

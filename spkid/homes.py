@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from spkid.calibration import USUAL_SPEECH_S, Calibration
+from spkid.calibration import UNKNOWN_SPEECH_S, Calibration
 from spkid.errors import SpkidError
 from spkid.metrics import equal_error_rate, threshold_at_false_match_rate
 from spkid.scoring import AMBIGUOUS_ODDS, household_llrs, known_log_odds, profile_vector
@@ -30,7 +30,7 @@ def score_homes(
     """
     rows = embeddings.rows(protocol["path"])
     if "speech_s" not in protocol:
-        protocol = protocol.assign(speech_s=USUAL_SPEECH_S)
+        protocol = protocol.assign(speech_s=UNKNOWN_SPEECH_S)
     vectors = embeddings.vectors[rows]
     tables = []
     for positions in protocol.groupby("household", sort=False).indices.values():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spkid.calibration import USUAL_SPEECH_S, Calibration
+from spkid.calibration import UNKNOWN_SPEECH_S, Calibration
 
 AMBIGUOUS_ODDS = 4.0  # first against second member; less is too close to name anybody
 
@@ -53,7 +53,7 @@ def household_llrs(
     profiles: ArrayLike,
     n_clips: ArrayLike,
     calibration: Calibration,
-    speech_s: ArrayLike = USUAL_SPEECH_S,
+    speech_s: ArrayLike = UNKNOWN_SPEECH_S,
 ) -> tuple[Floats, Floats]:
     """Log-likelihood ratios and raw cosines of probes against members.
 

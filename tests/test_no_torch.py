@@ -61,10 +61,10 @@ def test_the_three_jobs_run_without_torch(run, cast, tmp_path):
     assert verified.returncode == 0, verified.stderr
 
     rows, lines = ["speaker,group"], []
-    for number in range(24):
+    for number in range(48):
         rows.append(f"s{number},{'ab'[number % 2]}")
-        lines.append(f"s{number} s{number} {2 + number / 10} target")
-        lines.append(f"s{number} s{(number + 2) % 24} {number / 10} nontarget")
+        lines.append(f"s{number} s{number} {1 + number % 2 + number % 24 / 10} target")
+        lines.append(f"s{number} s{(number + 2) % 48} {number % 24 / 10} nontarget")
     (tmp_path / "metadata.csv").write_text("\n".join(rows))
     (tmp_path / "scores.txt").write_text("\n".join(lines))
     audited = run(
@@ -72,6 +72,13 @@ def test_the_three_jobs_run_without_torch(run, cast, tmp_path):
     )
     assert audited.returncode == 0, audited.stderr
     assert (tmp_path / "a" / "audit.html").stat().st_size > 1000
+    words = ("mitigate", "scores.txt", "--audit", "a", "--metadata", "metadata.csv", "--out", "m")
+    mitigated = run(*words, "--methods", "calibration")
+    assert mitigated.returncode == 0, mitigated.stderr
+    assert "Group-wise calibration decides by group membership" in mitigated.stderr
+    trained = run(*words, "--data", ".", "--encoder", "e.safetensors")
+    assert trained.returncode == 2
+    assert "pip install 'spkid[train]'" in trained.stderr
 
 
 def test_training_says_what_to_install(run, tmp_path):

@@ -100,11 +100,11 @@ def test_every_command_runs(folder, data):
     )
     assert result.returncode == 0, result.stderr[-2000:]
     assert (folder / "audit" / "audit.html").exists()
+    assert (folder / "audit" / "discovered.csv").exists()
+    assert (folder / "mitigation" / "mitigation.html").exists()
     for run in ("own", "smoke"):
         assert (folder / "runs" / run / "model.onnx").exists()
     assert (folder / "runs" / "ecapa" / "encoder.safetensors").exists()
-    assert (folder / "audit" / "discovered.csv").exists()
-    assert (folder / "runs" / "smoke" / "model.onnx").exists()
 
 
 def test_python_example_runs(folder):

@@ -46,6 +46,9 @@ FLOORS = [
     {"findings", "comparison"},
     {"audit_words", "audit_plots", "audit_record"},
     {"audit_page", "comparison_page"},
+    {"mitigation", "worst_cohort", "trade"},
+    {"trade_words"},
+    {"trade_page"},
 ]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 UPPER = ("spkid.training.", "spkid.cli.")

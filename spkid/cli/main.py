@@ -9,7 +9,16 @@ from typing import Annotated
 import typer
 
 from spkid import __version__
-from spkid.cli import auditing, calibration, demo, evaluation, homes, profiles, training
+from spkid.cli import (
+    auditing,
+    calibration,
+    demo,
+    evaluation,
+    homes,
+    mitigating,
+    profiles,
+    training,
+)
 from spkid.cli.output import report_error
 from spkid.errors import SpkidError
 
@@ -55,6 +64,7 @@ for command in (
     evaluation.evaluate,
     evaluation.households,
     auditing.audit,
+    mitigating.mitigate,
 ):
     app.command()(command)
 for command in (training.train, training.finetune, training.export):

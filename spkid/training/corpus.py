@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,6 +127,8 @@ class Sampler:
         Environmental noise to cut from; without clips, the batch's noise is zero.
     teacher : float32 ``[clips, dim]``
         Unit vectors of a teacher for each clip, or zeros.
+    oversampled : collection of str
+        Speakers who are drawn as often as all others together, where they are fewer.
     device : torch.device
         Where all samples lie, and so the batches: on a GPU nothing of a clip crosses the bus
         again (13 hours are 1.5 GB).
@@ -141,6 +143,7 @@ class Sampler:
         seed: int,
         single_clip_weight: float = 0.4,
         speed_chance: float = 0.3,
+        oversampled: Collection[str] = (),
         device: torch.device = CPU,
     ) -> None:
         if not any(corpus.speakers):
@@ -162,6 +165,9 @@ class Sampler:
         self.n_speakers_with_class = int((n_clips >= 2).sum())
         self.n_classes = self.n_speakers_with_class * len(SPEEDS)
         weight = np.where(n_clips >= 2, np.sqrt(n_clips), single_clip_weight)
+        often = np.array([corpus.speakers[clips[0]] in oversampled for clips in self.clips_of])
+        if often.any():
+            weight[often] *= max(1.0, weight[~often].sum() / weight[often].sum())
         self.chance = weight / weight.sum()
 
     def batch(self, step: int, *, n_speakers: int, n_unlabelled: int, crop_s: float) -> Batch:

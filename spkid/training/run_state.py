@@ -181,8 +181,8 @@ class RunState:
             right.set(xlabel="step", ylabel="held-out EER, %")
             if judged:
                 right.legend()
-            drawn = to_svg(figure)
-        write_text(self.folder / "curves.svg", drawn)
+            curves = to_svg(figure)
+        write_text(self.folder / "curves.svg", curves)
 
 
 def write_text(path: Path, text: str) -> None:

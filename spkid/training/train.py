@@ -7,12 +7,14 @@ batches as one that was never stopped.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from pathlib import Path
 
 import torch
 from rich.progress import Progress
 from torch import Tensor, nn
 
+from spkid.config import fingerprint
 from spkid.errors import SpkidError
 from spkid.training.adversarial import fast_gradient
 from spkid.training.augment import augment, mask_features
@@ -40,6 +42,7 @@ def train(
     start: Path | None = None,
     corpora: Corpora | None = None,
     kept: Corpus | None = None,
+    oversampled: Collection[str] = (),
     progress: Progress | None = None,
 ) -> None:
     """Run, or go on with, the training in ``out``; at the end ``out/encoder.safetensors`` stands.
@@ -58,6 +61,8 @@ def train(
         The recipe's clips, where they are in memory already.
     kept : Corpus, optional
         With ``recipe.train.ewc``: what the encoder knows of these clips is held on to.
+    oversampled : collection of str
+        Speakers who are drawn more often, as :class:`Sampler` says.
 
     Raises
     ------
@@ -85,6 +90,8 @@ def train(
         settings = {**recipe.settings(), "clips": corpora.training.fingerprint()}
         if start is not None:
             settings["start"] = weights_fingerprint(encoder)
+        if oversampled:
+            settings["oversampled"] = fingerprint("\n".join(sorted(oversampled)).encode())
         sampler = Sampler(
             corpora.training,
             corpora.noise,
@@ -92,6 +99,7 @@ def train(
             seed=config.seed,
             single_clip_weight=config.single_clip_weight,
             speed_chance=config.speed_chance,
+            oversampled=oversampled,
             device=team.device,
         )
         losses = Losses(config, recipe.encoder.embedding_dim, sampler.n_classes).to(team.device)

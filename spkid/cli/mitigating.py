@@ -1,0 +1,219 @@
+"""Mitigation on the command line: what is done about an audit's worst cohort, and what it costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spkid.cli.auditing import folder_for, words_of
+from spkid.cli.output import JsonFlag, print_json, print_table, progress_bar, say
+from spkid.cli.training import need_torch
+from spkid.errors import SpkidError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from spkid.trade_words import Mitigation
+    from spkid.worst_cohort import WorstCohort
+
+
+def mitigate(
+    scores: Annotated[
+        Path, typer.Argument(readable=False, help="The score file that was audited.")
+    ],
+    audit: Annotated[Path, typer.Option(readable=False, help="Folder that 'spkid audit' wrote.")],
+    metadata: Annotated[
+        Path, typer.Option(readable=False, help="CSV of the audit; describes training clips too.")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(readable=False, help="Folder of page, JSON, CSV, score files and runs."),
+    ],
+    methods: Annotated[
+        str, typer.Option(help="Of reweighting, oversampling, ewc and calibration (by group).")
+    ] = "reweighting,oversampling,ewc",
+    data: Annotated[
+        Path | None, typer.Option(readable=False, help="Clips to train on, and of the trials.")
+    ] = None,
+    encoder: Annotated[
+        Path | None, typer.Option(readable=False, help="The encoder.safetensors to improve.")
+    ] = None,
+    noise: Annotated[
+        Path | None, typer.Option(readable=False, help="Folder with noise clips to train with.")
+    ] = None,
+    ewc: Annotated[
+        float, typer.Option(min=0.0, help="How firmly EWC holds the weights of the others.")
+    ] = 1e4,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Another value, such as train.n_steps=500; may be repeated."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Try ways to help the worst cohort of an audit; the trade, read on speakers left aside."""
+    from spkid.grouping import attach_groups, parse_grouping
+    from spkid.manifest import read_manifest
+    from spkid.mitigation import CALIBRATION, TRAINED, groupwise_calibration
+    from spkid.score_files import read_score_file
+    from spkid.trade import BEFORE
+    from spkid.worst_cohort import WorstCohort
+
+    asked = words_of(methods)
+    if not asked or not set(asked) <= {*TRAINED, CALIBRATION}:
+        raise SpkidError(
+            f"--methods {methods!r}",
+            expected=f"one or more of {', '.join((*TRAINED, CALIBRATION))}",
+            do="correct the option",
+        )
+    to_train = [method for method in TRAINED if method in asked]
+    if to_train:
+        need_training(to_train, data, encoder)
+    cohort = WorstCohort.read(audit)
+    described = read_manifest(metadata, required=("speaker",))
+    groupings = [section["name"] for section in cohort.record["groupings"]]
+    trials, _, _ = attach_groups(
+        read_score_file(scores).table, described, tuple(map(parse_grouping, groupings))
+    )
+    choosing = cohort.choosing(trials)
+    notes = list(notes_on(cohort, trials, choosing, groupings))
+    systems = {BEFORE: trials["score"].to_numpy(float)}
+    with folder_for(out):
+        if to_train:
+            from spkid.training.finetune import fine_tuning_recipe
+            from spkid.training.mitigate import trained_scores
+
+            given = [f"data.speech={data}", f"train.ewc={ewc}"]
+            given += [f"data.noise={noise}"] if noise is not None else []
+            with progress_bar() as bar:
+                trained = trained_scores(
+                    fine_tuning_recipe([*(changes or []), *given]),
+                    encoder,
+                    methods=to_train,
+                    cohort=cohort,
+                    metadata=described,
+                    trials=trials,
+                    out=out,
+                    progress=bar,
+                )
+            systems = dict(trained.scores)
+            notes.append(
+                f"Trained on {trained.n_trained} speakers, none of them audited, of whom "
+                f"{trained.n_like_cohort} are like the cohort. 'Before' is the given encoder: its "
+                "cosines on the trials of the score file, in place of the file's scores."
+            )
+        if CALIBRATION in asked:
+            systems[CALIBRATION] = groupwise_calibration(
+                trials, systems[BEFORE], cohort=cohort.speakers, choosing=choosing
+            )
+        found = traded(scores, cohort, trials, systems, choosing, notes)
+        report(found, trials, systems, out, as_json=as_json)
+
+
+def need_training(methods: list[str], data: Path | None, encoder: Path | None) -> None:
+    """Say what the trained methods need, where it is missing."""
+    if data is None or encoder is None:
+        raise SpkidError(
+            f"--methods {','.join(methods)} without --data or --encoder",
+            expected="the train extra, the clips (--data) and an encoder.safetensors (--encoder)",
+            do="give both, or --methods calibration, which needs the score file alone",
+            code="no_clips",
+        )
+    need_torch()
+
+
+def notes_on(
+    cohort: WorstCohort, trials: pd.DataFrame, choosing: frozenset[str], groupings: list[str]
+) -> list[str]:
+    """Whether the speakers who are read had a say in which known group is the cohort."""
+    from spkid.worst_cohort import worst_group
+
+    if cohort.kind != "group":
+        return ["The audit searched for the cohort on the speakers for choosing alone."]
+    threshold = cohort.record["threshold"]["value"]
+    alone = worst_group(trials, threshold, groupings, choosing)
+    if alone == cohort.name:
+        return ["By the speakers for choosing alone, the audit's worst group is the same."]
+    return [
+        f"By the speakers for choosing alone, the worst group is {alone or 'none'}: the audit "
+        f"picked {cohort.name} with the help of speakers who are read here, so its gap before is "
+        "likely too large, and a part of any fall is that."
+    ]
+
+
+def traded(
+    scores: Path,
+    cohort: WorstCohort,
+    trials: pd.DataFrame,
+    systems: dict[str, np.ndarray],
+    choosing: frozenset[str],
+    notes: list[str],
+) -> Mitigation:
+    """The trade with who was used for what."""
+    import numpy as np
+    import pandas as pd
+
+    from spkid.mitigation import TRAINED
+    from spkid.speaker_errors import speakers_of
+    from spkid.trade import trade_off
+    from spkid.trade_words import Mitigation
+
+    inside = [trials[f"{side}_speaker"].isin(choosing).to_numpy() for side in ("enroll", "test")]
+    strangers = inside[0] & inside[1] & ~trials["label"].to_numpy(bool)
+    trade = trade_off(
+        trials,
+        systems,
+        cohort=cohort.speakers,
+        choosing=choosing,
+        may_be_chosen=TRAINED,
+        false_match_rate=cohort.false_match_rate(trials["score"].to_numpy(float)[strangers]),
+    )
+    names = speakers_of(trials)
+    speakers = pd.DataFrame(
+        {
+            "speaker": names,
+            "used_for": np.where(np.isin(names, list(choosing)), "choosing", "reading"),
+            "cohort": np.isin(names, list(cohort.speakers)),
+        }
+    )
+    return Mitigation(f"Mitigation for {scores.name}", cohort, trade, speakers, tuple(notes))
+
+
+def report(
+    found: Mitigation,
+    trials: pd.DataFrame,
+    systems: dict[str, np.ndarray],
+    out: Path,
+    *,
+    as_json: bool,
+) -> None:
+    """Write and print it; each system's scores for ``spkid audit --compare``."""
+    from spkid.trade_page import (
+        mitigation_record,
+        shown_rows,
+        write_mitigation,
+    )
+    from spkid.trade_words import mitigation_verdict
+    from spkid.trials import write_scores
+
+    write_mitigation(found, out)
+    for system, own in systems.items():
+        write_scores(out / f"{system}.scores", trials.assign(score=own))
+    if as_json:
+        print_json(mitigation_record(found))
+        return
+    rows = []
+    for row in shown_rows(found.trade):
+        cells = [[each["value"], each["change"] or each["range"]] for each in row["cells"][:2]]
+        rest = [each["value"] for each in row["cells"][2:]]
+        rows.append((row["words"], *cells[0], *cells[1], *rest))
+    change = "range, or change"
+    header = ("", "overall error", change, "gap", change, "cohort", "others")
+    title = "overall error against gap, on speakers left aside, with 95 % intervals"
+    print_table(f"{found.cohort.name}: {title}", header, rows)
+    for line in (*mitigation_verdict(found), *found.notes, found.caveat):
+        if line:
+            say(line)
+    say(f"Page: {out / 'mitigation.html'}; scores of every system beside it")

@@ -1,0 +1,52 @@
+"""The three ways to train further: each one run of the usual loop from the same encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+from rich.progress import Progress
+
+from spkid.training.corpora import Corpora
+from spkid.training.finetune import finetune
+from spkid.training.recipe import Recipe
+from spkid.training.train import train
+
+FORM = "pairwise"  # of re-weighting: the one that works best in the paper
+
+
+def train_by(
+    method: str,
+    recipe: Recipe,
+    start: Path,
+    like_cohort: Sequence[str],
+    corpora: Corpora,
+    folder: Path,
+    progress: Progress,
+) -> Path:
+    """Run one method; the folder of the run."""
+    strength, config = recipe.train.ewc, replace(recipe.train, ewc=0.0)
+    options = {"out": folder, "start": start, "corpora": corpora, "progress": progress}
+    if method == "reweighting":
+        train(replace(recipe, train=replace(config, reweighting=FORM)), **options)
+    elif method == "oversampling":
+        train(replace(recipe, train=config), oversampled=frozenset(like_cohort), **options)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        listed = folder / "cohort.csv"
+        pd.DataFrame({"speaker": like_cohort}).to_csv(listed, index=False)
+        finetune(replace(recipe, train=replace(config, ewc=strength)), cohort=listed, **options)
+    return folder
+
+
+def without_speakers(corpora: Corpora, speakers: set[str]) -> Corpora:
+    """``corpora`` with no clip of ``speakers``."""
+    return replace(
+        corpora,
+        **{
+            name: part.subset([speaker not in speakers for speaker in part.speakers])
+            for name, part in (("training", corpora.training), ("held_out", corpora.held_out))
+        },
+    )
