@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 from spkid import __version__
 from spkid.audit_words import percent
+from spkid.files import write_text
 from spkid.plain import to_json
 from spkid.report import COLOURS, INK, new_figure, render, to_svg
 from spkid.trade import BEFORE, FIGURES, Trade
@@ -116,6 +116,4 @@ def write_mitigation(found: Mitigation, folder: Path) -> None:
         ("mitigation.csv", trade.table.to_csv(index=False)),
         ("speakers.csv", found.speakers.to_csv(index=False)),
     ):
-        beside = folder / f"{name}.part"
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, folder / name)
+        write_text(folder / name, text)

@@ -12,6 +12,7 @@ from spkid.calibration import (
     CLIP_COUNTS,
     RATES,
     SPEECH_S,
+    USUAL_SPEECH_S,
     Calibration,
     Trials,
     fit_maps,
@@ -65,8 +66,9 @@ def test_each_clip_count_has_its_own_map(made):
     cosines = np.linspace(-1, 1, 5)
     for n_clips, row in ((0, 0), (1, 0), (2, 1), (3, 2), (12, 2)):
         expected = [made.scale[row] * cosine + made.offset[row] for cosine in cosines]
-        np.testing.assert_allclose(made.log_likelihood_ratio(cosines, n_clips), expected)
-    mixed = made.log_likelihood_ratio([[0.5, 0.5], [0.1, 0.1]], [1, 3])
+        ratios = made.log_likelihood_ratio(cosines, n_clips, USUAL_SPEECH_S)
+        np.testing.assert_allclose(ratios, expected)
+    mixed = made.log_likelihood_ratio([[0.5, 0.5], [0.1, 0.1]], [1, 3], USUAL_SPEECH_S)
     assert mixed.shape == (2, 2)
     assert mixed[1].tolist() == pytest.approx([-3.0, 0.1 / 3 - 6.125])
 

@@ -74,7 +74,10 @@ def naive_probe(probe, protocol, embeddings, calibration) -> dict:
         mean = sum(clips) / len(clips)
         cosine = float(vector @ mean) / math.sqrt(float(mean @ mean))
         row = min(len(clips), 3) - 1
-        llrs[member] = calibration.scale[row] * cosine + calibration.offset[row]
+        folds = math.log(2.8 / 2.0)  # of unknown length: as long as the longest measured
+        scale = calibration.scale[row] + folds * calibration.duration_scale
+        offset = calibration.offset[row] + folds * calibration.duration_offset
+        llrs[member] = scale * cosine + offset
     ranked = sorted(llrs, key=llrs.get, reverse=True)
     top, prior = llrs[ranked[0]], calibration.guest_prior
     return {

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from spkid.calibration import raw_cosines
+from spkid.calibration import USUAL_SPEECH_S, raw_cosines
 from spkid.scoring import household_llrs, known_log_odds, posteriors, profile_vector
 
 PRIORS = (0.01, 0.3, 0.5, 0.9)
@@ -76,7 +76,7 @@ def test_household_llrs_are_calibrated_cosines_of_each_pair(calibration):
     profiles /= np.linalg.norm(profiles, axis=-1, keepdims=True)
     n_clips = [1, 2, 3, 9]
     for used in (calibration, raw_cosines("another")):
-        llrs, cosines = household_llrs(probes, profiles, n_clips, used)
+        llrs, cosines = household_llrs(probes, profiles, n_clips, used, USUAL_SPEECH_S)
         assert llrs.shape == cosines.shape == (2, 3, 4)
         for probe in np.ndindex(2, 3):
             for member in range(4):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from spkid.errors import SpkidError
+from spkid.files import written_beside
 from spkid.sources import read_source
 from spkid.training.checkpoint import load_encoder, weights_fingerprint
 from spkid.training.corpus import Corpus
@@ -72,8 +72,6 @@ def embedded(checkpoint: Path, corpus: Corpus, path: Path) -> EmbeddingTable:
             return table
     vectors = embed_clips(encoder, corpus, list(range(len(corpus))))
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.part")
-    with beside.open("wb") as file:
+    with written_beside(path) as beside, beside.open("wb") as file:
         np.savez(file, paths=np.array(corpus.paths), embeddings=vectors, model=model)
-    os.replace(beside, path)
     return EmbeddingTable.load(path)

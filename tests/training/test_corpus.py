@@ -270,7 +270,7 @@ def test_nothing_to_load_is_an_empty_corpus(tmp_path):
 
 
 def test_fingerprint_is_of_paths_speakers_and_lengths(tones):
-    other = corpus_of([tones.clip(index) for index in range(8)], SPEAKERS)
+    other = corpus_of([tones.clip(index) for index in range(8)], list(SPEAKERS))
     assert other.fingerprint() == tones.fingerprint()
     other.speakers[0] = "dan"
     shorter = corpus_of([tones.clip(index)[:-1] for index in range(8)], SPEAKERS)
