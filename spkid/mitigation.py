@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from spkid.calibration import fit_affine
 from spkid.errors import SpkidError
 from spkid.group_tables import MIN_SPEAKERS
 
@@ -56,6 +55,20 @@ def groupwise_calibration(
                 do="give more speakers, or leave calibration out of --methods",
                 code="small_cohort",
             )
-        scale, offset = fit_affine(scores[part & usable & label], scores[part & usable & ~label])
-        calibrated[part] = scale * scores[part] + offset
+        fitted = part & usable
+        calibrated[part] = log_likelihood_ratios(scores[part], scores[fitted], label[fitted])
     return calibrated
+
+
+def log_likelihood_ratios(scores: Floats, fitted: Floats, label: NDArray[np.bool_]) -> Floats:
+    """``scores`` through the logistic map of the ``fitted`` ones, both labels weighing the same."""
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=1e6, class_weight="balanced").fit(fitted[:, None], label)
+    if model.coef_[0, 0] <= 0:
+        raise SpkidError(
+            "impostors that score as high as targets",
+            expected="target scores above impostor scores",
+            do="check the labels",
+        )
+    return model.decision_function(scores[:, None])

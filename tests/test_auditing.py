@@ -165,3 +165,54 @@ def test_a_household_log_is_audited_as_it_was_answered(spkid, tmp_path):
     code, _, err = spkid("audit", "log.csv", "--decisions", *words, "--tree", "age_group")
     assert code == 2
     assert "leave them out" in err
+
+
+def test_labels_may_come_from_a_trial_list(spkid, files):
+    labelled = pd.read_csv(files / "old.scores", sep=" ", names=["e", "t", "s", "label"])
+    labelled = labelled.drop_duplicates(["e", "t"])
+    labelled.to_csv(files / "whole.scores", sep=" ", header=False, index=False)
+    labelled[["e", "t", "s"]].to_csv(files / "bare.scores", sep=" ", header=False, index=False)
+    labelled[["e", "t", "label"]].to_csv(files / "list.txt", sep=" ", header=False, index=False)
+    words = ("--metadata", "people.csv", "--by", "group", "--json")
+    code, whole, err = spkid("audit", "whole.scores", *words, "--out", "whole")
+    assert code == 0, err
+    bare = ("audit", "bare.scores", *words, "--out", "bare")
+    code, joined, err = spkid(*bare, "--trials", "list.txt")
+    assert code == 0, err
+    assert json.loads(joined)["groupings"] == json.loads(whole)["groupings"]
+    code, _, err = spkid(*bare)
+    assert code == 2
+    assert err.count("\n") == 1
+    code, _, err = spkid(*bare, "--truth", "list.txt")
+    assert code == 2
+    assert "--truth with --decisions" in err
+
+
+def test_the_truth_of_a_log_may_lie_beside_it(spkid, tmp_path):
+    rng = np.random.default_rng(1)
+    log, truth, people = [], [], []
+    for number in range(48):
+        name = f"p{number}"
+        people.append((name, "child" if number % 2 else "adult"))
+        for clip in range(10):
+            answer = "" if rng.random() < 0.2 else name
+            log.append((f"h{number // 3}", f"{name}-{clip}.wav", answer))
+            truth.append((f"{name}-{clip}.wav", name, name))
+        log.append((f"h{number // 3}", f"{name}-guest.wav", ""))
+        truth.append((f"{name}-guest.wav", name, ""))
+    for file, rows, columns in (
+        ("log.csv", log, ["household", "clip", "answer"]),
+        ("truth.csv", truth, ["clip", "speaker", "truth"]),
+        ("people.csv", people, ["speaker", "age_group"]),
+    ):
+        pd.DataFrame(rows, columns=columns).to_csv(tmp_path / file, index=False)
+    words = ("--metadata", "people.csv", "--by", "age_group", "--out", "out")
+    code, _, err = spkid("audit", "log.csv", "--decisions", *words)
+    assert code == 2
+    assert err.count("\n") == 1
+    code, _, err = spkid("audit", "log.csv", "--decisions", "--truth", "truth.csv", *words)
+    assert code == 0, err
+    missed = sum(answer == "" and "guest" not in clip for _, clip, answer in log) / 480
+    record = json.loads((tmp_path / "out" / "audit.json").read_text())
+    overall = {row["figure"]: row["value"] for row in record["overall"]}
+    assert overall["false_negative_identification_rate"] == pytest.approx(missed)

@@ -40,9 +40,17 @@ def audit(
     compare: Annotated[
         bool, typer.Option("--compare", help="Two score files of the same speakers, paired.")
     ] = False,
+    trials: Annotated[
+        Path | None,
+        typer.Option(readable=False, help="Trial list with the labels, if the scores have none."),
+    ] = None,
     decisions: Annotated[
         bool, typer.Option("--decisions", help="The file is a log of decisions in households.")
     ] = False,
+    truth: Annotated[
+        Path | None,
+        typer.Option(readable=False, help="CSV clip,speaker,truth, if the log does not say."),
+    ] = None,
     fmr: Annotated[
         float, typer.Option("--fmr", help="Overall false match rate of the shared threshold.")
     ] = 0.05,
@@ -73,6 +81,7 @@ def audit(
     """Who is it worse for, is that certain, and which cohort to work on first."""
     from spkid.conditions import read_condition
     from spkid.manifest import read_manifest
+    from spkid.trials import read_trials
 
     conditions = [read_condition(text) for text in fail_if or ()]
     groupings = words_of(by)
@@ -91,13 +100,23 @@ def audit(
             expected="scores for those",
             do="leave them out, or give a score file",
         )
+    if (truth and not decisions) or (trials and decisions):
+        raise SpkidError(
+            "--trials with a log, or --truth with scores",
+            expected="--trials for scores, --truth with --decisions",
+            do="leave it out",
+        )
+    labels = None if trials is None else read_trials(trials)
+    who_spoke = (
+        None if truth is None else read_manifest(truth, required=("clip", "speaker", "truth"))
+    )
     choice = {"false_match_rate": fmr, "cost_prior": cost, "threshold": threshold, "side": side}
     audits = []
     for path in scores:
         if decisions:
-            audits.append(audit_log(path, described, groupings))
+            audits.append(audit_log(path, described, groupings, truth=who_spoke))
         else:
-            audits.append(audit_file(path, described, groupings, **choice))
+            audits.append(audit_file(path, described, groupings, labels=labels, **choice))
     if decisions:
         from spkid.findings import without_cohorts
 
@@ -132,20 +151,29 @@ def words_of(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def audit_log(log: Path, metadata: pd.DataFrame, groupings: list[str]) -> Audit:
+def audit_log(
+    log: Path, metadata: pd.DataFrame, groupings: list[str], *, truth: pd.DataFrame | None
+) -> Audit:
     """The audit of one log of household decisions."""
     from spkid.decision_log import read_decisions
     from spkid.home_audit import audit_decisions
 
-    return audit_decisions(read_decisions(log), metadata, groupings)
+    return audit_decisions(read_decisions(log, truth=truth), metadata, groupings)
 
 
-def audit_file(scores: Path, metadata: pd.DataFrame, groupings: list[str], **choice: Any) -> Audit:
+def audit_file(
+    scores: Path,
+    metadata: pd.DataFrame,
+    groupings: list[str],
+    *,
+    labels: pd.DataFrame | None,
+    **choice: Any,
+) -> Audit:
     """The audit of one score file; ``choice`` is how the threshold and the side are chosen."""
     from spkid.audit import audit_scores
     from spkid.score_files import read_score_file
 
-    read = read_score_file(scores)
+    read = read_score_file(scores, trials=labels)
     return audit_scores(read.table, metadata, groupings, notes=read.notes, **choice)
 
 
