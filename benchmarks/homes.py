@@ -8,7 +8,7 @@ calibration as they are shipped.
 
 The rules. Every clip is heard as `spkid identify` hears it (kept in `runs/homes.npz`); clips that
 it refuses are left out, and clips of less than two seconds of speech are not enrolled, as in
-`spkid enroll`. Speakers need six clips to enrol and nine in all. A home draws its members and
+`spkid enroll`. Speakers need five clips to enrol and nine in all. A home draws its members and
 four guests (fewer where the corpus is spent) without replacement, of each member 1, 3 or 5
 clips to enrol and three more to speak, of each guest three. Kinds of home:
 
@@ -66,7 +66,8 @@ CORPUS = {"languages": "commonvoice"}  # all others: speechocean762
 N_HOMES = 200
 N_GUESTS = 4
 N_PROBES = 3
-ENROLABLE_CLIPS = 6
+ENROLABLE_CLIPS = 5
+LEAST_CLIPS = 9
 N_DRAWS = 400
 SEED = 0
 SHOWN = (
@@ -112,7 +113,7 @@ def usable(clips: pd.DataFrame) -> pd.DataFrame:
     by_speaker = clips.groupby("speaker")
     n_long = by_speaker["speech_s"].transform(lambda seconds: (seconds >= ENROL_SPEECH_S).sum())
     n_all = by_speaker["path"].transform("size")
-    return clips[(n_long >= ENROLABLE_CLIPS) & (n_all >= ENROLABLE_CLIPS + N_PROBES)]
+    return clips[(n_long >= ENROLABLE_CLIPS) & (n_all >= LEAST_CLIPS)]
 
 
 def household(
@@ -289,7 +290,7 @@ def main() -> None:
         (manifest["split"] == "test") & manifest["corpus"].isin(["speechocean762", "commonvoice"])
     ]
     n_clips = manifest.groupby("speaker")["path"].transform("size")
-    manifest = manifest[n_clips >= ENROLABLE_CLIPS + N_PROBES]
+    manifest = manifest[n_clips >= LEAST_CLIPS]
     heard = heard_clips(speech, manifest["path"].tolist())
     clips = usable(heard.merge(manifest, on="path"))
     with ProcessPoolExecutor(os.cpu_count()) as pool:
