@@ -27,6 +27,8 @@ PRIOR_CLIPS = 200.0
 OVERLAP = 0.25  # of the comparisons between two members, the wrong way round
 N_STEPS = 200
 
+Floats = NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class HomeRate:
@@ -65,8 +67,8 @@ class OwnTrials:
     rate has infinity too.
     """
 
-    impostor_rates: NDArray[np.float64]
-    own_rates: NDArray[np.float64]
+    impostor_rates: Floats
+    own_rates: Floats
     overlaps: dict[tuple[str, str], float]
 
     @property
@@ -82,7 +84,7 @@ class OwnTrials:
 
 def shipped_rate(log_odds: float, speech_s: float, calibration: Calibration) -> float:
     """The lowest false-accept rate at which the shipped threshold accepts; infinity for none."""
-    thresholds = [float(calibration.household_threshold(rate, speech_s=speech_s)) for rate in RATES]
+    thresholds = calibration.household_thresholds_at(speech_s)
     if log_odds < thresholds[-1]:
         return float("inf")
     rate = np.exp(np.interp(-log_odds, np.negative(thresholds), np.log(RATES)))
@@ -90,12 +92,14 @@ def shipped_rate(log_odds: float, speech_s: float, calibration: Calibration) -> 
 
 
 def held_against(
-    clip: Exemplar, members: Sequence[Sequence[Exemplar]], calibration: Calibration
-) -> tuple[NDArray[np.float64], float]:
-    """Log-likelihood ratios ``[members]`` of ``clip``, and its rate."""
-    profiles = [profile_vector([own.vector for own in clips]) for clips in members]
-    n_clips = [len(clips) for clips in members]
-    llrs, _ = household_llrs(clip.vector, profiles, n_clips, calibration, clip.speech_s)
+    clip: Exemplar, profiles: Sequence[tuple[Floats, int]], calibration: Calibration
+) -> tuple[Floats, float]:
+    """Log-likelihood ratios ``[members]`` of ``clip``, and its rate.
+
+    ``profiles`` are vectors, each with the number of clips behind it.
+    """
+    vectors, n_clips = zip(*profiles, strict=True)
+    llrs, _ = household_llrs(clip.vector, np.stack(vectors), n_clips, calibration, clip.speech_s)
     log_odds = float(known_log_odds(llrs, guest_prior=calibration.guest_prior))
     return llrs, shipped_rate(log_odds, clip.speech_s, calibration)
 
@@ -107,15 +111,16 @@ def own_trials(members: Sequence[Member], calibration: Calibration) -> OwnTrials
     other_llrs: dict[tuple[str, str], list[float]] = {}
     for member in members:
         others = [other for other in members if other is not member]
+        theirs = [(other.vector, len(other.exemplars)) for other in others]
         for clip in member.exemplars:
-            rest = tuple(exemplar for exemplar in member.exemplars if exemplar is not clip)
-            llrs, rate = held_against(clip, [m.exemplars for m in others], calibration)
+            rest = [exemplar.vector for exemplar in member.exemplars if exemplar is not clip]
+            llrs, rate = held_against(clip, theirs, calibration)
             impostor_rates.append(rate)
             for other, llr in zip(others, llrs, strict=True):
                 other_llrs.setdefault((member.name, other.name), []).append(float(llr))
             if rest:
-                everybody = [rest, *(m.exemplars for m in others)]
-                llrs, rate = held_against(clip, everybody, calibration)
+                own = profile_vector(rest), len(rest)
+                llrs, rate = held_against(clip, [own, *theirs], calibration)
                 own_llrs[member.name].append(float(llrs[0]))
                 own_rates.append(rate if llrs.argmax() == 0 else float("inf"))
     overlaps = {

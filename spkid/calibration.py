@@ -96,6 +96,12 @@ class Calibration:
         """Known-log-odds above which somebody of the household is taken to speak."""
         return _between(self.household_thresholds, false_accept_rate, speech_s)
 
+    def household_thresholds_at(self, speech_s: float) -> Floats:
+        """:meth:`household_threshold` for each of ``RATES``."""
+        folds, lengths = _log_duration(speech_s), _log_duration(SPEECH_S)
+        columns = zip(*self.household_thresholds, strict=True)
+        return np.array([np.interp(folds, lengths, column) for column in columns])
+
     def save(self, path: Path) -> None:
         """Write as JSON, beside and renamed."""
         write_text(path, json.dumps(asdict(self), indent=2) + "\n")

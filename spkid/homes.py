@@ -11,6 +11,7 @@ import pandas as pd
 from spkid.calibration import UNKNOWN_SPEECH_S, Calibration
 from spkid.errors import SpkidError
 from spkid.metrics import equal_error_rate, threshold_at_false_match_rate
+from spkid.score_norm import Cohort, Moments, normalized
 from spkid.scoring import AMBIGUOUS_ODDS, household_llrs, known_log_odds, profile_vector
 from spkid.trials import EmbeddingTable
 
@@ -18,11 +19,17 @@ PROTOCOL_COLUMNS = ("household", "size", "kind", "role", "speaker", "path")
 
 
 def score_homes(
-    protocol: pd.DataFrame, embeddings: EmbeddingTable, calibration: Calibration
+    protocol: pd.DataFrame,
+    embeddings: EmbeddingTable,
+    calibration: Calibration,
+    *,
+    cohort: Cohort | None = None,
 ) -> pd.DataFrame:
     """One row for each probe of a member or a guest.
 
-    A column ``speech_s`` of ``protocol`` makes the length of each probe count.
+    A column ``speech_s`` of ``protocol`` makes the length of each probe count. With a
+    ``cohort``, cosines are normalised by it, for which no calibration holds but
+    :func:`spkid.calibration.raw_cosines`.
 
     Columns ``household``, ``size``, ``kind``, ``role``, ``speaker``, ``path``, ``best`` (the
     first member), ``known_log_odds``, ``llr_margin`` (first over second) and ``right``
@@ -32,6 +39,7 @@ def score_homes(
     if "speech_s" not in protocol:
         protocol = protocol.assign(speech_s=UNKNOWN_SPEECH_S)
     vectors = embeddings.vectors[rows]
+    heard = cohort.moments(vectors) if cohort else None
     tables = []
     for positions in protocol.groupby("household", sort=False).indices.values():
         home = protocol.iloc[positions]
@@ -42,13 +50,15 @@ def score_homes(
             for member in members
         ]
         probes = home[~enrolled]
-        llrs, _ = household_llrs(
-            vectors[positions[~enrolled]],
-            [profile_vector(clips) for clips in own],
-            [len(clips) for clips in own],
-            calibration,
-            probes["speech_s"],
+        profiles = np.stack([profile_vector(clips) for clips in own])
+        n_clips, asked = [len(clips) for clips in own], positions[~enrolled]
+        llrs, cosines = household_llrs(
+            vectors[asked], profiles, n_clips, calibration, probes["speech_s"]
         )
+        if cohort and heard:
+            test = Moments(heard.mean[asked, None], heard.deviation[asked, None])
+            scores = normalized(cosines, cohort.moments(profiles), test)
+            llrs = calibration.log_likelihood_ratio(scores, n_clips)
         best = members[llrs.argmax(axis=1)]
         top = np.sort(llrs, axis=1)
         tables.append(

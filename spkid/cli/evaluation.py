@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 EmbeddingsOption = Annotated[
     Path, typer.Option(readable=False, help="The .npz that 'spkid embed' wrote.")
 ]
+COHORT_TOP = 200
+CohortOption = Annotated[
+    Path | None,
+    typer.Option(readable=False, help="Embeddings of strangers (.npz): scores become s-norms."),
+]
+CohortTopOption = Annotated[
+    int, typer.Option("--cohort-top", help="How many of the cohort are held against each side.")
+]
 
 
 def embed(
@@ -76,9 +84,12 @@ def score(
     out: Annotated[
         Path, typer.Option(readable=False, help="Where to write 'enroll test score label' lines.")
     ],
+    cohort: CohortOption = None,
+    cohort_top: CohortTopOption = COHORT_TOP,
     as_json: JsonFlag = False,
 ) -> None:
     """Score a trial list: log-likelihood ratios of the bundled model, else raw cosines."""
+    from spkid.score_norm import Cohort, normalized_trials
     from spkid.trials import EmbeddingTable, read_trials, score_trials, write_scores
 
     table = read_trials(trials)
@@ -86,7 +97,11 @@ def score(
     calibration = calibration_for(vectors)
     table["score"] = score_trials(table, vectors)
     kind = "raw cosines (another model made the vectors)"
-    if calibration.is_calibrated:
+    if cohort:
+        strangers = Cohort.load(cohort, like=vectors, n_top=cohort_top)
+        table["score"] = normalized_trials(table, vectors, strangers)
+        kind = "adaptive s-norms (no calibration holds for them)"
+    elif calibration.is_calibrated:
         table["score"] = calibration.log_likelihood_ratio(table["score"], 1)
         kind = "calibrated log-likelihood ratios"
     write_scores(out, table)
@@ -126,17 +141,26 @@ def households(
     protocol: Annotated[Path, typer.Argument(readable=False, help="CSV of simulated homes.")],
     embeddings: EmbeddingsOption,
     far: Annotated[float, typer.Option("--far", help="Share of guests accepted.")] = 0.05,
+    cohort: CohortOption = None,
+    cohort_top: CohortTopOption = COHORT_TOP,
     as_json: JsonFlag = False,
 ) -> None:
     """Members missed and guests accepted over simulated homes, by size and kind."""
+    from spkid.calibration import raw_cosines
     from spkid.homes import PROTOCOL_COLUMNS, figures_by_row, score_homes
     from spkid.manifest import read_manifest
+    from spkid.score_norm import Cohort
     from spkid.trials import EmbeddingTable
 
     table = read_manifest(protocol, required=PROTOCOL_COLUMNS)
     vectors = EmbeddingTable.load(embeddings)
     calibration = calibration_for(vectors)
-    figures = dict(figures_by_row(score_homes(table, vectors, calibration), calibration, fpir=far))
+    strangers = None
+    if cohort:
+        strangers = Cohort.load(cohort, like=vectors, n_top=cohort_top)
+        calibration = raw_cosines(vectors.model)
+    probes = score_homes(table, vectors, calibration, cohort=strangers)
+    figures = dict(figures_by_row(probes, calibration, fpir=far))
     if as_json:
         print_json({name: dataclasses.asdict(row) for name, row in figures.items()})
         return

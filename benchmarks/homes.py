@@ -1,0 +1,314 @@
+"""What homes of two to ten members live with, before and after their own calibration.
+
+    python benchmarks/homes.py --data DIR
+
+`DIR` (default: $SPKID_DATA) holds `speech/manifest.csv`. Writes `benchmarks/results/homes.json`.
+Nothing here is tuned: the speakers are those of the split `test`, the bundled model and its
+calibration as they are shipped.
+
+The rules. Every clip is heard as `spkid identify` hears it (kept in `runs/homes.npz`); clips that
+it refuses are left out, and clips of less than two seconds of speech are not enrolled, as in
+`spkid enroll`. Speakers need five clips to enrol and nine in all. A home draws its members and
+four guests (fewer where the corpus is spent) without replacement, of each member 1, 3 or 5
+clips to enrol and three more to speak, of each guest three. Kinds of home:
+
+mixed
+    anybody of speechocean762;
+same-gender
+    members and guests of one gender, homes of either in turn;
+family
+    half children, half adults (an odd one is an adult), guests of both;
+languages
+    anybody of Common Voice's test speakers, whatever they speak; up to six members.
+
+A cell is 200 homes of one kind, size and number of clips.
+
+Two kinds of figure. `at_rate`: members missed at the one threshold over all homes of the cell
+that accepts exactly the stated share of guests' clips. `shipped` and `own`: guests named and
+members not named rightly by the whole decision as a home has it, at the threshold shipped for
+that share and at the one that `spkid calibrate --far` chooses for each home from its enrolment
+clips; homes that it refuses keep the shipped one. Intervals (95 %) resample speakers, whose
+clips then count as often as they were drawn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from record import RESULTS, write_result
+from rich.progress import track
+
+from enrollment.own_calibration import OwnTrials, choose_rate, own_trials
+from enrollment.profile import ENROL_SPEECH_S, Exemplar, Member
+from spkid.calibration import Calibration
+from spkid.clips import hear
+from spkid.embedder import SpeakerEncoder
+from spkid.errors import SpkidError
+from spkid.files import written_beside
+from spkid.homes import score_homes
+from spkid.manifest import read_manifest
+from spkid.metrics import threshold_at_false_match_rate
+from spkid.scoring import AMBIGUOUS_ODDS
+from spkid.trials import EmbeddingTable
+
+SIZES = (2, 3, 4, 6, 8, 10)
+LARGEST = {"languages": 6}  # too few speakers for more
+CLIPS = (1, 3, 5)
+RATES = (0.05, 0.01)
+KINDS = ("mixed", "same-gender", "family", "languages")
+CORPUS = {"languages": "commonvoice"}  # all others: speechocean762
+N_HOMES = 200
+N_GUESTS = 4
+N_PROBES = 3
+ENROLABLE_CLIPS = 5
+LEAST_CLIPS = 9
+N_DRAWS = 400
+SEED = 0
+SHOWN = (
+    "kind",
+    "size",
+    "n_clips",
+    "closed_set_error",
+    "at_rate_0.05_fnir",
+    "shipped_0.05_fpir",
+    "shipped_0.05_fnir",
+    "own_0.05_fpir",
+    "own_0.05_fnir",
+)
+KEPT = Path("runs") / "homes.npz"
+
+
+def heard_clips(speech: Path, paths: list[str]) -> pd.DataFrame:
+    """``path`` and ``speech_s`` of each clip that is not refused; its vector is in ``KEPT``."""
+    encoder = SpeakerEncoder.load()
+    if not KEPT.exists() or EmbeddingTable.load(KEPT).model != encoder.fingerprint:
+        files = [speech / path for path in paths]
+        with ThreadPoolExecutor() as pool:
+            hearing = pool.map(partial(hear, encoder=encoder), files)
+            clips = list(track(hearing, "hearing", len(files)))
+        good = {
+            path: clip for path, clip in zip(paths, clips, strict=True) if clip.vector is not None
+        }
+        KEPT.parent.mkdir(exist_ok=True)
+        with written_beside(KEPT) as beside, beside.open("wb") as file:
+            np.savez(
+                file,
+                paths=np.array(list(good)),
+                embeddings=np.stack([clip.vector for clip in good.values()]),
+                speech_s=np.array([clip.quality.speech_s for clip in good.values()]),
+                model=np.array(encoder.fingerprint),
+            )
+    with np.load(KEPT) as file:
+        return pd.DataFrame({"path": file["paths"], "speech_s": file["speech_s"]})
+
+
+def usable(clips: pd.DataFrame) -> pd.DataFrame:
+    """Clips of the speakers who have enough to enrol and to speak."""
+    by_speaker = clips.groupby("speaker")
+    n_long = by_speaker["speech_s"].transform(lambda seconds: (seconds >= ENROL_SPEECH_S).sum())
+    n_all = by_speaker["path"].transform("size")
+    return clips[(n_long >= ENROLABLE_CLIPS) & (n_all >= LEAST_CLIPS)]
+
+
+def household(
+    people: pd.DataFrame, kind: str, size: int, number: int, rng: np.random.Generator
+) -> tuple[list[str], list[str]]:
+    """Members and guests drawn from ``people``, one row a speaker."""
+    if kind == "same-gender":
+        people = people[people["gender"] == ("female", "male")[number % 2]]
+    if kind == "family":
+        is_child = people["age_group"] == "child"
+        children = rng.permutation(people["speaker"][is_child]).tolist()
+        adults = rng.permutation(people["speaker"][~is_child]).tolist()
+        members = children[: size // 2] + adults[: size - size // 2]
+    else:
+        members = rng.permutation(people["speaker"])[:size].tolist()
+    others = people["speaker"][~people["speaker"].isin(members)]
+    return members, rng.permutation(others)[:N_GUESTS].tolist()
+
+
+def simulated(
+    clips: pd.DataFrame, kind: str, size: int, n_clips: int, rng: np.random.Generator
+) -> pd.DataFrame:
+    """A table as :func:`spkid.homes.score_homes` wants it, of ``N_HOMES`` homes."""
+    people = clips.drop_duplicates("speaker")
+    clips_of = {
+        name: (own["path"].to_numpy(), (own["speech_s"] >= ENROL_SPEECH_S).to_numpy())
+        for name, own in clips.groupby("speaker")
+    }
+    rows = []
+    for number in range(N_HOMES):
+        members, guests = household(people, kind, size, number, rng)
+        for member in members:
+            paths, is_long = clips_of[member]
+            enrolled = rng.choice(paths[is_long], n_clips, replace=False)
+            spoken = rng.choice(paths[~np.isin(paths, enrolled)], N_PROBES, replace=False)
+            rows += [(number, "enroll", member, path) for path in enrolled]
+            rows += [(number, "member", member, path) for path in spoken]
+        for guest in guests:
+            spoken = rng.choice(clips_of[guest][0], N_PROBES, replace=False)
+            rows += [(number, "guest", guest, path) for path in spoken]
+    table = pd.DataFrame(rows, columns=["household", "role", "speaker", "path"])
+    table = table.assign(size=size, kind=kind)
+    return table.merge(clips[["path", "speech_s"]], on="path", how="left", validate="many_to_one")
+
+
+def own_rates(
+    table: pd.DataFrame, embeddings: EmbeddingTable, calibration: Calibration
+) -> tuple[pd.DataFrame, int]:
+    """The shipped rate that each home goes by, a column a stated rate, and refusals of 5 %."""
+    vector_of = {path: embeddings.vectors[row] for path, row in embeddings.row_of.items()}
+    chosen, n_refused = {}, 0
+    for name, home in table[table["role"] == "enroll"].groupby("household"):
+        members = [
+            Member(
+                household=str(name),
+                name=speaker,
+                model=calibration.model,
+                consent_at="",
+                exemplars=tuple(
+                    Exemplar(vector_of[path], digest=path, speech_s=speech_s, snr_db=0.0)
+                    for path, speech_s in zip(own["path"], own["speech_s"], strict=True)
+                ),
+            )
+            for speaker, own in home.groupby("speaker")
+        ]
+        trials = own_trials(members, calibration)
+        chosen[name] = {far: rate_or_shipped(trials, far) for far in RATES}
+        n_refused += chosen[name][RATES[0]] is None
+    rates = pd.DataFrame.from_dict(chosen, orient="index").astype(float)
+    return rates.fillna(dict(zip(RATES, RATES, strict=True))), n_refused
+
+
+def rate_or_shipped(trials: OwnTrials, far: float) -> float | None:
+    """What `spkid calibrate` chooses, None where it refuses."""
+    try:
+        return choose_rate(trials, far)
+    except SpkidError:
+        return None
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The clips that were asked about in a cell, and whom each decision would name; ``[clips]``.
+
+    ``named[decision]`` is true where a guest is named, and where a member is named rightly.
+    """
+
+    is_guest: np.ndarray
+    log_odds: np.ndarray
+    is_right: np.ndarray
+    named: dict[str, np.ndarray]
+
+    def figures(self, weights: np.ndarray) -> dict[str, float]:
+        """Every figure, each clip counting ``weights`` (int) times."""
+        guest, member = weights * self.is_guest, weights * ~self.is_guest
+
+        def missed(named: np.ndarray) -> float:
+            return float(1 - (member @ named) / member.sum())
+
+        figures = {"closed_set_error": missed(self.is_right)}
+        for far in RATES:
+            strangers = np.repeat(self.log_odds[self.is_guest], weights[self.is_guest])
+            reached = self.log_odds >= threshold_at_false_match_rate(strangers, far)
+            figures[f"at_rate_{far:g}_fnir"] = missed(reached & self.is_right)
+        for name, named in self.named.items():
+            figures[f"{name}_fpir"] = float(guest @ named / guest.sum())
+            figures[f"{name}_fnir"] = missed(named)
+        return figures
+
+
+def with_intervals(
+    heard: Heard, speakers: np.ndarray, rng: np.random.Generator
+) -> dict[str, float]:
+    """Figures with the 95 % interval of ``N_DRAWS`` draws of speakers."""
+    names, code = np.unique(speakers, return_inverse=True)
+    draws = []
+    for _ in range(N_DRAWS):
+        drawn = rng.integers(len(names), size=len(names))
+        draws.append(heard.figures(np.bincount(drawn, minlength=len(names))[code]))
+    result = {}
+    for name, value in heard.figures(np.ones(len(code), dtype=int)).items():
+        low, high = np.quantile([draw[name] for draw in draws], [0.025, 0.975])
+        result |= {name: value, f"{name}_low": float(low), f"{name}_high": float(high)}
+    return result
+
+
+def cell(clips: pd.DataFrame, *, kind: str, size: int, n_clips: int) -> dict[str, float | str]:
+    """Figures of one kind, size and number of clips."""
+    rng = np.random.default_rng([SEED, KINDS.index(kind), size, n_clips])
+    calibration, embeddings = Calibration.load(), EmbeddingTable.load(KEPT)
+    clips = clips[clips["corpus"] == CORPUS.get(kind, "speechocean762")]
+    table = simulated(clips, kind, size, n_clips, rng)
+    probes = score_homes(table, embeddings, calibration)
+    rates, n_refused = own_rates(table, embeddings, calibration)
+    speech_s, log_odds = probes["speech_s"].to_numpy(), probes["known_log_odds"].to_numpy()
+    is_guest, is_right = (probes["role"] == "guest").to_numpy(), probes["right"].to_numpy()
+    can_be_named = (probes["llr_margin"].to_numpy() >= np.log(AMBIGUOUS_ODDS)) & (
+        is_guest | is_right
+    )
+    named = {}
+    for far in RATES:
+        by_rate = {"shipped": np.full(len(probes), far)}
+        by_rate["own"] = probes["household"].map(rates[far]).to_numpy()
+        for decision, own in by_rate.items():
+            threshold = np.empty(len(probes))
+            for rate in np.unique(own):
+                rows = own == rate
+                threshold[rows] = calibration.household_threshold(rate, speech_s=speech_s[rows])
+            named[f"{decision}_{far:g}"] = can_be_named & (log_odds >= threshold)
+    heard = Heard(is_guest, log_odds, is_right, named)
+    speakers = probes["speaker"].to_numpy(dtype=str)
+    return {
+        "kind": kind,
+        "size": size,
+        "n_clips": n_clips,
+        "n_homes": int(table["household"].nunique()),
+        "n_speakers": len(set(speakers)),
+        "n_member_probes": int((~is_guest).sum()),
+        "n_guest_probes": int(is_guest.sum()),
+        "n_refused_calibrations": n_refused,
+        **with_intervals(heard, speakers, rng),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=os.environ.get("SPKID_DATA"))
+    arguments = parser.parse_args()
+    if arguments.data is None:
+        parser.error("give --data or set SPKID_DATA")
+    speech = Path(arguments.data) / "speech"
+    manifest = read_manifest(speech / "manifest.csv")
+    manifest = manifest[
+        (manifest["split"] == "test") & manifest["corpus"].isin(["speechocean762", "commonvoice"])
+    ]
+    n_clips = manifest.groupby("speaker")["path"].transform("size")
+    manifest = manifest[n_clips >= LEAST_CLIPS]
+    heard = heard_clips(speech, manifest["path"].tolist())
+    clips = usable(heard.merge(manifest, on="path"))
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        asked = [
+            pool.submit(cell, clips, kind=kind, size=size, n_clips=n_clips)
+            for kind in KINDS
+            for size in SIZES
+            if size <= LARGEST.get(kind, SIZES[-1])
+            for n_clips in CLIPS
+        ]
+        cells = []
+        for future in asked:
+            cells.append(future.result())
+            print({key: cells[-1][key] for key in SHOWN}, flush=True)
+    figures = {"model": Calibration.load().model, "cells": cells}
+    write_result(RESULTS / "homes.json", figures, command="python benchmarks/homes.py", seed=SEED)
+
+
+if __name__ == "__main__":
+    main()
