@@ -9,7 +9,16 @@ from typing import Annotated
 import typer
 
 from spkid import __version__
-from spkid.cli import auditing, calibration, demo, evaluation, homes, profiles, training
+from spkid.cli import (
+    auditing,
+    calibration,
+    demo,
+    evaluation,
+    homes,
+    profiles,
+    timeline,
+    training,
+)
 from spkid.cli.output import report_error
 from spkid.errors import SpkidError
 
@@ -39,7 +48,13 @@ def options(
 
 
 app.command()(demo.demo)
-for command in (homes.enroll, homes.identify, homes.verify, calibration.calibrate):
+for command in (
+    homes.enroll,
+    homes.identify,
+    homes.verify,
+    timeline.timeline,
+    calibration.calibrate,
+):
     app.command()(command)
 for command in (
     profiles.profiles,
