@@ -45,10 +45,10 @@ class Smoothing:
     itself, name another member.
     """
 
-    pause_s: float = 0.3
+    pause_s: float = 0.5
     window_s: float = 2.0
     step_s: float = 1.0
-    switch_cost: float = 4.0
+    switch_cost: float = 2.0
     memory_s: float = 1.0
     doubtful_share: float = 0.25
 
