@@ -70,7 +70,7 @@ class Segment:
         apart, or its windows name different ones: overlap, or a change of speaker) or
         ``too_short``: under 0.6 s of speech, nothing is decided.
     probability : float or None
-        Of ``who``, of a stranger when unknown; None when nobody is named.
+        Of ``who``, of a stranger when unknown; else None.
     """
 
     start_s: float
