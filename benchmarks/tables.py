@@ -222,6 +222,28 @@ def concurrency() -> str:
     return table(["one store", *databases.values()], rows)
 
 
+def timeline() -> str:
+    """Time-weighted errors of who spoke when, in parts, a column a set of homes."""
+    own = figures("timeline")
+    errors = own["errors"]
+    columns = ["all", "2 members", "4 members", "6 members", "quiet", "noisy"]
+    rows = [["speech, minutes", *(f"{errors[name]['speech_s'] / 60:.0f}" for name in columns)]]
+    for words, key in {
+        "wrong or missing, %": "error",
+        "– speech not noticed": "not_noticed",
+        "– left undecided": "undecided",
+        "– member taken for another": "member_as_other_member",
+        "– member taken for a stranger": "member_as_stranger",
+        "– stranger taken for a member": "stranger_as_member",
+        "named where nobody speaks": "false_alarm",
+    }.items():
+        rows.append([words, *(percent(errors[name][key]) for name in columns)])
+    hour = own["an_hour"]
+    cost = [f"{hour['median_s']:.0f} s, {hour['peak_memory_mb']} MB"]
+    rows.append(["an hour of audio: time, peak memory", *cost, *[""] * (len(columns) - 1)])
+    return table([f"{own['homes_of_each_size']} homes of each size", *columns], rows)
+
+
 SETS = {
     "speechocean762_new": "speechocean762, new speakers",
     "all_new": "new speakers of all corpora",
@@ -361,6 +383,7 @@ BLOCKS = {
     "homes_sizes": homes_sizes,
     "score_norm": score_norm,
     "concurrency": concurrency,
+    "timeline": timeline,
     "speed": speed,
     "audit_groups": audit_groups,
     "audit_gaps": audit_gaps,

@@ -195,6 +195,13 @@ class Household:
         chosen = HomeRate.from_json(text)
         return chosen if chosen.fits(members) else None
 
+    def accepted_rate(self, members: list[Member], asked: float | None) -> float:
+        """The shipped threshold's rate that decides: the home's own, the one asked for, or 5 %."""
+        own = self.own_rate(members)
+        if own and asked in (None, own.far):
+            return own.rate
+        return FALSE_ACCEPT_RATE if asked is None else asked
+
     def identify(self, clip: Source | Clip, *, false_accept_rate: float | None = None) -> Decision:
         """Who speaks in ``clip``: a member, a stranger, too close to say, or nothing heard.
 
@@ -219,16 +226,11 @@ class Household:
                 model=self.encoder.fingerprint,
                 speech_s=heard.quality.speech_s,
             )
-        own = self.own_rate(members)
-        if own and false_accept_rate in (None, own.far):
-            rate = own.rate
-        else:
-            rate = FALSE_ACCEPT_RATE if false_accept_rate is None else false_accept_rate
         return decide(
             heard.vector,
             members,
             self.calibration,
-            false_accept_rate=rate,
+            false_accept_rate=self.accepted_rate(members, false_accept_rate),
             speech_s=heard.quality.speech_s,
         )
 

@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spkid.cli.homes import HouseholdOption, StoreOption, open_store
-from spkid.cli.output import JsonFlag, percent, print_json, print_table, say
+from spkid.cli.output import (
+    JsonFlag,
+    check_plot,
+    percent,
+    print_json,
+    print_table,
+    save_plot,
+    say,
+)
 from spkid.errors import SpkidError
-from spkid.files import written_beside
 
 if TYPE_CHECKING:
     from enrollment.own_calibration import HomeRate, OwnTrials
-
-PLOTS = (".png", ".svg")
 
 
 def share(text: str) -> float:
@@ -43,8 +48,7 @@ def calibrate(
     from enrollment.household import Household
 
     asked = share(far)
-    if plot is not None and plot.suffix not in PLOTS:
-        raise SpkidError(f"{plot}", expected="a .png or .svg file", do="choose another --plot")
+    check_plot(plot)
     with open_store(store) as opened:
         chosen, trials = Household(opened, household).calibrate(asked)
     if plot is not None:
@@ -103,12 +107,4 @@ def draw(trials: OwnTrials, chosen: HomeRate, path: Path) -> None:
         ylabel="clips, %",
     )
     axes.legend(fontsize="small")
-    try:
-        with written_beside(path) as beside:
-            figure.savefig(beside, format=path.suffix[1:], dpi=150)
-    except OSError as error:
-        raise SpkidError(
-            f"{path}: {error.strerror or error}",
-            expected="a file to write to",
-            do="choose another --plot",
-        ) from error
+    save_plot(figure, path)

@@ -17,6 +17,7 @@ from spkid.cli import (
     homes,
     mitigating,
     profiles,
+    timeline,
     training,
 )
 from spkid.cli.output import report_error
@@ -48,7 +49,13 @@ def options(
 
 
 app.command()(demo.demo)
-for command in (homes.enroll, homes.identify, homes.verify, calibration.calibrate):
+for command in (
+    homes.enroll,
+    homes.identify,
+    homes.verify,
+    timeline.timeline,
+    calibration.calibrate,
+):
     app.command()(command)
 for command in (
     profiles.profiles,

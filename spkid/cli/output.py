@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Any
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,7 +15,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from spkid.errors import SpkidError
+from spkid.files import written_beside
 from spkid.plain import to_json
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PLOTS = (".png", ".svg")
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -58,6 +66,32 @@ def progress_bar() -> Progress:
         console=Console(stderr=True),
         disable=not sys.stderr.isatty(),
     )
+
+
+def check_plot(path: Path | None) -> None:
+    """Refuse a picture of another kind before any work is done."""
+    if path is not None and path.suffix not in PLOTS:
+        raise SpkidError(f"{path}", expected="a .png or .svg file", do="choose another --plot")
+
+
+@contextmanager
+def writing(path: Path, option: str) -> Iterator[Path]:
+    """As :func:`spkid.files.written_beside`; what the disk refuses is a sentence."""
+    try:
+        with written_beside(path) as beside:
+            yield beside
+    except OSError as error:
+        raise SpkidError(
+            f"{path}: {error.strerror or error}",
+            expected="a file to write to",
+            do=f"choose another {option}",
+        ) from error
+
+
+def save_plot(figure: Figure, path: Path) -> None:
+    """The picture as .png or .svg."""
+    with writing(path, "--plot") as beside:
+        figure.savefig(beside, format=path.suffix[1:], dpi=150)
 
 
 def report_error(error: SpkidError, *, as_json: bool) -> None:

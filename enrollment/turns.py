@@ -1,0 +1,105 @@
+"""From chunks of speech to windows to listen to, and from their scores to turns. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spkid.audio import Waveform
+from spkid.speech import CHUNK_SAMPLES
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Consecutive chunks of 32 ms in which somebody speaks, the last one not included."""
+
+    first: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """Chunks ``first`` to ``end`` are listened to, to say who speaks in those of its part."""
+
+    first: int
+    end: int
+    part_first: int
+    part_end: int
+
+
+def stretches(is_speech: ArrayLike, *, longest_pause: int) -> list[Stretch]:
+    """Runs of speech ``[chunks]``; pauses of at most ``longest_pause`` chunks are part of them."""
+    spoken = np.flatnonzero(is_speech)
+    if not len(spoken):
+        return []
+    breaks = np.flatnonzero(np.diff(spoken) > longest_pause + 1)
+    firsts = spoken[np.r_[0, breaks + 1]]
+    ends = spoken[np.r_[breaks, len(spoken) - 1]] + 1
+    return [Stretch(int(first), int(end)) for first, end in zip(firsts, ends, strict=True)]
+
+
+def windows_of(stretch: Stretch, *, window: int, step: int) -> list[Window]:
+    """The stretch in equal parts of about ``step`` chunks, each with ``window`` chunks around it.
+
+    At the edges the window moves inwards; a shorter stretch is one window.
+    """
+    length = stretch.end - stretch.first
+    width = min(window, length)
+    n_parts = 1 if length <= window else max(1, round(length / step))
+    edges = stretch.first + np.linspace(0, length, n_parts + 1).round().astype(int)
+    firsts = np.clip((edges[:-1] + edges[1:] - width) // 2, stretch.first, stretch.end - width)
+    return [
+        Window(int(first), int(first) + width, int(part_first), int(part_end))
+        for first, part_first, part_end in zip(firsts, edges[:-1], edges[1:], strict=True)
+    ]
+
+
+def cut(blocks: Iterable[Waveform], windows: Sequence[Window]) -> Iterator[Waveform]:
+    """The samples of each window of consecutive ``blocks``; no more is held than is needed.
+
+    Windows come in the order of time; the last may end in silence that the file does not have.
+    """
+    held, held_from = np.empty(0, dtype=np.float32), 0
+    stream = iter(blocks)
+    for window in windows:
+        first, end = window.first * CHUNK_SAMPLES, window.end * CHUNK_SAMPLES
+        while held_from + len(held) < end and (block := next(stream, None)) is not None:
+            n_past = min(max(first - held_from, 0), len(held))
+            held, held_from = np.concatenate([held[n_past:], block]), held_from + n_past
+        yield held[max(first - held_from, 0) : end - held_from]
+
+
+def pauses(windows: Sequence[Window]) -> NDArray[np.int64]:
+    """Chunks between the part of each window and the next, ``[windows - 1]``."""
+    firsts = np.array([window.part_first for window in windows])
+    ends = np.array([window.part_end for window in windows])
+    return firsts[1:] - ends[:-1]
+
+
+def joined(windows: Sequence[Window]) -> list[Stretch]:
+    """The windows' parts, those that touch as one."""
+    breaks = np.flatnonzero(pauses(windows)) + 1
+    runs = np.split(np.arange(len(windows)), breaks)
+    return [Stretch(windows[run[0]].part_first, windows[run[-1]].part_end) for run in runs]
+
+
+def best_path(gains: ArrayLike, *, switch_costs: ArrayLike) -> NDArray[np.int64]:
+    """The states ``[windows]`` with the largest sum of ``gains`` ``[windows, states]``.
+
+    Each change of state costs the ``switch_costs`` ``[windows - 1]`` of its place (Viterbi's
+    algorithm).
+    """
+    values = np.asarray(gains, dtype=np.float64)
+    total, came_from = values[0], []
+    for gain, cost in zip(values[1:], np.asarray(switch_costs), strict=True):
+        best = int(total.argmax())
+        switches = total < total[best] - cost
+        came_from.append(np.where(switches, best, np.arange(len(total))))
+        total = np.where(switches, total[best] - cost, total) + gain
+    path = [int(total.argmax())]
+    for previous in reversed(came_from):
+        path.append(int(previous[path[-1]]))
+    return np.asarray(path[::-1])

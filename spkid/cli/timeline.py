@@ -1,0 +1,103 @@
+"""The command that says who spoke when: timeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spkid.cli.homes import HouseholdOption, StoreOption, open_store
+from spkid.cli.output import (
+    JsonFlag,
+    check_plot,
+    print_json,
+    print_table,
+    save_plot,
+    writing,
+)
+
+if TYPE_CHECKING:
+    from enrollment.timeline import Segment
+
+NOBODY_NAMED = ("unknown", "doubtful", "too_short")
+
+
+def timeline(
+    recording: Annotated[
+        Path, typer.Argument(readable=False, help="An audio file, of any length.")
+    ],
+    household: HouseholdOption,
+    out_rttm: Annotated[
+        Path | None, typer.Option(readable=False, help="Write the segments as RTTM.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(readable=False, help="Write a picture as a .png or .svg.")
+    ] = None,
+    far: Annotated[
+        float | None,
+        typer.Option(
+            "--far",
+            help="Share of strangers that may be accepted. Default: the one that the home was "
+            "calibrated for, or 0.05.",
+        ),
+    ] = None,
+    store: StoreOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say who of a household spoke when in a long recording."""
+    from enrollment.household import Household
+    from enrollment.timeline import rttm
+    from enrollment.timeline import timeline as find
+
+    check_plot(plot)
+    with open_store(store) as opened:
+        home = Household(opened, household)
+        segments = find(home, recording, false_accept_rate=far)
+        members = [member.name for member in home.members()]
+    if out_rttm is not None:
+        with writing(out_rttm, "--out-rttm") as beside:
+            beside.write_text(rttm(segments, recording.stem), encoding="utf-8")
+    if plot is not None:
+        draw(segments, members, plot)
+    if as_json:
+        print_json({"household": household, "recording": str(recording), "segments": segments})
+        return
+    print_table(
+        f"Who of {household} spoke when",
+        ("from", "to", "who", "probability"),
+        [
+            (
+                clock(part.start_s),
+                clock(part.end_s),
+                part.who or part.status.replace("_", " "),
+                "–" if part.probability is None else f"{100 * part.probability:.0f} %",
+            )
+            for part in segments
+        ],
+    )
+
+
+def clock(seconds: float) -> str:
+    """``h:mm:ss.s``."""
+    tenths = round(10 * seconds)
+    return f"{tenths // 36_000}:{tenths // 600 % 60:02d}:{tenths // 10 % 60:02d}.{tenths % 10}"
+
+
+def draw(segments: Sequence[Segment], members: Sequence[str], path: Path) -> None:
+    """A row for each member, then for strangers, doubt and what was too short."""
+    from matplotlib.figure import Figure
+
+    rows = {(name, "known"): (name, f"C{place}") for place, name in enumerate(members)}
+    rows |= {(None, status): (status.replace("_", " "), "0.6") for status in NOBODY_NAMED}
+    figure = Figure(figsize=(10, 1 + 0.35 * len(rows)), layout="constrained")
+    axes = figure.subplots()
+    for place, (kind, (_, color)) in enumerate(rows.items()):
+        own = [part for part in segments if (part.who, part.status) == kind]
+        spans = [(part.start_s, part.end_s - part.start_s) for part in own]
+        axes.broken_barh(spans, (place - 0.4, 0.8), facecolors=color)
+    axes.set_yticks(range(len(rows)), [words for words, _ in rows.values()])
+    axes.set(xlabel="seconds", ylim=(len(rows) - 0.5, -0.5), xlim=(0, segments[-1].end_s))
+    axes.grid(axis="x", color="0.9")
+    save_plot(figure, path)
