@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -126,8 +126,7 @@ class VectorIndex:
         dim = sample.shape[1]
         if n_expected < config.exact_below:
             index = cls(faiss.IndexIDMap2(faiss.IndexFlatIP(dim)), EXACT, n_expected)
-            for ids, vectors in batches:
-                index.add(ids, vectors)
+            index.add_all(batches)
             return index
         n_lists = max(1, min(config.max_lists, math.isqrt(n_expected), len(sample) // 39))
         centres = faiss.IndexFlatIP(dim)
@@ -182,6 +181,11 @@ class VectorIndex:
             np.ascontiguousarray(vectors[finite], np.float32), np.ascontiguousarray(ids[finite])
         )
 
+    def add_all(self, batches: Iterable[Batch]) -> None:
+        """Add one batch after another."""
+        for ids, vectors in batches:
+            self.add(ids, vectors)
+
     def remove(self, ids: Iterable[int]) -> int:
         """Let go of the vectors with these ids; how many were there."""
         return int(self.faiss_index.remove_ids(np.fromiter(ids, np.int64)))
@@ -223,9 +227,3 @@ class Truth:
         self.ids[nearer] = ids[best[nearer]]
         self.vectors[nearer] = vectors[best[nearer]]
         self._cosines[nearer] = own[nearer]
-
-
-def in_parts(ids: NDArray[np.int64], vectors: NDArray[np.float32], size: int) -> Iterator[Batch]:
-    """The same in batches of ``size``."""
-    for start in range(0, len(ids), size):
-        yield ids[start : start + size], vectors[start : start + size]
