@@ -244,6 +244,26 @@ def timeline() -> str:
     return table([f"{own['homes_of_each_size']} homes of each size", *columns], rows)
 
 
+def index() -> str:
+    """What searching all profiles costs, a row a size."""
+    rows = [
+        [
+            f"{own['n_profiles']:,}",
+            own["kind"],
+            f"{own['build_s']:.1f}",
+            f"{own['peak_memory_mb'] / 1000:.2f}",
+            f"{own['search_p50_ms']:.1f} / {own['search_p99_ms']:.1f}",
+            f"{100 * own['recall_at_1_rescored']:.1f}",
+            f"{100 * own['recall_at_1_first']:.1f}",
+            f"{own['load_average']:.0f}",
+        ]
+        for own in figures("index")["sizes"]
+    ]
+    header = ["vectors", "kind", "building, s", "peak memory, GB", "search p50 / p99, ms"]
+    header += ["recall@1, 10 compared exactly, %", "recall@1 of the index alone, %"]
+    return table([*header, "programs waiting for the processor"], rows)
+
+
 SETS = {
     "speechocean762_new": "speechocean762, new speakers",
     "all_new": "new speakers of all corpora",
@@ -384,6 +404,7 @@ BLOCKS = {
     "score_norm": score_norm,
     "concurrency": concurrency,
     "timeline": timeline,
+    "index": index,
     "speed": speed,
     "audit_groups": audit_groups,
     "audit_gaps": audit_gaps,

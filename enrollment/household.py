@@ -25,6 +25,8 @@ from spkid.clips import Clip, Source, hear
 from spkid.embedder import SpeakerEncoder
 from spkid.errors import SpkidError
 
+N_NEAREST = 10  # enrolled clips whose households are compared exactly
+
 
 @dataclass(frozen=True)
 class Verification:
@@ -259,28 +261,34 @@ class Household:
         return self.store.forget(self.name, member)
 
 
-def nearest_household(store: Store, clip: Clip) -> str:
+def nearest_household(store: Store, index: ProfileIndex, clip: Clip) -> str:
     """The household of the profile nearest to ``clip``; of the first, where nothing is heard.
 
-    The stated share of strangers accepted holds for one household: the more households a
-    store has, the more often one of them is near a stranger.
+    The ``index`` names the households of the nearest clips; the members there are compared
+    exactly. The stated share of strangers accepted holds for one household: the more
+    households a store has, the more often one of them is near a stranger.
 
     Raises
     ------
     SpkidError
-        If nobody is enrolled, or the profiles come from several models.
+        If nobody is enrolled with the model of the index.
     """
-    members = store.members()
-    if not members:
+    if clip.vector is None:
+        households = store.households()
+        if households:
+            return households[0]
+    hits = [] if clip.vector is None else index.search(clip.vector, n_hits=N_NEAREST)
+    names = {hit.household for hit in hits}
+    near = [who for name in names for who in store.members(name) if who.model == index.model]
+    if not near:
         raise SpkidError(
-            "nobody enrolled",
+            "nobody enrolled with this model",
             expected="a store with members",
-            do="enrol somebody first",
+            do="enrol somebody first, or move the store with 'spkid reembed'",
             code="unknown_household",
         )
-    if clip.vector is None:
-        return members[0].household
-    return ProfileIndex(members).search(clip.vector, n_hits=1)[0].household
+    nearest = max(near, key=lambda who: (float(who.vector @ clip.vector), who.household))
+    return nearest.household
 
 
 def verify_clips(

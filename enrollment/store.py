@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, bindparam, func, select, update
 
 from enrollment.database import Database, open_database
@@ -341,16 +342,23 @@ class Store:
                 vectors=np.frombuffer(b"".join(vectors), VECTOR_TYPE).reshape(len(ids), -1),
             )
 
-    def names(self, member_ids: Sequence[int]) -> dict[int, tuple[str, str]]:
-        """Household and member name of each id that is still there."""
+    def found(self, exemplar_ids: Sequence[int]) -> dict[int, tuple[str, str, NDArray[np.float32]]]:
+        """Household, member and vector of each exemplar that is still there."""
         query = (
-            select(member_rows.c.id, household_rows.c.name, member_rows.c.name)
+            select(
+                exemplar_rows.c.id,
+                household_rows.c.name,
+                member_rows.c.name,
+                exemplar_rows.c.vector,
+            )
+            .select_from(exemplar_rows)
+            .join(member_rows)
             .join(household_rows)
-            .where(member_rows.c.id.in_([int(member_id) for member_id in member_ids]))
+            .where(exemplar_rows.c.id.in_([int(exemplar_id) for exemplar_id in exemplar_ids]))
         )
         return self._database.read(
             lambda connection: {
-                member_id: (household, name)
-                for member_id, household, name in connection.execute(query)
+                exemplar_id: (household, name, np.frombuffer(vector, VECTOR_TYPE))
+                for exemplar_id, household, name, vector in connection.execute(query)
             }
         )

@@ -234,6 +234,7 @@ def identify(
 ) -> None:
     """Say who is speaking: a member, a stranger, or why nobody can be named."""
     from enrollment.household import Household, nearest_household
+    from enrollment.index import ProfileIndex
     from spkid.clips import hear
     from spkid.embedder import SpeakerEncoder
 
@@ -241,11 +242,12 @@ def identify(
     answers: list[tuple[Path, str, Decision, float]] = []
     errors: list[SpkidError] = []
     with open_store(store) as opened, progress_bar() as bar:
+        index = None if household else ProfileIndex(opened, model=encoder.fingerprint)
         for clip in bar.track(clips, description="listening"):
             started = time.perf_counter()
             try:
                 heard = hear(clip, encoder)
-                name = household or nearest_household(opened, heard)
+                name = household or nearest_household(opened, index, heard)
                 home = Household(opened, name, encoder=encoder)
                 decision = home.identify(heard, false_accept_rate=far)
                 taken_ms = 1000 * (time.perf_counter() - started)

@@ -11,6 +11,7 @@ import pytest
 
 from enrollment import Household
 from enrollment.household import nearest_household, verify_clips
+from enrollment.index import ProfileIndex
 from spkid import SpkidError
 from spkid.audio import load_audio
 from spkid.clips import hear
@@ -170,12 +171,14 @@ def test_nearest_household_is_found_without_a_name(cast, store, encoder, calibra
         household = Household(store, name, encoder=encoder, calibration=calibration)
         for member in members:
             household.enroll(member, cast[member]["enroll"], consent=True)
-    assert nearest_household(store, hear(cast["Ben"]["heard"][0], encoder)) == "home"
-    assert nearest_household(store, hear(cast["Leo"]["heard"][0], encoder)) == "away"
+    index = ProfileIndex(store, model=encoder.fingerprint)
+    assert nearest_household(store, index, hear(cast["Ben"]["heard"][0], encoder)) == "home"
+    assert nearest_household(store, index, hear(cast["Leo"]["heard"][0], encoder)) == "away"
     silence = hear(np.zeros(16_000, dtype=np.float32), encoder)
-    assert nearest_household(store, silence) == "away"  # the first by name
+    assert nearest_household(store, index, silence) == "away"  # the first by name
 
 
 def test_nearest_household_of_an_empty_store(store, encoder, cast):
+    index = ProfileIndex(store, model=encoder.fingerprint)
     with pytest.raises(SpkidError):
-        nearest_household(store, hear(cast["Ana"]["heard"][0], encoder))
+        nearest_household(store, index, hear(cast["Ana"]["heard"][0], encoder))

@@ -310,14 +310,14 @@ def test_exemplars_in_batches_are_all_in_order_of_their_model(store):
         if member.model == "m1"
         for clip in member.exemplars
     ]
-    names = store.names(np.concatenate([batch.member_ids for batch in batches]))
+    looked_up = store.found(np.concatenate([batch.ids for batch in batches]))
     found = [
-        (exemplar_id, names[member_id][0], vector)
+        (exemplar_id, looked_up[exemplar_id][0], vector)
         for batch in batches
-        for exemplar_id, member_id, vector in zip(
-            batch.ids, batch.member_ids.tolist(), batch.vectors, strict=True
-        )
+        for exemplar_id, vector in zip(batch.ids.tolist(), batch.vectors, strict=True)
     ]
+    for exemplar_id, _, vector in found:
+        np.testing.assert_array_equal(looked_up[exemplar_id][2], vector)
     assert [row[:2] for row in found] == [row[:2] for row in sorted(expected, key=lambda r: r[0])]
     np.testing.assert_array_equal(
         [row[2] for row in found], [row[2] for row in sorted(expected, key=lambda r: r[0])]

@@ -1,0 +1,182 @@
+"""What searching all profiles costs, from ten thousand to ten million.
+
+    OMP_NUM_THREADS=2 python benchmarks/index.py [--data DATA] [--sizes 10000 100000]
+
+Profiles are the bundled model's vectors of 200 real clips of DATA's `known` split (default:
+$SPKID_DATA), drawn at random, plus Gaussian noise, renormalised; the queries are profiles plus
+other noise. They are made in batches and never held together. Each size is a process of its
+own, so that its peak memory is its own. Truth is a comparison with every vector, made in the
+same pass. Writes `benchmarks/results/index.json` and `index.svg` after each size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from record import RESULTS, write_result
+
+from enrollment.vector_index import Batch, IndexConfig, Truth, VectorIndex, moved
+
+PROFILE_COSINE = 0.6  # of a profile to the real vector it was made from
+QUERY_COSINE = 0.6  # of a query to its profile, as of another clip of that person
+N_QUERIES = 200
+N_REAL_CLIPS = 200
+BATCH = 50_000
+
+
+def real_vectors(data: Path) -> np.ndarray:
+    """Unit vectors of the bundled model, ``[n, 192]``, of the clips of the ``known`` split."""
+    from spkid.clips import hear
+    from spkid.embedder import SpeakerEncoder
+    from spkid.manifest import read_manifest
+
+    encoder = SpeakerEncoder.load()
+    table = read_manifest(data / "speech" / "manifest.csv", required=("path", "split"))
+    paths = table.loc[table["split"] == "known", "path"]
+    paths = paths[:: len(paths) // N_REAL_CLIPS][:N_REAL_CLIPS]
+    heard = (hear(data / "speech" / path, encoder).vector for path in paths)
+    return np.stack([vector for vector in heard if vector is not None]).astype(np.float32)
+
+
+def profiles(real: np.ndarray, n_profiles: int, seed: int) -> Iterator[Batch]:
+    """Real vectors plus noise; the same for the same seed."""
+    for start in range(0, n_profiles, BATCH):
+        rng = np.random.default_rng([seed, start])
+        ids = np.arange(start, min(start + BATCH, n_profiles), dtype=np.int64)
+        yield ids, moved(real[rng.integers(len(real), size=len(ids))], PROFILE_COSINE, rng)
+
+
+class Watched:
+    """Passes batches on, shows them to the truth, and counts the time that both take."""
+
+    def __init__(self, batches: Iterator[Batch], truth: Truth) -> None:
+        self.batches, self.truth, self.seconds = batches, truth, 0.0
+
+    def __iter__(self) -> Iterator[Batch]:
+        while True:
+            started = time.perf_counter()
+            batch = next(self.batches, None)
+            if batch is not None:
+                self.truth.see(*batch)
+            self.seconds += time.perf_counter() - started
+            if batch is None:
+                return
+            yield batch
+
+
+def measure(real: np.ndarray, n_profiles: int, seed: int) -> dict[str, object]:
+    """Build, search and compare one size."""
+    import faiss
+
+    config = IndexConfig()
+    rng = np.random.default_rng([seed, n_profiles])
+    _, first = next(profiles(real, n_profiles, seed))  # all batches are drawn alike
+    rows = rng.integers(len(first), size=N_QUERIES)
+    truth = Truth(moved(first[rows], QUERY_COSINE, rng))
+    n_sample = min(n_profiles, config.n_training)
+    sample = np.concatenate([vectors for _, vectors in profiles(real, n_sample, seed + 1)])
+    before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    batches = Watched(profiles(real, n_profiles, seed), truth)
+    started = time.perf_counter()
+    index = VectorIndex.build(batches, sample, n_profiles, config)
+    build_s = time.perf_counter() - started - batches.seconds
+    taken_ms = []
+    found = []
+    for query in truth.queries:
+        started = time.perf_counter()
+        found.append(index.search(query, config.n_rescored))
+        taken_ms.append(1000 * (time.perf_counter() - started))
+    p50, p99 = np.quantile(taken_ms, [0.5, 0.99])
+    first_right = [own[0] == right for own, right in zip(found, truth.ids, strict=True)]
+    any_right = [right in own for own, right in zip(found, truth.ids, strict=True)]
+    return {
+        "n_profiles": len(index),
+        "kind": "IVF, SQ8" if n_profiles >= config.exact_below else "exact",
+        "n_lists": getattr(index.faiss_index, "nlist", None),
+        "n_lists_read": index.recall.n_lists_read or None,
+        "build_s": round(build_s, 2),
+        "making_vectors_and_truth_s": round(batches.seconds, 1),
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "before_building_mb": round(before_mb),
+        "search_p50_ms": round(float(p50), 3),
+        "search_p99_ms": round(float(p99), 3),
+        "recall_at_1_first": float(np.mean(first_right)),
+        "recall_at_1_rescored": float(np.mean(any_right)),
+        "recall_measured_when_built": index.recall.rescored,
+        "n_queries": N_QUERIES,
+        "load_average": round(os.getloadavg()[0], 1),
+        "n_threads": faiss.omp_get_max_threads(),
+    }
+
+
+def draw(sizes: list[dict], path: Path) -> None:
+    """Search time, memory and build time against the number of profiles."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    n_profiles = [own["n_profiles"] for own in sizes]
+    figure, (search, memory, build) = pyplot.subplots(1, 3, figsize=(10, 3.2), layout="constrained")
+    search.loglog(n_profiles, [own["search_p50_ms"] for own in sizes], "o-", label="median")
+    search.loglog(n_profiles, [own["search_p99_ms"] for own in sizes], "s--", label="p99")
+    search.set_ylabel("one search, ms")
+    search.legend()
+    memory.loglog(n_profiles, [own["peak_memory_mb"] for own in sizes], "o-")
+    memory.set_ylabel("peak memory of the process, MB")
+    build.loglog(n_profiles, [own["build_s"] for own in sizes], "o-")
+    build.set_ylabel("building, s")
+    for axes in (search, memory, build):
+        axes.set_xlabel("profiles")
+        axes.grid(alpha=0.3)
+    figure.savefig(path, metadata={"Date": None})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=os.environ.get("SPKID_DATA"))
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10**4, 10**5, 10**6, 10**7])
+    parser.add_argument("--out", type=Path, default=RESULTS / "index.json")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)  # in a process of its own
+    arguments = parser.parse_args()
+    if arguments.one is not None:
+        (size,) = arguments.sizes
+        print(json.dumps(measure(np.load(arguments.one), size, arguments.seed)))
+        return
+    if arguments.data is None:
+        parser.error("give --data or set SPKID_DATA")
+    real = real_vectors(arguments.data)
+    figures = {
+        "n_real_vectors": len(real),
+        "dim": real.shape[1],
+        "profile_cosine": PROFILE_COSINE,
+        "query_cosine": QUERY_COSINE,
+        "sizes": [],
+    }
+    command = "OMP_NUM_THREADS=2 python benchmarks/index.py --data DATA"
+    with tempfile.TemporaryDirectory() as folder:
+        saved = Path(folder) / "real.npy"
+        np.save(saved, real)
+        for size in arguments.sizes:
+            words = ["--sizes", str(size), "--seed", str(arguments.seed), "--one", str(saved)]
+            child = [sys.executable, __file__, *words]
+            run = subprocess.run(child, check=True, capture_output=True, text=True)
+            figures["sizes"].append(json.loads(run.stdout))
+            print(figures["sizes"][-1], flush=True)
+            write_result(arguments.out, figures, command=command, seed=arguments.seed)
+            draw(figures["sizes"], arguments.out.with_suffix(".svg"))
+
+
+if __name__ == "__main__":
+    main()
