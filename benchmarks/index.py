@@ -25,7 +25,9 @@ from pathlib import Path
 import numpy as np
 from record import RESULTS, write_result
 
-from enrollment.vector_index import Batch, IndexConfig, Truth, VectorIndex, moved
+from enrollment.index_config import IndexConfig
+from enrollment.recall import Batch, Truth, moved
+from enrollment.vector_index import VectorIndex
 
 PROFILE_COSINE = 0.6  # of a profile to the real vector it was made from
 QUERY_COSINE = 0.6  # of a query to its profile, as of another clip of that person

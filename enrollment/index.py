@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from enrollment import saved_index
+from enrollment.index_config import IndexConfig
 from enrollment.profile import Change
+from enrollment.recall import Batch, thinned
 from enrollment.saved_index import Generation
 from enrollment.store import Store
-from enrollment.vector_index import Batch, IndexConfig, VectorIndex, thinned
+from enrollment.vector_index import VectorIndex
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from enrollment.vector_index import Recall, VectorIndex
+from enrollment.recall import Recall
+from enrollment.vector_index import VectorIndex
 
 FILE_NAME = "profiles.index"
 FORMAT = 1

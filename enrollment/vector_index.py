@@ -4,93 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from enrollment.index_config import IndexConfig
+from enrollment.recall import Batch, Recall, Truth, moved
 from spkid.errors import SpkidError
 
 if TYPE_CHECKING:
     import faiss
 
-Batch = tuple[NDArray[np.int64], NDArray[np.float32]]  # ids [n], unit vectors [n, dim]
-
-
-@dataclass(frozen=True)
-class IndexConfig:
-    """How an index is built.
-
-    Attributes
-    ----------
-    exact_below : int
-        With fewer vectors, every one is compared (``IndexFlatIP``). From there on, vectors are
-        kept as 8-bit numbers in inverted lists (IVF, SQ8), of which the nearest are read.
-        Unlike HNSW, lists let go of a deleted vector at once and need no links in memory.
-    wanted_recall : float
-        Lists are read until this share of the test queries finds the truly nearest vector
-        among ``n_rescored``, which the caller compares exactly.
-    n_training, n_rounds, max_lists : int
-        Vectors and rounds of the clustering that makes the lists; at most so many lists.
-    n_queries, query_cosine
-        Test queries: vectors of the sample, moved at random to this cosine, as another clip
-        of the same person would be.
-    saved_from : int
-        A smaller index is made anew each time: no second file with voices for a family.
-    saved_growth : float
-        An index that grew by this share is saved again; at twice its size it is built anew.
-    """
-
-    exact_below: int = 100_000
-    wanted_recall: float = 0.995
-    n_rescored: int = 10
-    n_training: int = 100_000
-    n_rounds: int = 6
-    max_lists: int = 1024
-    n_queries: int = 200
-    query_cosine: float = 0.6
-    saved_from: int = 1_000
-    saved_growth: float = 0.05
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Recall:
-    """Shares of test queries, against comparing with every vector.
-
-    ``first``: the nearest came first; ``rescored``: it was among those compared exactly.
-    """
-
-    first: float
-    rescored: float
-    n_lists_read: int
-
 
 EXACT = Recall(1.0, 1.0, 0)
-
-
-def moved(
-    vectors: NDArray[np.float32], cosine: float, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Unit vectors at about ``cosine`` to the ``vectors`` ``[n, dim]``, in random directions."""
-    dim = vectors.shape[1]
-    spread = math.sqrt((1 / cosine**2 - 1) / dim)
-    noisy = vectors + spread * rng.standard_normal(vectors.shape, dtype=np.float32)
-    return noisy / np.linalg.norm(noisy, axis=1, keepdims=True)
-
-
-def thinned(batches: Iterable[Batch], n_wanted: int) -> tuple[NDArray[np.float32], int]:
-    """Evenly spread vectors, ``n_wanted`` to twice as many, and how many went by."""
-    kept: list[NDArray[np.float32]] = []
-    step, n_seen = 1, 0
-    for _, vectors in batches:
-        kept.append(vectors[(-n_seen) % step :: step])
-        n_seen += len(vectors)
-        while sum(map(len, kept)) > 2 * n_wanted:
-            kept = [np.concatenate(kept)[::2]]
-            step *= 2
-    return (np.concatenate(kept) if kept else np.empty((0, 0), np.float32)), n_seen
 
 
 class VectorIndex:
@@ -207,23 +134,3 @@ class VectorIndex:
             )
         _, ids = self.faiss_index.search(query[None], n_hits)
         return [int(number) for number in ids[0] if number >= 0]
-
-
-class Truth:
-    """The truly nearest vector to each query, and its id, while the vectors go by in batches."""
-
-    def __init__(self, queries: NDArray[np.float32]) -> None:
-        self.queries = queries
-        self.ids = np.full(len(queries), -1, np.int64)
-        self.vectors = np.zeros_like(queries)
-        self._cosines = np.full(len(queries), -np.inf, np.float32)
-
-    def see(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-        """Compare every query with a batch."""
-        cosines = self.queries @ vectors.T  # [n_queries, n]
-        best = cosines.argmax(axis=1)
-        own = cosines[np.arange(len(best)), best]
-        nearer = own > self._cosines
-        self.ids[nearer] = ids[best[nearer]]
-        self.vectors[nearer] = vectors[best[nearer]]
-        self._cosines[nearer] = own[nearer]

@@ -10,9 +10,11 @@ import pytest
 
 from enrollment import Store
 from enrollment.index import ProfileIndex
+from enrollment.index_config import IndexConfig
 from enrollment.profile import Consent, Exemplar
+from enrollment.recall import Truth, moved, thinned
 from enrollment.saved_index import FILE_NAME, load
-from enrollment.vector_index import IndexConfig, Truth, VectorIndex, moved, thinned
+from enrollment.vector_index import VectorIndex
 from spkid import SpkidError
 
 DIM = 32
