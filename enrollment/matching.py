@@ -117,12 +117,17 @@ def decide(
 
 
 def unlike_others(
-    vectors: Sequence[np.ndarray], enrolled: Sequence[np.ndarray], calibration: Calibration
+    vectors: Sequence[np.ndarray],
+    enrolled: Sequence[np.ndarray],
+    calibration: Calibration,
+    *,
+    speech_s: Sequence[float],
 ) -> list[bool]:
     """Which of the new ``vectors`` rather come from somebody else than the rest do.
 
-    One after another, the clip that agrees least with the mean of all others is left out
-    while its log-likelihood ratio is below zero.
+    ``speech_s`` is the speech in each of them, which counts as in :func:`decide`. One after
+    another, the clip that agrees least with the mean of all others is left out while its
+    log-likelihood ratio is below zero.
     """
     left_out = [False] * len(vectors)
     while True:
@@ -133,7 +138,8 @@ def unlike_others(
             if others:
                 mean = np.mean(others, axis=0)
                 cosine = float(vectors[index] @ mean / np.linalg.norm(mean))
-                agreement[index] = float(calibration.log_likelihood_ratio(cosine, len(others)))
+                llr = calibration.log_likelihood_ratio(cosine, len(others), speech_s[index])
+                agreement[index] = float(llr)
         # of two that only disagree with each other, the first stays
         worst = min(agreement, key=lambda index: (agreement[index], -index), default=None)
         if worst is None or agreement[worst] >= 0:

@@ -134,7 +134,12 @@ class EnrolmentSession:
         ]
         known = [clip.vector for clip in self._clips if clip.digest in sure]
         known += [clip.vector for clip in self._known.exemplars] if self._known else []
-        outliers = unlike_others([clip.vector for clip in gated], known, self.household.calibration)
+        outliers = unlike_others(
+            [clip.vector for clip in gated],
+            known,
+            self.household.calibration,
+            speech_s=[clip.quality.speech_s for clip in gated],
+        )
         strangers = {clip.digest for clip, out in zip(gated, outliers, strict=True) if out}
         return tuple(self._verdict(clip, strangers) for clip in self._clips)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 EmbeddingsOption = Annotated[
     Path, typer.Option(readable=False, help="The .npz that 'spkid embed' wrote.")
 ]
-COHORT_TOP = 200
+COHORT_TOP = 25  # the best of what benchmarks/score_norm.py tried
 CohortOption = Annotated[
     Path | None,
     typer.Option(readable=False, help="Embeddings of strangers (.npz): scores become s-norms."),

@@ -121,15 +121,26 @@ def test_profile_is_the_unit_mean_of_all_exemplars():
     np.testing.assert_allclose(mean[:2], [math.sqrt(0.5)] * 2, atol=1e-7)
 
 
+def left_out(vectors, enrolled, speech_s=2.0):
+    return unlike_others(vectors, enrolled, CALIBRATION, speech_s=[speech_s] * len(vectors))
+
+
 def test_unlike_others_names_the_odd_one_out():
     near = [towards(0.95, 0.05), towards(0.95, 0.1), towards(0.95, -0.05)]
-    assert unlike_others([*near, AXES[5]], [], CALIBRATION) == [False, False, False, True]
-    assert unlike_others([AXES[5]], near, CALIBRATION) == [True]
-    assert unlike_others([near[0]], near[1:], CALIBRATION) == [False]
-    assert unlike_others(near, [], CALIBRATION) == [False] * 3
+    assert left_out([*near, AXES[5]], []) == [False, False, False, True]
+    assert left_out([AXES[5]], near) == [True]
+    assert left_out([near[0]], near[1:]) == [False]
+    assert left_out(near, []) == [False] * 3
 
 
 def test_unlike_others_alone_or_two_that_disagree():
-    assert unlike_others([AXES[5]], [], CALIBRATION) == [False]
-    assert unlike_others([AXES[0], AXES[5]], [], CALIBRATION) == [False, True]
-    assert unlike_others([], [AXES[0]], CALIBRATION) == []
+    assert left_out([AXES[5]], []) == [False]
+    assert left_out([AXES[0], AXES[5]], []) == [False, True]
+    assert left_out([], [AXES[0]]) == []
+
+
+def test_unlike_others_counts_the_speech_in_a_clip():
+    # 20 * 0.505 - 10 is above zero at two seconds; log(1.4) * (2 * 0.505 - 1.5) takes it below
+    near = towards(0.505, 0.0)
+    assert left_out([near], [AXES[0]]) == [False]
+    assert left_out([near], [AXES[0]], speech_s=2.8) == [True]
