@@ -225,7 +225,8 @@ def train_step(
     options = {"margin": margin_at(step, config), "reweighting": reweighting if warm else None}
 
     def parts_of(features: Tensor) -> dict[str, Tensor]:
-        with torch.autocast(team.device.type, dtype=torch.bfloat16):
+        half = computes_in_half(team.device)
+        with torch.autocast(team.device.type, dtype=torch.bfloat16, enabled=half):
             embeddings, _ = encoder.encode(features)
         embeddings = team.gather(embeddings.float())
         if reweighting is not None:
@@ -242,6 +243,14 @@ def train_step(
     share = config.adversarial_weight
     loss = (1 - share) * parts["loss"] + share * disturbed
     return {**parts, "disturbed": disturbed, "loss": loss}
+
+
+def computes_in_half(device: torch.device) -> bool:
+    """Whether bfloat16 is native; a processor that imitates it is several times slower for it."""
+    if device.type != "cpu":
+        return True
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 def judge(

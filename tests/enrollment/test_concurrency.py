@@ -18,7 +18,7 @@ def concurrency(monkeypatch):
 
 
 def test_nothing_is_lost_doubled_or_half_done_when_processes_are_killed(place, concurrency):
-    figures = concurrency.hammer(place, n_processes=3, seconds=4, kill_every_s=1, seed=1)
+    figures = concurrency.hammer(place, n_processes=3, seconds=8, kill_every_s=1, seed=1)
     assert figures["n_killed"] >= 2
     assert figures["n_crashed"] == 0
     assert figures["n_enrolments_acknowledged"] > 0

@@ -34,7 +34,7 @@ from spkid.training.recipe import (
     learning_rate_at,
     margin_at,
 )
-from spkid.training.train import train
+from spkid.training.train import computes_in_half, train
 
 ALONE = Team(0, 1, CPU)
 SILENT = Progress(disable=True)
@@ -500,3 +500,16 @@ def test_embed_clips_reads_ten_seconds_at_most(make_encoder, speech):
     vectors = embed_clips(encoder, corpus, [0, 1])
     assert vectors.shape == (2, 8)
     np.testing.assert_array_equal(vectors[0], vectors[1])
+
+
+def test_half_precision_is_used_where_it_is_native(monkeypatch):
+    cpu = torch.device("cpu")
+    for able, half in (
+        ({"avx512_bf16": True}, True),
+        ({"avx512_bf16": False, "amx_bf16": True}, True),
+        ({"avx512_bf16": False, "amx_bf16": False}, False),
+        ({"architecture": "aarch64"}, False),
+    ):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=able: able)
+        assert computes_in_half(cpu) is half
+        assert computes_in_half(torch.device("cuda"))
