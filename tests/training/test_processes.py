@@ -29,7 +29,7 @@ from spkid.training.recipe import read_recipe
 torch.set_default_dtype(torch.float64)
 torch.Tensor.float = torch.Tensor.double
 autocast, from_numpy = torch.autocast, torch.from_numpy
-torch.autocast = lambda kind, dtype: autocast(kind, enabled=False)
+torch.autocast = lambda kind, dtype, enabled: autocast(kind, enabled=False)
 
 def in_double(array):
     tensor = from_numpy(array)
