@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import sys
 
 import jsonschema
 import numpy as np
@@ -13,24 +11,11 @@ import pytest
 from planted import planted_voices
 
 from spkid.audit_record import SCHEMA
-from spkid.cli.main import main
 
 
-@pytest.fixture
-def spkid(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(sys, "stdin", io.StringIO())
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["spkid", *map(str, words)])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        return code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture

@@ -48,33 +48,28 @@ def options(
     """Who is speaking at home, and is it equally good for everyone."""
 
 
-app.command()(demo.demo)
 for command in (
+    demo.demo,
     homes.enroll,
     homes.identify,
     homes.verify,
     timeline.timeline,
     calibration.calibrate,
-):
-    app.command()(command)
-for command in (
     profiles.profiles,
     profiles.confirm,
     profiles.forget,
     profiles.archive,
     profiles.reembed,
-):
-    app.command()(command)
-for command in (
     evaluation.embed,
     evaluation.score,
     evaluation.evaluate,
     evaluation.households,
     auditing.audit,
     mitigating.mitigate,
+    training.train,
+    training.finetune,
+    training.export,
 ):
-    app.command()(command)
-for command in (training.train, training.finetune, training.export):
     app.command()(command)
 
 

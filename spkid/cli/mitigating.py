@@ -9,7 +9,7 @@ import typer
 
 from spkid.cli.auditing import folder_for, words_of
 from spkid.cli.output import JsonFlag, print_json, print_table, progress_bar, say
-from spkid.cli.training import need_torch
+from spkid.cli.training import data_at, need_torch
 from spkid.errors import SpkidError
 
 if TYPE_CHECKING:
@@ -85,8 +85,7 @@ def mitigate(
             from spkid.training.finetune import fine_tuning_recipe
             from spkid.training.mitigate import trained_scores
 
-            given = [f"data.speech={data}", f"train.ewc={ewc}"]
-            given += [f"data.noise={noise}"] if noise is not None else []
+            given = [*data_at(data, noise), f"train.ewc={ewc}"]
             with progress_bar() as bar:
                 trained = trained_scores(
                     fine_tuning_recipe([*(changes or []), *given]),

@@ -62,9 +62,7 @@ def train(
     from spkid.training.recipe import read_recipe
     from spkid.training.train import train as run_training
 
-    places = [("speech", data), ("noise", noise)]
-    given = [f"data.{name}={place}" for name, place in places if place is not None]
-    recipe = read_recipe(config, [*(changes or []), *given])
+    recipe = read_recipe(config, [*(changes or []), *data_at(data, noise)])
     with progress_bar() as bar:
         run_training(recipe, out=out, teacher=teacher, start=start, progress=bar)
     finished("trained", out / "encoder.safetensors", as_json=as_json)
@@ -100,8 +98,7 @@ def finetune(
     from spkid.training.finetune import fine_tuning_recipe
     from spkid.training.finetune import finetune as run_finetuning
 
-    given = [f"data.speech={data}", f"train.ewc={ewc}"]
-    given += [f"data.noise={noise}"] if noise is not None else []
+    given = [*data_at(data, noise), f"train.ewc={ewc}"]
     recipe = fine_tuning_recipe([*(changes or []), *given])
     with progress_bar() as bar:
         run_finetuning(recipe, start, cohort=cohort, out=out, progress=bar)
@@ -122,6 +119,12 @@ def export(
 
     export_onnx(load_encoder(checkpoint), out)
     finished("exported", out, as_json=as_json)
+
+
+def data_at(speech: Path | None, noise: Path | None) -> list[str]:
+    """The places given by their own options, as ``--set`` would have them."""
+    places = (("speech", speech), ("noise", noise))
+    return [f"data.{name}={place}" for name, place in places if place is not None]
 
 
 def finished(verb: str, path: Path, *, as_json: bool) -> None:

@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from rich.progress import Progress
 
+from spkid.embedding_run import save_embeddings
 from spkid.errors import SpkidError
-from spkid.files import written_beside
 from spkid.sources import read_source
 from spkid.training.checkpoint import load_encoder, weights_fingerprint
 from spkid.training.corpus import Corpus
@@ -72,6 +72,6 @@ def embedded(checkpoint: Path, corpus: Corpus, path: Path) -> EmbeddingTable:
             return table
     vectors = embed_clips(encoder, corpus, list(range(len(corpus))))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_beside(path) as beside, beside.open("wb") as file:
-        np.savez(file, paths=np.array(corpus.paths), embeddings=vectors, model=model)
+    named = dict(zip(corpus.paths, vectors, strict=True))
+    save_embeddings(path, named, model=model, dim=vectors.shape[1])
     return EmbeddingTable.load(path)

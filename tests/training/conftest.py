@@ -146,3 +146,21 @@ def noise_root(tmp_path_factory):
         soundfile.write(root / path, 0.1 * sound, SAMPLE_RATE_HZ, **options)
     (root / "ATTRIBUTION.txt").write_text("made up\n")
     return root
+
+
+@pytest.fixture
+def stop_at(monkeypatch):
+    """``stop_at(step)``: the next run is interrupted when it begins that step."""
+    from spkid.training import train as training
+
+    original = training.train_step
+
+    def set_stop(last: int | None) -> None:
+        def step_or_stop(step, *rest):
+            if step == last:
+                raise KeyboardInterrupt
+            return original(step, *rest)
+
+        monkeypatch.setattr(training, "train_step", step_or_stop)
+
+    return set_stop

@@ -11,7 +11,6 @@ import torch
 from rich.progress import Progress
 
 from spkid.errors import SpkidError
-from spkid.training import train as training
 from spkid.training.augment import AugmentConfig
 from spkid.training.checkpoint import load_encoder, load_tensors, save_encoder
 from spkid.training.corpora import load_corpora, load_teacher
@@ -68,22 +67,6 @@ def run(recipe_of, corpora):
     return run_in
 
 
-@pytest.fixture
-def stop_at(monkeypatch):
-    """``stop_at(step)``: the next run is interrupted when it begins that step."""
-    original = training.train_step
-
-    def set_stop(last: int | None) -> None:
-        def step_or_stop(step, *rest):
-            if step == last:
-                raise KeyboardInterrupt
-            return original(step, *rest)
-
-        monkeypatch.setattr(training, "train_step", step_or_stop)
-
-    return set_stop
-
-
 def tensors_of(folder: Path, prefix: str = "") -> dict[str, torch.Tensor]:
     tensors, _ = load_tensors(folder / "checkpoint.safetensors")
     return {key: value for key, value in tensors.items() if key.startswith(prefix)}
@@ -120,8 +103,12 @@ def test_adversarial_step_mixes_the_loss_at_the_worst_place_nearby(
     assert mixed["loss"].item() == pytest.approx(0.7 * clean + 0.3 * disturbed, rel=1e-5)
 
 
-def test_adversarial_disturbance_has_the_length_asked_for(recipe_of, corpora, make_encoder):
+def test_adversarial_disturbance_has_the_length_asked_for(
+    recipe_of, corpora, make_encoder, monkeypatch
+):
     """Next to no disturbance is next to no change; ten times the length is more loss."""
+    # bfloat16, where the processor has it, rounds more than the smallest disturbance changes
+    monkeypatch.setattr("spkid.training.train.computes_in_half", lambda device: False)
     losses = [
         parts_of_a_step(
             recipe_of(adversarial_weight=0.5, adversarial_epsilon=epsilon), corpora, make_encoder
