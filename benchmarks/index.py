@@ -1,12 +1,14 @@
 """What searching all profiles costs, from ten thousand to ten million.
 
-    OMP_NUM_THREADS=2 python benchmarks/index.py [--data DATA] [--sizes 10000 100000]
+    OMP_NUM_THREADS=2 python benchmarks/index.py [--data DATA] [--sizes N ...] [--hnsw N ...]
 
 Profiles are the bundled model's vectors of 200 real clips of DATA's `known` split (default:
 $SPKID_DATA), drawn at random, plus Gaussian noise, renormalised; the queries are profiles plus
 other noise. They are made in batches and never held together. Each size is a process of its
 own, so that its peak memory is its own. Truth is a comparison with every vector, made in the
-same pass. Writes `benchmarks/results/index.json` and `index.svg` after each size.
+same pass. At the sizes of `--hnsw`, faiss's HNSW graph over the same 8-bit vectors does the same
+work: it looks as far (`efSearch`) as finds the truth for the wanted share of other queries, as
+our lists do. Writes `benchmarks/results/index.json` and `index.svg` after each size.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ import numpy as np
 from record import RESULTS, write_result
 
 from enrollment.index_config import IndexConfig
-from enrollment.recall import Batch, Truth, moved
+from enrollment.recall import Batch, Recall, Truth, moved
 from enrollment.vector_index import VectorIndex
 
 PROFILE_COSINE = 0.6  # of a profile to the real vector it was made from
@@ -76,7 +78,32 @@ class Watched:
             yield batch
 
 
-def measure(real: np.ndarray, n_profiles: int, seed: int) -> dict[str, object]:
+def build_hnsw(
+    batches: Iterator[Batch], sample: np.ndarray, n_profiles: int, config: IndexConfig
+) -> VectorIndex:
+    """The rival: a graph over 8-bit vectors, by ids that count from 0, searched far enough."""
+    import faiss
+
+    kind, links = faiss.ScalarQuantizer.QT_8bit, 32
+    graph = faiss.IndexHNSWSQ(sample.shape[1], kind, links, faiss.METRIC_INNER_PRODUCT)
+    graph.train(sample)
+    rng = np.random.default_rng(config.seed)
+    rows = rng.integers(len(sample), size=config.n_queries)
+    truth = Truth(moved(sample[rows], config.query_cosine, rng))
+    for ids, vectors in batches:
+        graph.add(vectors)
+        truth.see(ids, vectors)
+    index = VectorIndex(graph, Recall(0.0, 0.0, 0), n_profiles)
+    graph.hnsw.efSearch = 16
+    while graph.hnsw.efSearch < 4096:
+        index.recall = index.measure(truth, config.n_rescored)
+        if index.recall.rescored >= config.wanted_recall:
+            break
+        graph.hnsw.efSearch *= 2
+    return index
+
+
+def measure(real: np.ndarray, n_profiles: int, seed: int, *, hnsw: bool) -> dict[str, object]:
     """Build, search and compare one size."""
     import faiss
 
@@ -89,8 +116,9 @@ def measure(real: np.ndarray, n_profiles: int, seed: int) -> dict[str, object]:
     sample = np.concatenate([vectors for _, vectors in profiles(real, n_sample, seed + 1)])
     before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     batches = Watched(profiles(real, n_profiles, seed), truth)
+    build = build_hnsw if hnsw else VectorIndex.build
     started = time.perf_counter()
-    index = VectorIndex.build(batches, sample, n_profiles, config)
+    index = build(batches, sample, n_profiles, config)
     build_s = time.perf_counter() - started - batches.seconds
     taken_ms = []
     found = []
@@ -101,11 +129,13 @@ def measure(real: np.ndarray, n_profiles: int, seed: int) -> dict[str, object]:
     p50, p99 = np.quantile(taken_ms, [0.5, 0.99])
     first_right = [own[0] == right for own, right in zip(found, truth.ids, strict=True)]
     any_right = [right in own for own, right in zip(found, truth.ids, strict=True)]
+    exact = n_profiles < config.exact_below
     return {
         "n_profiles": len(index),
-        "kind": "IVF, SQ8" if n_profiles >= config.exact_below else "exact",
+        "kind": "HNSW, SQ8" if hnsw else "exact" if exact else "IVF, SQ8",
         "n_lists": getattr(index.faiss_index, "nlist", None),
         "n_lists_read": index.recall.n_lists_read or None,
+        "ef_search": index.faiss_index.hnsw.efSearch if hnsw else None,
         "build_s": round(build_s, 2),
         "making_vectors_and_truth_s": round(batches.seconds, 1),
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
@@ -145,16 +175,20 @@ def draw(sizes: list[dict], path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, default=os.environ.get("SPKID_DATA"))
     parser.add_argument("--sizes", type=int, nargs="+", default=[10**4, 10**5, 10**6, 10**7])
+    parser.add_argument("--hnsw", type=int, nargs="*", default=[10**5, 10**6])
     parser.add_argument("--out", type=Path, default=RESULTS / "index.json")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)  # in a process of its own
     arguments = parser.parse_args()
     if arguments.one is not None:
         (size,) = arguments.sizes
-        print(json.dumps(measure(np.load(arguments.one), size, arguments.seed)))
+        real, hnsw = np.load(arguments.one), size in arguments.hnsw
+        print(json.dumps(measure(real, size, arguments.seed, hnsw=hnsw)))
         return
     if arguments.data is None:
         parser.error("give --data or set SPKID_DATA")
@@ -165,17 +199,19 @@ def main() -> None:
         "profile_cosine": PROFILE_COSINE,
         "query_cosine": QUERY_COSINE,
         "sizes": [],
+        "hnsw": [],
     }
     command = "OMP_NUM_THREADS=2 python benchmarks/index.py --data DATA"
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "real.npy"
         np.save(saved, real)
-        for size in arguments.sizes:
+        runs = [("sizes", size, []) for size in arguments.sizes]
+        for kind, size, rival in [*runs, *(("hnsw", size, [str(size)]) for size in arguments.hnsw)]:
             words = ["--sizes", str(size), "--seed", str(arguments.seed), "--one", str(saved)]
-            child = [sys.executable, __file__, *words]
+            child = [sys.executable, __file__, *words, "--hnsw", *rival]
             run = subprocess.run(child, check=True, capture_output=True, text=True)
-            figures["sizes"].append(json.loads(run.stdout))
-            print(figures["sizes"][-1], flush=True)
+            figures[kind].append(json.loads(run.stdout))
+            print(figures[kind][-1], flush=True)
             write_result(arguments.out, figures, command=command, seed=arguments.seed)
             draw(figures["sizes"], arguments.out.with_suffix(".svg"))
 

@@ -14,22 +14,13 @@ import re
 import sys
 from pathlib import Path
 
+import audit_tables
+import training_tables
+from result_files import LISTS, RESULTS, SYSTEMS, figures, percent, table, with_interval
+
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
 MODELS = ROOT / "spkid" / "models"
 PAGES = (ROOT / "README.md", MODELS / "MODEL_CARD.md")
-SYSTEMS = {
-    "bundled": "spkid",
-    "resemblyzer": "Resemblyzer",
-    "resemblyzer_lda": "Resemblyzer + LDA",
-}
-LISTS = {
-    "verify_new_speechocean762": "speechocean762, new speakers",
-    "verify_known_speechocean762": "speechocean762, known speakers",
-    "verify_new_commonvoice": "Common Voice, 59 languages",
-    "verify_new_arabic-commands": "Arabic one-second commands",
-    "verify_new_librispeech": "LibriSpeech",
-}
 GROUPED = ("verify_new_speechocean762", "verify_known_speechocean762", "verify_new_commonvoice")
 HOMES = {
     "households_new_speechocean762": "new",
@@ -38,23 +29,6 @@ HOMES = {
 
 
 NORMS = {"calibrated": "as shipped", "raw_cosines": "raw cosine", "normalized": "s-norm"}
-
-
-def result(name: str) -> dict:
-    return json.loads((RESULTS / f"{name}.json").read_text())
-
-
-def figures(name: str) -> dict:
-    return result(name)["figures"]
-
-
-def percent(rate: float | None) -> str:
-    return "–" if rate is None else f"{100 * rate:.2f}"
-
-
-def table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def verification() -> str:
@@ -204,8 +178,11 @@ def concurrency() -> str:
             "deletions acknowledged": "n_deletions_acknowledged",
             "– of them still there": "n_forgotten_but_there",
             "half done, doubled or never enrolled": "n_wrong",
+            "searches that named somebody else": "n_missed_by_search",
         }.items()
     ]
+    agrees = ["yes" if own[name]["index_agrees_with_table"] else "no" for name in databases]
+    rows.append(["saved index and database agree", *agrees])
     for words, key in {
         "reading a home meanwhile": "identify_ms",
         "enrolling three clips meanwhile": "enrol_ms",
@@ -257,107 +234,11 @@ def index() -> str:
             f"{100 * own['recall_at_1_first']:.1f}",
             f"{own['load_average']:.0f}",
         ]
-        for own in figures("index")["sizes"]
+        for own in [*figures("index")["sizes"], *figures("index")["hnsw"]]
     ]
     header = ["vectors", "kind", "building, s", "peak memory, GB", "search p50 / p99, ms"]
     header += ["recall@1, 10 compared exactly, %", "recall@1 of the index alone, %"]
     return table([*header, "programs waiting for the processor"], rows)
-
-
-SETS = {
-    "speechocean762_new": "speechocean762, new speakers",
-    "all_new": "new speakers of all corpora",
-    "speechocean762_new_and_known": "speechocean762, new and known speakers",
-}
-
-
-def with_interval(row: dict, figure: str) -> str:
-    """A rate with its 95 % interval."""
-    low, high = row[f"{figure}_low"], row[f"{figure}_high"]
-    return f"{percent(row[figure])} ({percent(low)} to {percent(high)})"
-
-
-def audit_groups() -> str:
-    """Rates by group at one shared threshold, a row a system and group."""
-    systems = figures("audit_real")["systems"]
-    rows = []
-    for column in ("age_group", "gender"):
-        for name, words in SYSTEMS.items():
-            section = systems[name]["sets"]["speechocean762_new"]["groupings"][column]
-            for group in section["groups"]:
-                cells = [
-                    with_interval(group, figure)
-                    for figure in ("false_non_match_rate", "false_match_rate", "equal_error_rate")
-                ]
-                rows.append([f"{group['group']}, {words}", str(group["n_speakers"]), *cells])
-    header = ["%, with 95 % intervals", "speakers", "own rejected", "strangers accepted", "own EER"]
-    return table(header, rows)
-
-
-def audit_gaps() -> str:
-    """GARBE by grouping with its interval, a row a system."""
-    systems = figures("audit_real")["systems"]
-    columns = ("age_group", "gender", "age_group*gender")
-    rows = []
-    for name, words in SYSTEMS.items():
-        sections = systems[name]["sets"]["speechocean762_new"]["groupings"]
-        cells = []
-        for column in columns:
-            garbe = next(row for row in sections[column]["measures"] if row["measure"] == "garbe")
-            cells.append(f"{garbe['value']:.2f} ({garbe['low']:.2f} to {garbe['high']:.2f})")
-        rows.append([words, *cells])
-    return table(["GARBE (0 is alike), 95 % interval", *columns], rows)
-
-
-def audit_cohorts() -> str:
-    """Worst against best: known groups and discovered cohorts, beside the paper's figures."""
-
-    def cells(found: dict | None) -> list[str]:
-        if found is None or found["relative_gap"] is None:
-            return ["too few", "–" if found is None else f"{100 * found['share']:.0f}", "–"]
-        sure = "yes" if found["certain"] else "no"
-        return [f"{100 * found['relative_gap']:+.0f}", f"{100 * found['share']:.0f}", sure]
-
-    real = figures("audit_real")
-    rows = []
-    for part, said in SETS.items():
-        for name, words in SYSTEMS.items():
-            own = real["systems"][name]["sets"][part]
-            known = own["known"]["worst"] if own["known"] else "–"
-            rows.append(
-                [f"{said}: {words}", known, *cells(own["known"]), *cells(own["discovered"])]
-            )
-    paper = real["paper"]
-    numbers = [
-        [f"{100 * paper[kind]['relative_gap']:+.1f}", f"{100 * paper[kind]['share']:.1f}", ""]
-        for kind in ("known", "discovered")
-    ]
-    rows.append(["the paper, its task and data", "geo-demographic", *numbers[0], *numbers[1]])
-    header = ["speakers: system", "worst known group", "gap, %", "share, %", "certain"]
-    return table([*header, "found: gap, %", "share, %", "certain"], rows)
-
-
-def audit_naive() -> str:
-    """What the worst discovered cohort looks like on the speakers it was picked on."""
-    rows = []
-    for part, said in SETS.items():
-        for name, words in SYSTEMS.items():
-            found = figures("audit_real")["systems"][name]["sets"][part]["discovered"]
-            read, naive = found["read"], found["naive"]
-            if read["difference"] is None or naive["difference"] is None:
-                continue
-            limits = f"{100 * read['low']:+.1f} to {100 * read['high']:+.1f}"
-            rows.append(
-                [
-                    f"{said}: {words}",
-                    str(found["n_cohorts"]),
-                    f"{100 * naive['difference']:+.1f}",
-                    f"{100 * read['difference']:+.1f} ({limits})",
-                    found["described"] or "nothing certain",
-                ]
-            )
-    header = ["speakers: system", "cohorts", "picked on, points", "not seen, points (95 %)"]
-    return table([*header, "more than their share"], rows)
 
 
 def training() -> str:
@@ -406,12 +287,10 @@ BLOCKS = {
     "timeline": timeline,
     "index": index,
     "speed": speed,
-    "audit_groups": audit_groups,
-    "audit_gaps": audit_gaps,
-    "audit_cohorts": audit_cohorts,
-    "audit_naive": audit_naive,
     "training": training,
     "sources": sources,
+    **audit_tables.BLOCKS,
+    **training_tables.BLOCKS,
 }
 
 

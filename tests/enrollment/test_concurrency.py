@@ -26,6 +26,9 @@ def test_nothing_is_lost_doubled_or_half_done_when_processes_are_killed(place, c
         assert figures[f"n_{name}"] == 0
     assert figures["n_half_done_or_changed"] == 0
     assert figures["log_agrees_with_table"]
+    assert figures["search_ms"]["n"] > 0
+    assert figures["n_missed_by_search"] == 0
+    assert figures["index_agrees_with_table"]
     assert figures["refused"] == {}
 
 
@@ -42,3 +45,20 @@ def test_a_loss_would_be_seen(place, concurrency):
     assert figures["n_forgotten_but_there"] == 1
     assert figures["n_half_done_or_changed"] == 1
     assert figures["refused"] == {"enrol busy": 1}
+
+
+def test_an_index_that_disagrees_would_be_seen(place, concurrency, monkeypatch):
+    with concurrency.Store.open(place) as store:
+        model, consent = concurrency.Model.fingerprint, concurrency.Consent("a")
+        store.add("home", "a", concurrency.clips_of("a"), model=model, consent=consent)
+        notes = [["enrol", "home", "a"], ["enrolled", "home", "a"], ["missed", "home", "a"]]
+        figures = concurrency.compare(notes, store)
+        assert figures["index_agrees_with_table"]
+        assert figures["n_missed_by_search"] == 1
+        add = concurrency.ProfileIndex.catch_up
+        monkeypatch.setattr(
+            concurrency.ProfileIndex,
+            "catch_up",
+            lambda index: (add(index), index.vectors.remove([1, 2])),
+        )
+        assert not concurrency.compare(notes, store)["index_agrees_with_table"]
