@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from spkid.errors import SpkidError
 from spkid.sources import audio_files, read_source
-from spkid.training.corpus import Corpus, is_held_out
+from spkid.training.corpus import SPEEDS, Corpus, is_held_out
 from spkid.training.recipe import DataConfig
 from spkid.trials import EmbeddingTable
 
@@ -84,26 +84,40 @@ def _load(root: Path, table: pd.DataFrame, name: str, progress: Progress) -> Cor
 
 
 def load_teacher(path: Path | None, corpus: Corpus, dim: int) -> np.ndarray:
-    """Teacher vectors ``[clips, dim]`` in the corpus's order; zeros where there is none.
+    """Teacher vectors ``[clips, len(SPEEDS), dim]`` in the corpus's order; zeros where none.
 
-    ``path`` is a file as ``spkid embed`` writes it (``paths``, ``embeddings``).
+    ``path`` is a file as ``spkid embed`` writes it (``paths``, ``embeddings``), of the clips as
+    they are; or a folder of such files, ``speed-1.npz``, ``speed-0.9.npz`` and so on, of the
+    clips played at a speed.
 
     Raises
     ------
     SpkidError
-        If the file is unusable or the vectors have another dimension than the encoder's.
+        If a file is unusable, the folder has none, or the vectors have another dimension than
+        the encoder's.
     """
-    vectors = np.zeros((len(corpus), dim), dtype=np.float32)
+    vectors = np.zeros((len(corpus), len(SPEEDS), dim), dtype=np.float32)
     if path is None:
         return vectors
-    known = EmbeddingTable.load(path)
-    if known.vectors.shape[1] != dim:
-        raise SpkidError(
-            f"{path}: teacher vectors of {known.vectors.shape[1]} dimensions",
-            expected=f"{dim}, as many as the encoder has",
-            do="project them first",
-        )
-    for row, clip_path in enumerate(corpus.paths):
-        if clip_path in known.row_of:
-            vectors[row] = known.vectors[known.row_of[clip_path]]
+    files = {0: path}
+    if path.is_dir():
+        places = {number: path / f"speed-{speed:g}.npz" for number, speed in enumerate(SPEEDS)}
+        files = {number: place for number, place in places.items() if place.exists()}
+        if not files:
+            raise SpkidError(
+                f"{path}: a folder without a teacher's vectors",
+                expected="speed-1.npz and the like",
+                do="name a file, or make the folder with benchmarks/teacher.py",
+            )
+    for number, file in files.items():
+        known = EmbeddingTable.load(file)
+        if known.vectors.shape[1] != dim:
+            raise SpkidError(
+                f"{file}: teacher vectors of {known.vectors.shape[1]} dimensions",
+                expected=f"{dim}, as many as the encoder has",
+                do="project them first",
+            )
+        rows = [known.row_of.get(clip_path, -1) for clip_path in corpus.paths]
+        found = np.array(rows) >= 0
+        vectors[found, number] = known.vectors[rows][found]
     return vectors

@@ -17,7 +17,7 @@ from spkid.audio import load_audio
 from spkid.config import canonical_json, fingerprint
 from spkid.errors import SpkidError
 
-SPEEDS = (1.0, 0.9, 1.1)
+SPEEDS = (1.0, 0.9, 1.1, 0.8, 1.2)
 CPU = torch.device("cpu")
 
 
@@ -117,16 +117,17 @@ class Sampler:
     """Draws batches; batch ``step`` is a function of ``(seed, step)`` alone.
 
     A speaker is drawn with probability proportional to the root of the number of clips
-    (single-clip speakers with ``single_clip_weight``) and one of three speeds; a changed
+    (single-clip speakers with ``single_clip_weight``) and one of five speeds; a changed
     speed makes a pseudo-speaker. Speakers with two clips or more have a class at each speed;
-    a single-clip speaker gives two crops of the one clip to the pairwise loss.
+    a single-clip speaker gives two crops of the one clip to the pairwise loss. An unlabelled
+    clip, of which only the teacher says something, plays at a speed that the teacher heard.
 
     Parameters
     ----------
     noise : Corpus
         Environmental noise to cut from; without clips, the batch's noise is zero.
-    teacher : float32 ``[clips, dim]``
-        Unit vectors of a teacher for each clip, or zeros.
+    teacher : float32 ``[clips, len(SPEEDS), dim]``
+        Unit vectors of a teacher for each clip at each speed, or zeros.
     oversampled : collection of str
         Speakers who are drawn as often as all others together, where they are fewer.
     device : torch.device
@@ -155,6 +156,8 @@ class Sampler:
         self.noise_samples = torch.from_numpy(noise.samples).to(device)
         self.teacher = torch.from_numpy(teacher).to(device)
         self.seed, self.speed_chance = seed, speed_chance
+        taught = np.flatnonzero(teacher.any(axis=(0, 2)))
+        self.taught_speeds = taught if len(taught) else np.array([0])
         clips_of: dict[str, list[int]] = {}
         for index, speaker in enumerate(corpus.speakers):
             clips_of.setdefault(speaker, []).append(index)
@@ -169,6 +172,16 @@ class Sampler:
         if often.any():
             weight[often] *= max(1.0, weight[~often].sum() / weight[often].sum())
         self.chance = weight / weight.sum()
+
+    def class_targets(self) -> Tensor:
+        """The mean of the teacher's vectors of each class, ``[classes, dim]``; or zeros."""
+        own = [
+            clips for clips, number in zip(self.clips_of, self.class_of, strict=True) if number >= 0
+        ]
+        means = [self.teacher[clips].mean(dim=0) for clips in own]  # each [speeds, dim]
+        if not means:
+            return self.teacher.new_zeros(0, self.teacher.shape[2])
+        return torch.stack(means, dim=1).flatten(0, 1)
 
     def batch(self, step: int, *, n_speakers: int, n_unlabelled: int, crop_s: float) -> Batch:
         """Batch ``step``, of all speakers where there are fewer than ``n_speakers``."""
@@ -185,7 +198,9 @@ class Sampler:
             clips += list(rng.choice(own, 2, replace=len(own) < 2))
         n_unlabelled = n_unlabelled if self.unlabelled else 0
         clips += [int(rng.choice(self.unlabelled)) for _ in range(n_unlabelled)]
-        speed_of_row = np.concatenate([np.repeat(speeds, 2), np.zeros(n_unlabelled, dtype=int)])
+        changed = rng.random(n_unlabelled) < self.speed_chance
+        others = np.where(changed, rng.choice(self.taught_speeds, n_unlabelled), 0)
+        speed_of_row = np.concatenate([np.repeat(speeds, 2), others])
 
         waveforms = torch.empty(len(clips), n_samples, device=self.samples.device)
         for number, speed in enumerate(SPEEDS):
@@ -202,15 +217,13 @@ class Sampler:
             noises[row] = cut(self.noise_samples, self.noise.starts, index, n_samples, rng)
         classes = self.class_of[speakers]
         classes = np.where(classes >= 0, classes + speeds * self.n_speakers_with_class, -1)
-        targets = self.teacher[clips]
-        targets[speed_of_row != 0] = 0.0
         return Batch(
             waveforms=waveforms,
             noises=noises,
             classes=torch.from_numpy(
                 np.concatenate([np.repeat(classes, 2), np.full(n_unlabelled, -1)])
             ).to(waveforms.device),
-            targets=targets,
+            targets=self.teacher[clips, speed_of_row],
             n_speakers=n_speakers,
         )
 

@@ -34,6 +34,15 @@ class AAMSoftmax(nn.Module):
         nn.init.xavier_normal_(self.centres)
         self.scale = scale
 
+    def begin_at(self, targets: Tensor) -> None:
+        """Put each class's centres at its row of ``[classes, dim]``; not where that is all zero.
+
+        Centres that start anywhere drag a trained encoder, or a taught one, about.
+        """
+        with torch.no_grad():
+            places = targets.repeat_interleave(self.n_sub_centres, dim=0)
+            self.centres.copy_(torch.where(places.any(dim=1, keepdim=True), places, self.centres))
+
     def forward(self, embeddings: Tensor, labels: Tensor, *, margin: float) -> Tensor:
         """Unit vectors ``[batch, dim]`` and class numbers ``[batch]`` -> loss ``[batch]``.
 

@@ -54,7 +54,7 @@ def train(
     Parameters
     ----------
     teacher : Path, optional
-        Vectors to distil from, as :func:`load_teacher` reads them.
+        Vectors to distil from, as :func:`load_teacher` reads them; class centres start there.
     start : Path, optional
         The encoder whose weights are where it begins.
     corpora : Corpora, optional
@@ -103,6 +103,7 @@ def train(
             device=team.device,
         )
         losses = Losses(config, recipe.encoder.embedding_dim, sampler.n_classes).to(team.device)
+        losses.aam.begin_at(sampler.class_targets())
         if team.size > 1:
             share_batch_norm(encoder)
         average = torch.optim.swa_utils.AveragedModel(

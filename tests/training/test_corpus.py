@@ -13,9 +13,9 @@ from spkid.errors import SpkidError
 from spkid.training.corpus import SPEEDS, Corpus, Sampler, crop, is_held_out, resample
 
 RATE_HZ = 16_000
-# clip i is a tone of 300 * 1.5**i Hz: no speed makes one clip sound like another
+# clip i is a tone of 200 * 1.6**i Hz: no speed makes one clip sound like another
 SPEAKERS = ["cyd", "ann", "bob", "ann", "bob", "bob", "", ""]
-TONES_HZ = 300.0 * 1.5 ** np.arange(len(SPEAKERS))
+TONES_HZ = 200.0 * 1.6 ** np.arange(len(SPEAKERS))
 
 
 def corpus_of(clips: list[np.ndarray], speakers: list[str]) -> Corpus:
@@ -39,8 +39,9 @@ def hum() -> Corpus:
 
 @pytest.fixture(scope="module")
 def teacher() -> np.ndarray:
-    vectors = np.random.default_rng(1).standard_normal((len(SPEAKERS), 8)).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    shape = (len(SPEAKERS), len(SPEEDS), 8)
+    vectors = np.random.default_rng(1).standard_normal(shape).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=2, keepdims=True)
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_shapes_and_types(sampler):
 def test_pairs_share_speaker_and_speed_and_rows_fit_what_is_heard(sampler, teacher):
     """One pass over many batches: clips, classes and teacher rows all say the same."""
     with_class = ["ann", "bob"]
-    classes_seen, speeds_seen = {}, set()
+    classes_seen, speeds_seen, unlabelled_speeds = {}, set(), set()
     for step in range(40):
         batch = draw(sampler, step, n_speakers=2, n_unlabelled=1)
         rows = [heard(row) for row in batch.waveforms]
@@ -95,27 +96,49 @@ def test_pairs_share_speaker_and_speed_and_rows_fit_what_is_heard(sampler, teach
         assert rows[0][1] == rows[1][1]
         assert rows[2][1] == rows[3][1]
         assert speakers[4] == ""
-        assert rows[4][1] == 1.0
+        unlabelled_speeds.add(rows[4][1])
         for position, (clip, speed) in enumerate(rows):
             speaker, number = SPEAKERS[clip], int(batch.classes[position])
             assert (number >= 0) == (speaker in with_class)
             if number >= 0:
                 classes_seen.setdefault((speaker, speed), set()).add(number)
                 speeds_seen.add(speed)
-            target = teacher[clip] if speed == 1.0 else np.zeros(8)
+            target = teacher[clip, SPEEDS.index(speed)]
             np.testing.assert_array_equal(batch.targets[position], target)
         for first in (0, 2):
             if speakers[first] in with_class:
                 assert rows[first][0] != rows[first + 1][0]
-    assert speeds_seen == set(SPEEDS)
+    assert speeds_seen == unlabelled_speeds == set(SPEEDS)
     assert all(len(numbers) == 1 for numbers in classes_seen.values())
-    assert sorted(n for numbers in classes_seen.values() for n in numbers) == list(range(6))
+    assert sorted(n for numbers in classes_seen.values() for n in numbers) == list(range(10))
     for number, speed in enumerate(SPEEDS):
         assert {classes_seen[name, speed].copy().pop() for name in with_class} == {
             2 * number,
             2 * number + 1,
         }
-    assert sampler.n_classes == 6
+    assert sampler.n_classes == 10
+
+
+def test_class_targets_are_the_means_of_what_the_class_is_taught(sampler, teacher):
+    targets = sampler.class_targets()
+    assert targets.shape == (10, 8)
+    for step in range(20):
+        batch = draw(sampler, step)
+        for row, number in zip(batch.waveforms, batch.classes.tolist(), strict=True):
+            clip, speed = heard(row)
+            if number >= 0:
+                own = [i for i, name in enumerate(SPEAKERS) if name == SPEAKERS[clip]]
+                mean = teacher[own, SPEEDS.index(speed)].mean(axis=0)
+                np.testing.assert_allclose(targets[number], mean, atol=1e-6)
+
+
+def test_unlabelled_clips_play_at_the_speeds_that_the_teacher_heard(tones, hum, teacher):
+    at_two = teacher * np.isin(SPEEDS, (1.0, 1.2))[:, None]
+    untaught = np.zeros_like(teacher)
+    for vectors, expected in ((at_two, {1.0, 1.2}), (untaught, {1.0})):
+        sampler = Sampler(tones, hum, vectors, seed=7, speed_chance=0.6)
+        batches = [draw(sampler, step, n_unlabelled=2) for step in range(20)]
+        assert {heard(row)[1] for batch in batches for row in batch.waveforms[4:]} == expected
 
 
 def test_teacher_is_not_written_to(sampler, teacher):

@@ -121,6 +121,18 @@ def test_angular_prototypical_is_the_naive_one(dtype, tolerance, n_clips):
     np.testing.assert_allclose(losses, expected, rtol=tolerance, atol=tolerance)
 
 
+def test_aam_begins_at_what_classes_are_taught():
+    aam = AAMSoftmax(4, 3, n_sub_centres=2)
+    before = aam.centres.detach().clone()
+    targets = torch.eye(3, 4)
+    targets[1] = 0.0
+    aam.begin_at(targets)
+    assert torch.equal(aam.centres[[0, 1, 4, 5]], targets[[0, 0, 2, 2]])
+    assert torch.equal(aam.centres[[2, 3]], before[[2, 3]])
+    loss = aam(targets[[0, 2]], torch.tensor([0, 2]), margin=0.0)
+    assert (loss < 0.01).all()
+
+
 def test_angular_prototypical_scale_stays_positive():
     loss = AngularPrototypical().double()
     with torch.no_grad():

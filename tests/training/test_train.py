@@ -21,7 +21,7 @@ from spkid.training.augment import AugmentConfig
 from spkid.training.backbones import network_config
 from spkid.training.checkpoint import load_encoder, load_tensors, save_encoder
 from spkid.training.corpora import load_corpora, load_teacher
-from spkid.training.corpus import CPU, Batch, Corpus, Sampler
+from spkid.training.corpus import CPU, SPEEDS, Batch, Corpus, Sampler
 from spkid.training.encoder import EncoderConfig, SelfAttentiveEncoder
 from spkid.training.held_out import embed_clips, held_out_errors
 from spkid.training.losses import teacher_distance
@@ -82,22 +82,6 @@ def finished(tmp_path_factory, run_in) -> Path:
     out = tmp_path_factory.mktemp("finished") / "run"
     run_in(out)
     return out
-
-
-@pytest.fixture
-def stop_at(monkeypatch):
-    """``stop_at(step)``: the next run is interrupted when it begins that step."""
-    original = training.train_step
-
-    def set_stop(last: int | None) -> None:
-        def step_or_stop(step, *rest):
-            if step == last:
-                raise KeyboardInterrupt
-            return original(step, *rest)
-
-        monkeypatch.setattr(training, "train_step", step_or_stop)
-
-    return set_stop
 
 
 def weights_of(folder: Path) -> dict[str, torch.Tensor]:
@@ -386,15 +370,28 @@ def test_no_folder_of_speech_is_refused():
         load_corpora(DataConfig(), SILENT)
 
 
-def test_teacher_rows_follow_the_corpus(tmp_path):
-    vectors = np.eye(3, 8, dtype=np.float32)
-    np.savez(tmp_path / "t.npz", paths=np.array(["c", "a", "other"]), embeddings=vectors)
+def test_teacher_rows_follow_the_corpus_and_its_speeds(tmp_path):
+    def table(path: Path, vectors: np.ndarray) -> None:
+        np.savez(path, paths=np.array(["c", "a", "other"]), embeddings=vectors)
+
+    vectors, faster = np.eye(3, 8, dtype=np.float32), np.eye(3, 8, k=4, dtype=np.float32)
+    table(tmp_path / "t.npz", vectors)
     corpus = Corpus(np.zeros(3, np.int16), np.arange(4), ["a", "b", "c"], ["x", "x", "y"])
-    rows = load_teacher(tmp_path / "t.npz", corpus, 8)
-    np.testing.assert_array_equal(rows, np.stack([vectors[1], np.zeros(8), vectors[0]]))
-    np.testing.assert_array_equal(load_teacher(None, corpus, 5), np.zeros((3, 5)))
+    expected = np.zeros((3, len(SPEEDS), 8))
+    expected[0, 0], expected[2, 0] = vectors[1], vectors[0]
+    np.testing.assert_array_equal(load_teacher(tmp_path / "t.npz", corpus, 8), expected)
+    np.testing.assert_array_equal(load_teacher(None, corpus, 8), np.zeros_like(expected))
     with pytest.raises(SpkidError, match="8 dimensions"):
         load_teacher(tmp_path / "t.npz", corpus, 16)
+    folder = tmp_path / "by-speed"
+    folder.mkdir()
+    with pytest.raises(SpkidError, match="without a teacher"):
+        load_teacher(folder, corpus, 8)
+    table(folder / "speed-1.npz", vectors)
+    table(folder / "speed-1.1.npz", faster)
+    number = SPEEDS.index(1.1)
+    expected[0, number], expected[2, number] = faster[1], faster[0]
+    np.testing.assert_array_equal(load_teacher(folder, corpus, 8), expected)
 
 
 def batch_of(classes: list[int], n_speakers: int, taught: list[bool]) -> tuple[Batch, torch.Tensor]:
