@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from spkid.training.corpora import load_teacher
 from spkid.training.corpus import Corpus, Sampler
 from spkid.training.losses import AngularPrototypical
 from spkid.training.network import SpeakerNetwork
@@ -32,7 +33,7 @@ def losses_of(encoder: SpeakerNetwork, corpus: Corpus, config: TrainConfig) -> I
     sampler = Sampler(
         corpus,
         corpus.subset([False] * len(corpus)),
-        np.zeros((len(corpus), 1), dtype=np.float32),
+        load_teacher(None, corpus, 1),
         seed=config.seed,
         speed_chance=0.0,
         device=device,

@@ -14,6 +14,7 @@ from spkid.audio import load_audio
 from spkid.cli.main import app
 from spkid.errors import SpkidError
 from spkid.training.checkpoint import save_encoder
+from spkid.training.corpora import load_teacher
 from spkid.training.corpus import Corpus, Sampler, is_held_out
 from spkid.trials import write_scores
 
@@ -154,7 +155,7 @@ def test_oversampled_speakers_are_half_of_what_is_drawn():
         sampler = Sampler(
             corpus,
             corpus.subset([False] * len(corpus)),
-            np.zeros((len(corpus), 1), np.float32),
+            load_teacher(None, corpus, 1),
             seed=0,
             oversampled=often,
         )
