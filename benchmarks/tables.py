@@ -178,8 +178,11 @@ def concurrency() -> str:
             "deletions acknowledged": "n_deletions_acknowledged",
             "– of them still there": "n_forgotten_but_there",
             "half done, doubled or never enrolled": "n_wrong",
+            "searches that named somebody else": "n_missed_by_search",
         }.items()
     ]
+    agrees = ["yes" if own[name]["index_agrees_with_table"] else "no" for name in databases]
+    rows.append(["index and database agree", *agrees])
     for words, key in {
         "reading a home meanwhile": "identify_ms",
         "enrolling three clips meanwhile": "enrol_ms",
@@ -231,7 +234,7 @@ def index() -> str:
             f"{100 * own['recall_at_1_first']:.1f}",
             f"{own['load_average']:.0f}",
         ]
-        for own in figures("index")["sizes"]
+        for own in [*figures("index")["sizes"], *figures("index")["hnsw"]]
     ]
     header = ["vectors", "kind", "building, s", "peak memory, GB", "search p50 / p99, ms"]
     header += ["recall@1, 10 compared exactly, %", "recall@1 of the index alone, %"]
