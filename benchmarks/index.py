@@ -136,7 +136,7 @@ def measure(real: np.ndarray, n_profiles: int, seed: int, *, hnsw: bool) -> dict
         "n_lists": getattr(index.faiss_index, "nlist", None),
         "n_lists_read": index.recall.n_lists_read or None,
         "ef_search": index.faiss_index.hnsw.efSearch if hnsw else None,
-        "build_s": round(build_s, 2),
+        "build_s": round(build_s, 4),
         "making_vectors_and_truth_s": round(batches.seconds, 1),
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
         "before_building_mb": round(before_mb),

@@ -14,7 +14,8 @@ class IndexConfig:
     exact_below : int
         With fewer vectors, every one is compared (``IndexFlatIP``). From there on, vectors are
         kept as 8-bit numbers in inverted lists (IVF, SQ8), of which the nearest are read.
-        Unlike HNSW, lists let go of a deleted vector at once and need no links in memory.
+        Unlike HNSW, lists let go of a deleted vector at once, and for the same recall they were
+        faster (``benchmarks/index.py``).
     wanted_recall : float
         Lists are read until this share of the test queries finds the truly nearest vector
         among ``n_rescored``, which the caller compares exactly.
