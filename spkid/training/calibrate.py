@@ -116,7 +116,11 @@ def all_trials(pools: list[Pool], rng: np.random.Generator) -> Trials:
 def fit_calibration(
     pools: list[Pool], *, model: str, trained_on: str, seed: int, guest_prior: float = 0.5
 ) -> Calibration:
-    """Maps and thresholds over all ``pools``, each weighing the same."""
+    """Maps and thresholds over all ``pools``, each weighing the same.
+
+    The stated share of guests holds in the pool where most of them come in: a home is of one
+    kind, and a mean over kinds would promise some homes what they do not get.
+    """
     rng = np.random.default_rng(seed)
     trials = all_trials(pools, rng)
     start = Calibration(
@@ -136,7 +140,8 @@ def fit_calibration(
         )
     for length in range(len(SPEECH_S)):
         guests = [guest_log_odds(pool, start, rng, length=length) for pool in pools]
-        household_thresholds.append(thresholds_at_rates(np.concatenate(guests)))
+        by_pool = [thresholds_at_rates(own) for own in guests if len(own)]
+        household_thresholds.append(tuple(np.max(by_pool, axis=0).tolist()))
     return replace(
         start,
         pair_thresholds=tuple(pair_thresholds),
