@@ -49,7 +49,9 @@ def train(
     ] = None,
     teacher: Annotated[
         Path | None,
-        typer.Option(readable=False, help="Embeddings (.npz) of a teacher to distil from."),
+        typer.Option(
+            readable=False, help="A teacher's embeddings (.npz), or a folder of them by speed."
+        ),
     ] = None,
     start: Annotated[
         Path | None,

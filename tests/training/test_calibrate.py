@@ -134,7 +134,7 @@ def test_strangers_are_let_in_about_as_often_as_asked(strangers, rate):
     assert max(let_in) < rate * 2.5
 
 
-@pytest.mark.parametrize("rate", (0.02, 0.05))
+@pytest.mark.parametrize("rate", [0.02, 0.05])
 def test_guests_who_are_alike_do_not_come_in_more_often(rate):
     worlds = [{"alike": 0.0}, {"alike": 0.6}]
     pools = [make_pool(seed, n_speakers=200, **world) for seed, world in enumerate(worlds)]
