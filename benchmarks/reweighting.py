@@ -20,14 +20,14 @@ import pandas as pd
 import small_runs
 from protocols import Protocols
 from record import RESULTS, write_result
-
-from spkid.bootstrap import (
+from resampled_rates import (
     interval,
-    speaker_draws,
     trial_weights,
     weighted_equal_error_rates,
     weighted_share,
 )
+
+from spkid.bootstrap import speaker_draws
 from spkid.cli.output import to_json
 from spkid.metrics import threshold_at_false_match_rate
 from spkid.trials import EmbeddingTable, score_trials
