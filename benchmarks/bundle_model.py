@@ -7,7 +7,8 @@ Writes `spkid/models/spkid.onnx`, `spkid.calibration.json` and `spkid.training.j
 the torch weights in `benchmarks/checkpoints/` (not part of the wheel). With `--calibrate-only`,
 only the calibration of the model that is bundled now. The calibration is fitted on the held-out
 training speakers (one in ten, by name), which the encoder never heard, with clips cut to
-several lengths of speech; the `test` split is not touched.
+several lengths of speech, its landmarks on the other training speakers; the `test` split is not
+touched.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ from spkid.calibration import BUNDLED_CALIBRATION, SPEECH_S
 from spkid.embedder import BUNDLED_MODEL, SpeakerEncoder
 from spkid.manifest import read_manifest
 from spkid.speech import cut_to_speech
-from spkid.training.calibrate import ENROL_CLIPS, Pool, fit_calibration
+from spkid.training.calibrate import ENROL_CLIPS, Pool, fit_calibration, landmarks_of
 from spkid.training.checkpoint import load_encoder
 from spkid.training.corpus import is_held_out
 from spkid.training.export import export_onnx
+from spkid.voices import mean_vectors
 
 CHECKPOINT = Path(__file__).with_name("checkpoints") / "bundled.safetensors"
 TRAINING = BUNDLED_MODEL.with_name("spkid.training.json")
+CLIPS_FOR_LANDMARKS = 3
 MAX_CLIPS = 16  # a speaker's clips beyond these add nothing
 LEAST_SPEAKERS = 10  # corpora with fewer held-out speakers of three clips are left out
 
@@ -66,6 +69,23 @@ def held_out_pools(data: Path, encoder: SpeakerEncoder) -> dict[str, Pool]:
     return pools
 
 
+def training_landmarks(
+    data: Path, encoder: SpeakerEncoder, *, seed: int
+) -> tuple[tuple[float, ...], ...]:
+    """Of the training speakers but those held out, from up to three whole clips of each."""
+    table = read_manifest(data / "manifest.csv", required=("path", "speaker", "split"))
+    known = (table["split"] == "train") & (table["speaker"] != "")
+    table = table[known & ~table["speaker"].map(is_held_out)]
+    table = table.groupby("speaker").head(CLIPS_FOR_LANDMARKS)
+
+    def embed(path: Path) -> np.ndarray:
+        return encoder.embed(load_audio(path))
+
+    with ThreadPoolExecutor() as pool:
+        vectors = np.stack(list(pool.map(embed, data / table["path"])))
+    return landmarks_of(mean_vectors(table, vectors)[1], seed=seed)
+
+
 def export_run(runs: list[Path]) -> None:
     """Put the last leg's weights, graph and history where the package keeps them."""
     checkpoint = runs[-1] / "encoder.safetensors"
@@ -88,11 +108,13 @@ def main() -> None:
     pools = held_out_pools(arguments.data, encoder)
     n_speakers = {name: len(pool.clips_of) for name, pool in pools.items()}
     words = ", ".join(f"{count} of {name}" for name, count in n_speakers.items())
+    seed = json.loads(TRAINING.read_text())[0]["train"]["seed"]
     calibration = fit_calibration(
         list(pools.values()),
+        landmarks=training_landmarks(arguments.data, encoder, seed=seed),
         model=encoder.fingerprint,
         trained_on=f"held-out training speakers: {words}",
-        seed=json.loads(TRAINING.read_text())[0]["train"]["seed"],
+        seed=seed,
     )
     calibration.save(BUNDLED_CALIBRATION)
     print(f"{BUNDLED_MODEL.stat().st_size / 1e6:.1f} MB, {calibration.trained_on}")

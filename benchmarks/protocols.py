@@ -12,7 +12,7 @@ from spkid.evaluation import evaluate_scores
 from spkid.homes import figures_by_row, score_homes
 from spkid.manifest import read_manifest
 from spkid.metrics import equal_error_rate
-from spkid.trials import EmbeddingTable, read_trials, score_trials
+from spkid.trials import EmbeddingTable, calibrated_trials, read_trials
 
 GROUP_COLUMNS = ("age_group", "gender")
 LEAST_TARGETS = 50  # same-speaker trials under which a group's EER says nothing
@@ -62,8 +62,7 @@ def protocol_figures(
     """``verify`` and ``households``: every figure of every list, by name."""
     figures: dict[str, dict] = {"verify": {}, "households": {}}
     for name, trials in protocols.verify.items():
-        scores = calibration.log_likelihood_ratio(score_trials(trials, embeddings), 1)
-        table = trials.assign(score=scores)
+        table = trials.assign(score=calibrated_trials(trials, embeddings, calibration))
         groups = group_errors(table, protocols.manifest)
         figures["verify"][name] = {**asdict(evaluate_scores(table)), "group_eer": groups}
     for name, table in protocols.households.items():

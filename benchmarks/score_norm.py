@@ -1,7 +1,9 @@
-"""What adaptive s-norm changes: EER on every verify list, misses in the protocols' homes.
+"""What judging a score by how near strangers come changes: the shipped way, and adaptive s-norm.
 
     python benchmarks/score_norm.py --data DIR
 
+EER on every verify list, misses in the protocols' homes: of raw cosines, of the shipped
+calibration, which weighs how crowded it is by landmarks, and of adaptive s-norm against a cohort.
 `DIR` (default: $SPKID_DATA) holds `speech/manifest.csv` and `speech/protocols/`. Writes
 `benchmarks/results/score_norm.json`. The cohort is the mean vector of up to three clips of each
 training speaker, but for the tenth that the encoder never heard. On these, `n_top` is chosen:
@@ -30,7 +32,7 @@ from spkid.metrics import equal_error_rate
 from spkid.score_norm import Cohort, normalized_trials
 from spkid.scoring import profile_vector
 from spkid.training.corpus import is_held_out
-from spkid.trials import EmbeddingTable, score_trials
+from spkid.trials import EmbeddingTable, calibrated_trials, score_trials
 
 CLIPS_PER_SPEAKER = 3
 TOPS = (25, 50, 100, 200, 400, 800)
@@ -94,19 +96,20 @@ def main() -> None:
             np.stack([own_mean for name, own_mean in means.items() if name not in own]), n_top
         )
 
+    calibration, raw = Calibration.load(), raw_cosines(embeddings.model)
     verify = {}
     for name, trials in protocols.verify.items():
         cohort = cohort_for(pd.concat([trials["enroll"], trials["test"]]))
         verify[name] = {
             "n_cohort": len(cohort.vectors),
-            "equal_error_rate": error(trials, score_trials(trials, embeddings)),
-            "equal_error_rate_normalized": error(
-                trials, normalized_trials(trials, embeddings, cohort)
-            ),
+            "equal_error_rate": {
+                "calibrated": error(trials, calibrated_trials(trials, embeddings, calibration)),
+                "raw_cosines": error(trials, score_trials(trials, embeddings)),
+                "normalized": error(trials, normalized_trials(trials, embeddings, cohort)),
+            },
         }
         print(name, verify[name], flush=True)
     households = {}
-    calibration, raw = Calibration.load(), raw_cosines(embeddings.model)
     for name, table in protocols.households.items():
         cohort = cohort_for(table["path"])
         systems = {

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from enrollment.index import ProfileIndex
 from enrollment.kept_audio import Vault
 from enrollment.matching import (
@@ -24,6 +26,7 @@ from spkid.calibration import Calibration
 from spkid.clips import Clip, Source, hear
 from spkid.embedder import SpeakerEncoder
 from spkid.errors import SpkidError
+from spkid.scoring import household_llrs
 
 N_NEAREST = 10  # enrolled clips whose households are compared exactly
 
@@ -246,13 +249,16 @@ class Household:
         heard = hear(clip, self.encoder)
         if heard.vector is None:
             return cannot_tell(heard, self.encoder)
-        cosine = float(heard.vector @ found[0].vector)
-        n_clips = len(found[0].exemplars)
+        n_clips, speech_s = len(found[0].exemplars), heard.quality.speech_s
+        llrs, cosines = household_llrs(
+            heard.vector, found[0].vector[None], [n_clips], self.calibration, speech_s
+        )
         return judge_pair(
-            cosine,
+            float(llrs[0]),
+            float(cosines[0]),
             n_clips,
             self.calibration,
-            speech_s=heard.quality.speech_s,
+            speech_s=speech_s,
             false_accept_rate=false_accept_rate,
         )
 
@@ -311,17 +317,21 @@ def verify_clips(
     for clip in heard:
         if clip.vector is None:
             return cannot_tell(clip, encoder)
-    cosine = float(heard[0].vector @ heard[1].vector)
+    speech_s = min(clip.quality.speech_s for clip in heard)
+    vectors = np.stack([clip.vector for clip in heard])
+    llrs, cosines = household_llrs(vectors, vectors, [1, 1], calibration, speech_s)
     return judge_pair(
-        cosine,
+        float(llrs[0, 1] + llrs[1, 0]) / 2,  # either may be the clip and the other the profile
+        float(cosines[0, 1]),
         1,
         calibration,
-        speech_s=min(clip.quality.speech_s for clip in heard),
+        speech_s=speech_s,
         false_accept_rate=false_accept_rate,
     )
 
 
 def judge_pair(
+    llr: float,
     cosine: float,
     n_clips: int,
     calibration: Calibration,
@@ -329,8 +339,7 @@ def judge_pair(
     speech_s: float,
     false_accept_rate: float,
 ) -> Verification:
-    """A cosine of ``speech_s`` of speech against a profile of ``n_clips``, as an answer."""
-    llr = float(calibration.log_likelihood_ratio(cosine, n_clips, speech_s))
+    """What ``speech_s`` of speech scored against a profile of ``n_clips``, as an answer."""
     same = llr >= calibration.pair_threshold(false_accept_rate, n_clips=n_clips, speech_s=speech_s)
     return Verification(
         answer="same" if same else "different",

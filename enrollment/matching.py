@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from enrollment.profile import Member
 from spkid.calibration import Calibration
-from spkid.scoring import AMBIGUOUS_ODDS, household_llrs, known_log_odds, posteriors
+from spkid.scoring import AMBIGUOUS_ODDS, household_llrs, known_log_odds, posteriors, profile_vector
 from spkid.speech import Verdict
 
 FALSE_ACCEPT_RATE = 0.05
@@ -136,10 +136,10 @@ def unlike_others(
         for index in kept:
             others = [vectors[other] for other in kept if other != index] + list(enrolled)
             if others:
-                mean = np.mean(others, axis=0)
-                cosine = float(vectors[index] @ mean / np.linalg.norm(mean))
-                llr = calibration.log_likelihood_ratio(cosine, len(others), speech_s[index])
-                agreement[index] = float(llr)
+                profile = profile_vector(others)[None]
+                n_clips, seconds = [len(others)], speech_s[index]
+                llrs, _ = household_llrs(vectors[index], profile, n_clips, calibration, seconds)
+                agreement[index] = float(llrs[0])
         # of two that only disagree with each other, the first stays
         worst = min(agreement, key=lambda index: (agreement[index], -index), default=None)
         if worst is None or agreement[worst] >= 0:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ CLIP_COUNTS = (1, 2, 3)  # exemplars behind a profile; more count as three
 SPEECH_S = (0.7, 1.4, 2.8)  # lengths of a clip with stored thresholds; longer counts as last
 USUAL_SPEECH_S = 2.0  # the length that ``scale`` and ``offset`` belong to
 UNKNOWN_SPEECH_S = SPEECH_S[-1]  # a clip of unknown length is taken for a whole sentence
+SHARPNESS = 16.0  # of the soft maximum over landmarks; chosen on held-out training speakers
 
 Floats = NDArray[np.float64]
 
@@ -35,7 +37,10 @@ class Calibration:
 
     A clip of ``USUAL_SPEECH_S`` against a profile of ``CLIP_COUNTS[i]`` clips has the ratio
     ``scale[i] * cosine + offset[i]``. Shorter clips are less sure, longer ones surer: for each
-    e-fold of speech, ``duration_scale * cosine + duration_offset`` is added.
+    e-fold of speech, ``duration_scale * cosine + duration_offset`` is added. A clip from where
+    many voices lie comes near anybody: ``crowding_scale * crowding`` is added, see
+    :meth:`crowding`, with ``landmarks`` as unit vectors ``[n, dim]``, each the mean of many
+    training speakers.
     ``pair_thresholds[i][k][j]`` is the log-likelihood ratio that a share ``RATES[j]`` of
     impostors reaches with clips of ``SPEECH_S[k]``; ``household_thresholds[k][j]`` the
     known-log-odds that the same share of guests reaches. ``trained_on`` says in words what it
@@ -48,6 +53,9 @@ class Calibration:
     offset: tuple[float, ...]
     duration_scale: float
     duration_offset: float
+    landmarks: tuple[tuple[float, ...], ...]
+    usual_crowding: float
+    crowding_scale: float
     pair_thresholds: tuple[tuple[tuple[float, ...], ...], ...]
     household_thresholds: tuple[tuple[float, ...], ...]
     trained_on: str
@@ -57,8 +65,31 @@ class Calibration:
         """False for :func:`raw_cosines`."""
         return not np.isnan(self.household_thresholds).any()
 
+    @cached_property
+    def _landmark_array(self) -> Floats:
+        return np.asarray(self.landmarks, dtype=np.float64)
+
+    def crowding(self, vectors: ArrayLike) -> Floats:
+        """How near the landmarks come to unit ``vectors`` ``[..., dim]``: ``[...]``, 0 is usual.
+
+        The soft maximum of the cosines to the landmarks, in place of the mean cosine to a cohort
+        of strangers: that mean corrects a score in T-norm (Auckenthaler et al., 2000) and is a
+        measure of quality in calibration (Thienpondt et al., "The IDLAB VoxSRC-20 submission",
+        ICASSP 2021), but a cohort is voices of people. Zeros without landmarks.
+        """
+        values = np.asarray(vectors, dtype=np.float64)
+        if not self.landmarks:
+            return np.zeros(values.shape[:-1])
+        nearness = np.exp(SHARPNESS * values @ self._landmark_array.T).mean(axis=-1)
+        return np.log(nearness) / SHARPNESS - self.usual_crowding
+
     def log_likelihood_ratio(
-        self, cosines: ArrayLike, n_clips: ArrayLike, speech_s: ArrayLike = UNKNOWN_SPEECH_S
+        self,
+        cosines: ArrayLike,
+        n_clips: ArrayLike,
+        speech_s: ArrayLike = UNKNOWN_SPEECH_S,
+        *,
+        crowding: ArrayLike = 0.0,
     ) -> Floats:
         """Natural-log likelihood ratio of "same speaker".
 
@@ -70,12 +101,15 @@ class Calibration:
         speech_s : float, broadcasts to ``cosines``
             Seconds of speech in the clip; of two single clips, in the shorter one. Less than
             the first and more than the last of ``SPEECH_S`` count as these.
+        crowding : float, broadcasts to ``cosines``
+            :meth:`crowding` of the clip; of two single clips, the mean.
         """
         values = np.asarray(cosines, dtype=np.float64)
         row = np.clip(np.asarray(n_clips), 1, CLIP_COUNTS[-1]) - 1
         folds = _log_duration(speech_s)
         scale = np.asarray(self.scale)[row] + self.duration_scale * folds
-        return scale * values + np.asarray(self.offset)[row] + self.duration_offset * folds
+        offset = np.asarray(self.offset)[row] + self.duration_offset * folds
+        return scale * values + offset + self.crowding_scale * np.asarray(crowding)
 
     def pair_threshold(
         self, false_accept_rate: float, *, n_clips: int = 1, speech_s: ArrayLike = UNKNOWN_SPEECH_S
@@ -103,8 +137,11 @@ class Calibration:
         return np.array([np.interp(folds, lengths, column) for column in columns])
 
     def save(self, path: Path) -> None:
-        """Write as JSON, beside and renamed."""
-        write_text(path, json.dumps(asdict(self), indent=2) + "\n")
+        """Write as JSON, one field a line, beside and renamed."""
+        fields = [
+            f"  {json.dumps(key)}: {json.dumps(value)}" for key, value in asdict(self).items()
+        ]
+        write_text(path, "{\n" + ",\n".join(fields) + "\n}\n")
 
     def _check_shapes(self) -> None:
         """Raise ValueError or TypeError where a field cannot be what it should be."""
@@ -114,6 +151,8 @@ class Calibration:
             (self.offset, (n_counts,)),
             (self.duration_scale, ()),
             (self.duration_offset, ()),
+            (self.usual_crowding, ()),
+            (self.crowding_scale, ()),
             (self.pair_thresholds, (n_counts, n_lengths, n_rates)),
             (self.household_thresholds, (n_lengths, n_rates)),
         ):
@@ -121,6 +160,10 @@ class Calibration:
                 raise ValueError(f"not of shape {shape}")
         if not 0 < self.guest_prior < 1:
             raise ValueError("a prior outside 0 to 1")
+        if self.landmarks and not (
+            self._landmark_array.ndim == 2 and np.isfinite(self._landmark_array).all()
+        ):
+            raise ValueError("landmarks that are no vectors")
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> Calibration:
@@ -129,17 +172,17 @@ class Calibration:
         Raises
         ------
         SpkidError
-            If the file is not such a calibration, or one from before durations counted.
+            If the file is not such a calibration, or one of an earlier version.
         """
         file = Path(path) if path is not None else BUNDLED_CALIBRATION
         try:
             values = json.loads(file.read_text())
             if not isinstance(values, dict):
                 raise ValueError("no object")
-            if "scale" in values and "duration_scale" not in values:
+            if "scale" in values and "landmarks" not in values:
                 raise SpkidError(
-                    f"{file}: a calibration that knows nothing of the length of clips",
-                    expected="one with 'duration_scale' and thresholds for each length",
+                    f"{file}: a calibration of an earlier version, without landmarks",
+                    expected="one that weighs the length of clips and how crowded it is",
                     do="fit it again: benchmarks/bundle_model.py --calibrate-only",
                     code="old_calibration",
                 )
@@ -193,6 +236,9 @@ def raw_cosines(model: str) -> Calibration:
         offset=(0.0,) * n_counts,
         duration_scale=0.0,
         duration_offset=0.0,
+        landmarks=(),
+        usual_crowding=0.0,
+        crowding_scale=0.0,
         pair_thresholds=(unknown,) * n_counts,
         household_thresholds=unknown,
         trained_on="nothing: raw cosines",
@@ -201,19 +247,25 @@ def raw_cosines(model: str) -> Calibration:
 
 @dataclass(frozen=True)
 class Trials:
-    """Cosines of clips of ``speech_s`` against profiles of ``n_clips``; all ``[trials]``."""
+    """Cosines of clips of ``speech_s`` against profiles of ``n_clips``; all ``[trials]``.
+
+    ``crowding`` is that of the clip; trials of one ``pool`` are of one kind of speakers.
+    """
 
     cosines: Floats
+    crowding: Floats
     n_clips: NDArray[np.int64]
     speech_s: Floats
     is_target: NDArray[np.bool_]
+    pool: NDArray[np.int64]
 
 
 def fit_maps(trials: Trials) -> dict[str, Any]:
-    """The fields ``scale``, ``offset``, ``duration_scale`` and ``duration_offset``.
+    """The fields ``scale`` and ``offset``, those of durations, and ``crowding_scale``.
 
-    One logistic regression, in which every kind of trial (clip count, length, same speaker or
-    not) weighs the same.
+    One logistic regression, in which every kind of trial (pool, clip count, length, same speaker
+    or not) weighs the same; then ``offset`` is lowered until it fits the pool that asks for the
+    lowest: a home is of one kind, and a mean over kinds would be too sure in some homes.
 
     Raises
     ------
@@ -225,8 +277,9 @@ def fit_maps(trials: Trials) -> dict[str, Any]:
     is_count = trials.n_clips[:, None] == np.asarray(CLIP_COUNTS)
     per_fold = _log_duration(trials.speech_s)[:, None] * np.ones(2)
     value = trials.cosines[:, None]
-    terms = np.hstack([is_count * value, is_count, per_fold * np.hstack([value, value**0])])
-    kinds = np.stack([trials.n_clips, trials.speech_s, trials.is_target], axis=1)
+    by_fold = per_fold * np.hstack([value, value**0])
+    terms = np.hstack([is_count * value, is_count, by_fold, trials.crowding[:, None]])
+    kinds = np.stack([trials.pool, trials.n_clips, trials.speech_s, trials.is_target], axis=1)
     _, kind, sizes = np.unique(kinds, axis=0, return_inverse=True, return_counts=True)
     weights = len(kind) / len(sizes) / sizes[kind]
     used = terms.any(axis=0)  # a count or a length that does not occur has no term
@@ -235,19 +288,37 @@ def fit_maps(trials: Trials) -> dict[str, Any]:
     found = np.zeros(terms.shape[1])
     found[used] = model.coef_[0]
     n_counts = len(CLIP_COUNTS)
-    scale = found[:n_counts]
+    scale, offset = found[:n_counts], found[n_counts : 2 * n_counts]
+    duration_scale, duration_offset, crowding_scale = found[2 * n_counts :]
     if (scale[used[:n_counts]] <= 0).any():
         raise SpkidError(
             "impostors that score as high as targets",
             expected="target scores above impostor scores",
             do="check the labels",
         )
+    ratios = terms @ found
+    lowest = min(
+        shift_of(ratios[own], trials.is_target[own], weights[own])
+        for own in (trials.pool == pool for pool in np.unique(trials.pool))
+    )
     return {
         "scale": tuple(map(float, scale)),
-        "offset": tuple(map(float, found[n_counts : 2 * n_counts])),
-        "duration_scale": float(found[-2]),
-        "duration_offset": float(found[-1]),
+        "offset": tuple(map(float, offset + lowest)),
+        "duration_scale": float(duration_scale),
+        "duration_offset": float(duration_offset),
+        "crowding_scale": float(crowding_scale),
     }
+
+
+def shift_of(ratios: Floats, is_target: NDArray[np.bool_], weights: Floats) -> float:
+    """What to add to log-likelihood ratios so that they fit these trials; all ``[trials]``."""
+    from scipy.optimize import brentq
+    from scipy.special import expit
+
+    def surplus(shift: float) -> float:  # of what is expected over what is there
+        return float(weights @ (expit(ratios + shift) - is_target))
+
+    return brentq(surplus, -50.0, 50.0)
 
 
 def thresholds_at_rates(impostor: ArrayLike) -> tuple[float, ...]:

@@ -70,6 +70,9 @@ def household_llrs(
     -------
     llrs, cosines : float64 ``[..., members]``
     """
-    cosines = np.asarray(probes, dtype=np.float64) @ np.asarray(profiles, dtype=np.float64).T
+    heard = np.asarray(probes, dtype=np.float64)
+    cosines = heard @ np.asarray(profiles, dtype=np.float64).T
     seconds = np.asarray(speech_s, dtype=np.float64)[..., None]
-    return calibration.log_likelihood_ratio(cosines, n_clips, seconds), cosines
+    crowding = calibration.crowding(heard)[..., None]
+    llrs = calibration.log_likelihood_ratio(cosines, n_clips, seconds, crowding=crowding)
+    return llrs, cosines

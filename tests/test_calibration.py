@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 
 import numpy as np
 import pytest
@@ -33,6 +34,9 @@ def made():
         offset=(-4.0, -5.0, -6.125),
         duration_scale=1.5,
         duration_offset=-0.75,
+        landmarks=((1.0, 0.0), (0.0, -1.0), (0.6, 0.8)),
+        usual_crowding=0.25,
+        crowding_scale=-4.0,
         pair_thresholds=tuple(
             tuple(tuple(level + row + 10 * length for level in falling) for length in range(3))
             for row in range(3)
@@ -105,11 +109,30 @@ def test_each_fold_of_speech_adds_its_share(made):
         assert made.log_likelihood_ratio(0.4, 2, speech_s) == pytest.approx(expected)
 
 
-def test_a_calibration_from_before_durations_counted_is_refused(made, tmp_path):
+def test_crowding_is_the_soft_maximum_of_the_cosines_to_the_landmarks(made):
+    vectors = np.array([[[1.0, 0.0], [0.8, 0.6]], [[0.0, -1.0], [-1.0, 0.0]]])
+    found = made.crowding(vectors)
+    for row in np.ndindex(2, 2):
+        cosines = [sum(vectors[row] * landmark) for landmark in made.landmarks]
+        soft = math.log(sum(math.exp(16 * cosine) for cosine in cosines) / 3) / 16
+        assert found[row] == pytest.approx(soft - 0.25)
+    # between two landmarks it is more crowded than beside one, and far from all it is empty
+    assert found[0, 1] > found[1, 0] - 0.1 > found[1, 1] + 0.5
+    assert made.crowding([0.0, 1.0]).shape == ()
+    np.testing.assert_array_equal(raw_cosines("m").crowding(vectors), np.zeros((2, 2)))
+
+
+def test_a_crowded_place_takes_from_the_ratio(made):
+    usual = made.log_likelihood_ratio([0.4, 0.5], 2, USUAL_SPEECH_S)
+    crowded = made.log_likelihood_ratio([0.4, 0.5], 2, USUAL_SPEECH_S, crowding=[0.1, -0.2])
+    np.testing.assert_allclose(crowded - usual, [-0.4, 0.8])
+
+
+def test_a_calibration_of_an_earlier_version_is_refused(made, tmp_path):
     old = dataclasses.asdict(made)
-    del old["duration_scale"], old["duration_offset"]
+    del old["landmarks"], old["crowding_scale"], old["usual_crowding"]
     (tmp_path / "old.json").write_text(json.dumps(old))
-    with pytest.raises(SpkidError, match=r"length of clips.*calibrate-only"):
+    with pytest.raises(SpkidError, match=r"earlier version.*calibrate-only"):
         Calibration.load(tmp_path / "old.json")
 
 
@@ -180,6 +203,10 @@ def test_a_wrong_number_of_maps_is_refused(made, tmp_path, changes):
         {"pair_thresholds": [[[1.0] * 5] * 3] * 3},
         {"duration_scale": [1.0]},
         {"duration_offset": "much"},
+        {"crowding_scale": "much"},
+        {"landmarks": [0.1, 0.2]},
+        {"landmarks": [[0.1], [0.2, 0.3]]},
+        {"landmarks": [[0.1, float("nan")]]},
         {"scale": ["a", "b", "c"]},
         {"guest_prior": 7},
         {"guest_prior": "often"},
@@ -198,19 +225,21 @@ def test_json_that_is_no_object_is_refused(tmp_path, content):
         Calibration.load(path)
 
 
+def made_trials(cosines, is_target, *, crowding=0.0, n_clips=1, speech_s=2.0, pool=0):
+    """What is a number alone holds for all trials."""
+    columns = (cosines, crowding, n_clips, speech_s, is_target, pool)
+    return Trials(*(np.array(column) for column in np.broadcast_arrays(*columns)))
+
+
 @pytest.mark.parametrize(("mean", "apart", "sd"), [(0.3, 0.4, 0.12), (-2.0, 3.0, 2.0)])
 def test_the_fit_finds_the_ratio_of_two_gaussians(mean, apart, sd):
     rng = np.random.default_rng(0)
     # fewer targets than impostors: both kinds weigh the same all the same
     target = rng.normal(mean + apart, sd, 20_000)
     impostor = rng.normal(mean, sd, (30, 2_000))
-    trials = Trials(
-        np.concatenate([target, impostor.ravel()]),
-        n_clips=np.full(80_000, 2),
-        speech_s=np.full(80_000, 2.0),
-        is_target=np.repeat([True, False], [20_000, 60_000]),
-    )
-    maps = fit_maps(trials)
+    cosines = np.concatenate([target, impostor.ravel()])
+    is_target = np.repeat([True, False], [20_000, 60_000])
+    maps = fit_maps(made_trials(cosines, is_target, n_clips=2))
     assert maps["scale"][0] == maps["duration_scale"] == 0.0  # nothing is known of these
     scale, offset = maps["scale"][1], maps["offset"][1]
     true_scale = apart / sd**2
@@ -224,7 +253,7 @@ def test_the_fit_refuses_reversed_labels():
     is_target = np.arange(400) < 200
     cosines = rng.normal(np.where(is_target, 0, 2), 1)
     with pytest.raises(SpkidError, match="check the labels"):
-        fit_maps(Trials(cosines, np.ones(400, dtype=int), np.full(400, 2.0), is_target))
+        fit_maps(made_trials(cosines, is_target))
 
 
 def test_the_fit_finds_what_a_fold_of_speech_is_worth():
@@ -234,11 +263,39 @@ def test_the_fit_finds_what_a_fold_of_speech_is_worth():
     is_target = rng.random(60_000) < 0.3
     folds = np.log(speech_s / 2)
     mean = is_target * (0.6 + 0.2 * folds)
-    trials = Trials(rng.normal(mean, 0.5), np.ones(60_000, dtype=int), speech_s, is_target)
-    maps = fit_maps(trials)
+    maps = fit_maps(made_trials(rng.normal(mean, 0.5), is_target, speech_s=speech_s))
     assert maps["scale"][0] == pytest.approx(0.6 / 0.25, rel=0.05)
     assert maps["duration_scale"] == pytest.approx(0.2 / 0.25, rel=0.1)
     assert maps["offset"][0] == pytest.approx(-(0.6**2) / 0.5, rel=0.1)
+
+
+def test_the_fit_finds_what_crowding_is_worth():
+    """All score higher where it is crowded, so that it must be taken off again."""
+    rng = np.random.default_rng(5)
+    crowding, is_target = rng.normal(0, 0.2, 60_000), rng.random(60_000) < 0.3
+    cosines = rng.normal(0.6 * is_target + 0.8 * crowding, 0.3)
+    maps = fit_maps(made_trials(cosines, is_target, crowding=crowding, n_clips=2))
+    assert maps["scale"][1] == pytest.approx(0.6 / 0.09, rel=0.05)
+    assert maps["crowding_scale"] == pytest.approx(-0.8 * 0.6 / 0.09, rel=0.05)
+    without = fit_maps(made_trials(cosines, is_target, n_clips=2))
+    assert without["crowding_scale"] == 0.0
+    assert without["scale"][1] < 0.9 * maps["scale"][1]
+
+
+def test_the_fit_holds_in_the_pool_that_asks_for_the_lowest_offset():
+    """In the second pool everything scores higher, so a ratio that fits both is too sure there."""
+    rng = np.random.default_rng(6)
+    is_target, pool = rng.random(60_000) < 0.5, np.arange(60_000) % 2
+    cosines = rng.normal(0.6 * is_target + 0.2 * pool, 0.3)
+    maps = fit_maps(made_trials(cosines, is_target, pool=pool))
+    own = pool == 1
+    alone = fit_maps(made_trials(cosines[own], is_target[own]))
+    ratios = maps["scale"][0] * cosines[own] + maps["offset"][0]
+    expected = alone["scale"][0] * cosines[own] + alone["offset"][0]
+    assert np.mean(ratios) == pytest.approx(np.mean(expected), abs=0.1)
+    both = fit_maps(made_trials(cosines, is_target))
+    assert maps["scale"] == pytest.approx(both["scale"], rel=0.01)
+    assert maps["offset"][0] < both["offset"][0] - 0.4
 
 
 def test_thresholds_let_in_the_asked_share():

@@ -12,7 +12,7 @@ from spkid.embedding_run import embed_manifest
 from spkid.evaluation import evaluate_scores
 from spkid.homes import home_figures, score_homes
 from spkid.manifest import read_manifest
-from spkid.trials import EmbeddingTable, read_trials, score_trials
+from spkid.trials import EmbeddingTable, calibrated_trials, read_trials
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "results"
 pytestmark = pytest.mark.skipif("SPKID_DATA" not in os.environ, reason="SPKID_DATA is not set")
@@ -44,7 +44,7 @@ def test_committed_figures_are_of_the_bundled_model(committed, encoder):
 
 def test_verification_figures_come_out_again(speech, embeddings, calibration, committed):
     trials = read_trials(speech / "protocols" / "verify_new_speechocean762.txt")
-    trials["score"] = calibration.log_likelihood_ratio(score_trials(trials, embeddings), 1)
+    trials["score"] = calibrated_trials(trials, embeddings, calibration)
     figures = evaluate_scores(trials)
     expected = committed["verify"]["verify_new_speechocean762"]
     assert figures.equal_error_rate == pytest.approx(expected["equal_error_rate"], abs=2e-3)

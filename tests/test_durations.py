@@ -12,7 +12,7 @@ import pytest
 from spkid.audio import load_audio
 from spkid.manifest import read_manifest
 from spkid.metrics import log_likelihood_ratio_cost, min_log_likelihood_ratio_cost
-from spkid.scoring import profile_vector
+from spkid.scoring import household_llrs, profile_vector
 from spkid.speech import CHUNK_S, assess, cut_to_speech
 
 LENGTHS_S = (0.7, 1.0, 2.0, 4.0)
@@ -39,9 +39,8 @@ def ratios_by_length(heard, calibration):
         for other, probes in heard.items():
             for _, cuts in probes[3:]:
                 for speech_s, vector in cuts.items():
-                    cosine = float(vector @ profile)
-                    ratio = float(calibration.log_likelihood_ratio(cosine, 3, speech_s))
-                    ratios[speech_s][other != name].append(ratio)
+                    ratio, _ = household_llrs(vector, profile[None], [3], calibration, speech_s)
+                    ratios[speech_s][other != name].append(float(ratio[0]))
     return ratios
 
 
@@ -82,8 +81,8 @@ def test_ratios_hold_at_every_length(encoder, calibration):
     for target, impostor in ratios.values():
         lost = log_likelihood_ratio_cost(target, impostor)
         assert lost - min_log_likelihood_ratio_cost(target, impostor) < 0.2
-    # taken for clips of the usual length, the shortest would be far too sure
+    # taken for clips of the usual length, the shortest would be too sure
     flat = replace(calibration, duration_scale=0.0, duration_offset=0.0)
     usual = ratios_by_length(heard, flat)
     costs = [log_likelihood_ratio_cost(*each[LENGTHS_S[0]]) for each in (ratios, usual)]
-    assert costs[1] > costs[0] + 0.1
+    assert costs[1] > 1.2 * costs[0]

@@ -22,6 +22,9 @@ CALIBRATION = Calibration(
     offset=(-5.0, -5.5, -6.0),
     duration_scale=1.0,
     duration_offset=-0.5,
+    landmarks=tuple(map(tuple, np.eye(16)[:5].tolist())),
+    usual_crowding=0.1,
+    crowding_scale=-3.0,
     pair_thresholds=((FALLING,) * 3,) * 3,
     household_thresholds=(FALLING,) * 3,
     trained_on="nothing",
@@ -77,7 +80,8 @@ def naive_probe(probe, protocol, embeddings, calibration) -> dict:
         folds = math.log(2.8 / 2.0)  # of unknown length: as long as the longest measured
         scale = calibration.scale[row] + folds * calibration.duration_scale
         offset = calibration.offset[row] + folds * calibration.duration_offset
-        llrs[member] = scale * cosine + offset
+        crowding = calibration.crowding(vector)
+        llrs[member] = scale * cosine + offset + calibration.crowding_scale * crowding
     ranked = sorted(llrs, key=llrs.get, reverse=True)
     top, prior = llrs[ranked[0]], calibration.guest_prior
     return {

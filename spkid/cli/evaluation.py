@@ -90,7 +90,13 @@ def score(
 ) -> None:
     """Score a trial list: log-likelihood ratios of the bundled model, else raw cosines."""
     from spkid.score_norm import Cohort, normalized_trials
-    from spkid.trials import EmbeddingTable, read_trials, score_trials, write_scores
+    from spkid.trials import (
+        EmbeddingTable,
+        calibrated_trials,
+        read_trials,
+        score_trials,
+        write_scores,
+    )
 
     table = read_trials(trials)
     vectors = EmbeddingTable.load(embeddings)
@@ -102,7 +108,7 @@ def score(
         table["score"] = normalized_trials(table, vectors, strangers)
         kind = "adaptive s-norms (no calibration holds for them)"
     elif calibration.is_calibrated:
-        table["score"] = calibration.log_likelihood_ratio(table["score"], 1)
+        table["score"] = calibrated_trials(table, vectors, calibration)
         kind = "calibrated log-likelihood ratios"
     write_scores(out, table)
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,14 +13,18 @@ from spkid.calibration import (
     Calibration,
     Trials,
     fit_maps,
+    raw_cosines,
     thresholds_at_rates,
 )
 from spkid.scoring import household_llrs, known_log_odds, profile_vector
+from spkid.voices import spherical_k_means
 
 N_HOMES = 1000
 HOME_SIZES = (2, 3, 4, 5, 6)
 ENROL_CLIPS = 3
 PROBES_PER_MEMBER = 2
+N_LANDMARKS = 64  # chosen on held-out training speakers, of 16 to 256
+LANDMARK_DIGITS = 4
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,12 @@ class Pool:
 def profile_trials(
     pool: Pool, n_clips: int, rng: np.random.Generator, *, length: int, n_profiles: int = 400
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cosines of clips cut to ``SPEECH_S[length]`` against profiles of ``n_clips`` whole ones.
+    """Clips cut to ``SPEECH_S[length]`` against profiles of ``n_clips`` whole ones.
 
     Returns
     -------
-    target, impostor : float64 ``[trials]``
-        Of the profile's speaker and of others; empty where no clip is long enough.
+    target, impostor : float64 ``[trials, 2, dim]``
+        Clip and profile, of one speaker and of two; empty where no clip is long enough.
     """
     probes = pool.probes(length)
     speakers = [name for name in pool.with_clips(n_clips + 1) if name in probes]
@@ -63,10 +68,11 @@ def profile_trials(
         own = rng.choice(probes[speaker])
         enrolled = rng.permutation(np.delete(np.arange(len(clips)), own))[:n_clips]
         profile = profile_vector(clips[enrolled, 0])
-        target.append(clips[own, 1 + length] @ profile)
+        target.append([clips[own, 1 + length], profile])
         others = [name for name in probes if name != speaker]
         for name in rng.choice(others, min(10, len(others)), replace=False):
-            impostor.append(pool.clips_of[name][rng.choice(probes[name]), 1 + length] @ profile)
+            other = pool.clips_of[name][rng.choice(probes[name]), 1 + length]
+            impostor.append([other, profile])
     return np.array(target), np.array(impostor)
 
 
@@ -95,26 +101,42 @@ def guest_log_odds(
     return np.concatenate(log_odds)
 
 
-def all_trials(pools: list[Pool], rng: np.random.Generator) -> Trials:
-    """Every clip count at every length of clip, over all ``pools``."""
-    parts = [
-        (cosines, n_clips, SPEECH_S[length], is_target)
-        for n_clips in CLIP_COUNTS
-        for length in range(len(SPEECH_S))
-        for pool in pools
-        for is_target, cosines in zip(
-            (True, False), profile_trials(pool, n_clips, rng, length=length), strict=True
-        )
-    ]
-    sizes = [len(cosines) for cosines, *_ in parts]
-    n_clips, speech_s, is_target = (
-        np.repeat([part[i] for part in parts], sizes) for i in (1, 2, 3)
-    )
-    return Trials(np.concatenate([part[0] for part in parts]), n_clips, speech_s, is_target)
+def all_trials(
+    pools: list[Pool],
+    rng: np.random.Generator,
+    *,
+    crowding: Callable[[np.ndarray], np.ndarray],
+) -> Trials:
+    """Every clip count at every length of clip, over all ``pools``; ``crowding`` of vectors."""
+    cosines, crowdings, kinds = [], [], []
+    for n_clips in CLIP_COUNTS:
+        for length, speech_s in enumerate(SPEECH_S):
+            for number, pool in enumerate(pools):
+                sides = profile_trials(pool, n_clips, rng, length=length)
+                for is_target, pairs in zip((True, False), sides, strict=True):
+                    if not len(pairs):
+                        continue
+                    cosines.append(np.einsum("ij,ij->i", pairs[:, 0], pairs[:, 1]))
+                    crowdings.append(crowding(pairs[:, 0]))
+                    kinds += [(n_clips, speech_s, is_target, number)] * len(pairs)
+    columns = map(np.array, zip(*kinds, strict=True))
+    return Trials(np.concatenate(cosines), np.concatenate(crowdings), *columns)
+
+
+def landmarks_of(speaker_means: np.ndarray, *, seed: int) -> tuple[tuple[float, ...], ...]:
+    """``N_LANDMARKS`` directions where speakers lie, from their means ``[speakers, dim]``."""
+    centroids = spherical_k_means(speaker_means, N_LANDMARKS, seed=seed)
+    return tuple(map(tuple, centroids.round(LANDMARK_DIGITS).tolist()))
 
 
 def fit_calibration(
-    pools: list[Pool], *, model: str, trained_on: str, seed: int, guest_prior: float = 0.5
+    pools: list[Pool],
+    *,
+    landmarks: tuple[tuple[float, ...], ...],
+    model: str,
+    trained_on: str,
+    seed: int,
+    guest_prior: float = 0.5,
 ) -> Calibration:
     """Maps and thresholds over all ``pools``, each weighing the same.
 
@@ -122,16 +144,17 @@ def fit_calibration(
     kind, and a mean over kinds would promise some homes what they do not get.
     """
     rng = np.random.default_rng(seed)
-    trials = all_trials(pools, rng)
-    start = Calibration(
-        model=model,
-        guest_prior=guest_prior,
-        **fit_maps(trials),
-        pair_thresholds=(),
-        household_thresholds=(),
-        trained_on=trained_on,
+    start = replace(
+        raw_cosines(model), guest_prior=guest_prior, landmarks=landmarks, trained_on=trained_on
     )
-    llrs = start.log_likelihood_ratio(trials.cosines, trials.n_clips, trials.speech_s)
+    whole = [np.concatenate(list(pool.clips_of.values()))[:, 0] for pool in pools]
+    usual = float(np.mean([start.crowding(vectors).mean() for vectors in whole]))
+    start = replace(start, usual_crowding=usual)
+    trials = all_trials(pools, rng, crowding=start.crowding)
+    start = replace(start, **fit_maps(trials))
+    llrs = start.log_likelihood_ratio(
+        trials.cosines, trials.n_clips, trials.speech_s, crowding=trials.crowding
+    )
     pair_thresholds, household_thresholds = [], []
     for n_clips in CLIP_COUNTS:
         own = ~trials.is_target & (trials.n_clips == n_clips)

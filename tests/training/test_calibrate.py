@@ -10,7 +10,14 @@ import pytest
 
 from spkid.calibration import CLIP_COUNTS, RATES, SPEECH_S, Calibration
 from spkid.training import calibrate
-from spkid.training.calibrate import Pool, fit_calibration, guest_log_odds, profile_trials
+from spkid.training.calibrate import (
+    N_LANDMARKS,
+    Pool,
+    fit_calibration,
+    guest_log_odds,
+    landmarks_of,
+    profile_trials,
+)
 
 DIM = 24
 
@@ -34,6 +41,15 @@ def make_pool(seed, *, n_speakers=80, n_clips=6, noise=0.8, alike=0.0):
     return Pool(clips_of)
 
 
+def cosines_of(pairs):
+    return np.einsum("ij,ij->i", pairs[:, 0], pairs[:, 1])
+
+
+def ratios_of(pairs, calibration, n_clips, speech_s):
+    crowding = calibration.crowding(pairs[:, 0])
+    return calibration.log_likelihood_ratio(cosines_of(pairs), n_clips, speech_s, crowding=crowding)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _fewer_homes():
     with pytest.MonkeyPatch.context() as patch:
@@ -41,10 +57,17 @@ def _fewer_homes():
         yield
 
 
+def fitted_to(pools, *, seed=0, **options):
+    landmarks = landmarks_of(np.random.default_rng(9).normal(size=(200, DIM)), seed=0)
+    return fit_calibration(
+        pools, landmarks=landmarks, model="m1", trained_on="clusters", seed=seed, **options
+    )
+
+
 @pytest.fixture(scope="module")
 def fitted():
     pools = [make_pool(0), make_pool(1, noise=1.0)]
-    return fit_calibration(pools, model="m1", trained_on="clusters", seed=0, guest_prior=0.3)
+    return fitted_to(pools, guest_prior=0.3)
 
 
 @pytest.fixture(scope="module")
@@ -62,21 +85,33 @@ def test_what_is_asked_for_is_kept(fitted, tmp_path):
     assert Calibration.load(tmp_path / "fitted.json") == fitted
 
 
+def test_landmarks_are_unit_means_of_many_speakers():
+    rng = np.random.default_rng(4)
+    means = rng.normal(size=(700, DIM))
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    landmarks = np.array(landmarks_of(means, seed=0))
+    assert landmarks.shape == (N_LANDMARKS, DIM)
+    np.testing.assert_allclose(np.linalg.norm(landmarks, axis=1), 1, atol=1e-3)
+    own = (means @ landmarks.T).argmax(axis=1)
+    for number, landmark in enumerate(landmarks):
+        mean = means[own == number].mean(axis=0)
+        np.testing.assert_allclose(landmark, mean / np.linalg.norm(mean), atol=2e-2)
+        assert (means @ landmark).max() < 0.999  # nobody's own voice
+
+
 def test_the_seed_decides():
     pools = [make_pool(2, n_speakers=20)]
-    one, same, other = (
-        fit_calibration(pools, model="m1", trained_on="", seed=seed) for seed in (0, 0, 1)
-    )
+    one, same, other = (fitted_to(pools, seed=seed) for seed in (0, 0, 1))
     assert one == same
     assert one != other
 
 
 def test_trials_are_of_one_speaker_or_of_two():
-    # speakers on axes of their own: the cosine is one or zero
+    # speakers on axes of their own: the clip is the profile, or at right angles to it
     pool = Pool({str(axis): np.tile(np.eye(5)[axis], (4, 4, 1)) for axis in range(5)})
     target, impostor = profile_trials(pool, 3, np.random.default_rng(0), length=0, n_profiles=30)
-    np.testing.assert_allclose(target, np.ones(30))
-    np.testing.assert_allclose(impostor, np.zeros(30 * 4))
+    np.testing.assert_allclose(cosines_of(target), np.ones(30))
+    np.testing.assert_allclose(cosines_of(impostor), np.zeros(30 * 4))
 
 
 def test_profiles_need_one_clip_more_than_they_hold():
@@ -88,8 +123,8 @@ def test_profiles_need_one_clip_more_than_they_hold():
     axes = np.repeat(np.eye(4)[:, None], 4, axis=1)
     lonely = Pool({"many": axes[:3], "few": axes[3:]})
     target, impostor = profile_trials(lonely, 2, np.random.default_rng(0), length=1, n_profiles=5)
-    np.testing.assert_array_equal(target, np.zeros(5))
-    np.testing.assert_array_equal(impostor, np.zeros(5))
+    np.testing.assert_array_equal(cosines_of(target), np.zeros(5))
+    np.testing.assert_array_equal(cosines_of(impostor), np.zeros(5))
 
 
 def test_only_clips_that_are_long_enough_are_cut():
@@ -115,8 +150,8 @@ def strangers(fitted, fresh_pools):
     scores = {}
     for length, speech_s in enumerate(SPEECH_S):
         for n_clips in CLIP_COUNTS:
-            cosines = [profile_trials(pool, n_clips, rng, length=length)[1] for pool in fresh_pools]
-            llrs = fitted.log_likelihood_ratio(np.concatenate(cosines), n_clips, speech_s)
+            pairs = [profile_trials(pool, n_clips, rng, length=length)[1] for pool in fresh_pools]
+            llrs = ratios_of(np.concatenate(pairs), fitted, n_clips, speech_s)
             threshold = partial(fitted.pair_threshold, n_clips=n_clips, speech_s=speech_s)
             scores[f"profile of {n_clips}, {speech_s} s"] = llrs, threshold
         threshold = partial(fitted.household_threshold, speech_s=speech_s)
@@ -138,7 +173,7 @@ def test_strangers_are_let_in_about_as_often_as_asked(strangers, rate):
 def test_guests_who_are_alike_do_not_come_in_more_often(rate):
     worlds = [{"alike": 0.0}, {"alike": 0.6}]
     pools = [make_pool(seed, n_speakers=200, **world) for seed, world in enumerate(worlds)]
-    fitted = fit_calibration(pools, model="m1", trained_on="clusters", seed=0)
+    fitted = fitted_to(pools)
     rng, length = np.random.default_rng(3), len(SPEECH_S) - 1
     let_in = []
     for seed, world in enumerate(worlds):
@@ -165,10 +200,7 @@ def test_scores_are_calibrated(fitted, fresh_pools):
             )
         )
         near = [
-            np.mean(
-                np.abs(fitted.log_likelihood_ratio(side, n_clips, SPEECH_S[length]) - np.log(3))
-                < 0.5
-            )
+            np.mean(np.abs(ratios_of(side, fitted, n_clips, SPEECH_S[length]) - np.log(3)) < 0.5)
             for side in (target, impostor)
         ]
         assert near[0] / (near[0] + near[1]) == pytest.approx(0.75, abs=0.12)
