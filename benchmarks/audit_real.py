@@ -26,11 +26,12 @@ from record import RESULTS, write_result
 
 from spkid.audit import RATES, audit_scores
 from spkid.audit_result import Audit
+from spkid.cli.evaluation import calibration_for
 from spkid.comparison import compare_audits
 from spkid.findings import Findings, find_cohorts
 from spkid.manifest import read_manifest
 from spkid.plain import to_json
-from spkid.trials import EmbeddingTable, read_trials, score_trials
+from spkid.trials import EmbeddingTable, calibrated_trials, read_trials
 
 SETS = {
     "speechocean762_new": ("verify_new_speechocean762",),
@@ -158,7 +159,8 @@ def main() -> None:
         audits[system] = {}
         for name, parts in SETS.items():
             trials = pd.concat([lists[part] for part in parts], ignore_index=True)
-            trials["score"] = score_trials(trials, embeddings)
+            calibration = calibration_for(embeddings)
+            trials["score"] = calibrated_trials(trials, embeddings, calibration)
             audit = audit_scores(
                 trials,
                 manifest,

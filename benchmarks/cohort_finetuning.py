@@ -5,10 +5,10 @@
 A small network (see `small_runs.py`) is trained; k-means regions of its embedding space are
 found with the training speakers, with no label; the worst region is the one with the highest
 error among its *held-out* training speakers. The network is fine-tuned on that region's
-training speakers, plainly and with consolidation of three strengths, of which one is chosen on
+training speakers, plainly and with consolidation of four strengths, of which one is chosen on
 the held-out speakers. Reported on new speakers, assigned to regions by the first network: EER
 of the worst cohort, of all others (what was forgotten) and of all, on every list. Two seeds.
-Writes `benchmarks/results/cohort_finetuning.json`. Two long and eight short runs; a stopped
+Writes `benchmarks/results/cohort_finetuning.json`. Two long and ten short runs; a stopped
 benchmark goes on where it was.
 """
 
@@ -36,7 +36,7 @@ from spkid.trials import EmbeddingTable, score_trials
 
 SEEDS = (1, 2)
 N_REGIONS = 4
-STRENGTHS = (1e2, 1e4, 1e6)
+STRENGTHS = (1e4, 1e6, 1e8, 1e10)
 FINE_TUNING_STEPS = 4  # a run of these takes so many times fewer steps than the first
 LEAST_SPEAKERS = 10
 CLIPS_A_SPEAKER = 4

@@ -9,6 +9,7 @@ from result_files import LISTS, figures, percent, table
 NETWORKS = {"xvector": "x-vector", "ecapa": "ECAPA-TDNN", "lstm": "LSTM d-vector, GE2E's"}
 SPEAKERS = ("known", "new")
 FORMS = {"accumulated": "accumulated", "pseudo_label": "pseudo-label", "pairwise": "pairwise"}
+CORPORA = {"arabic-commands": "Arabic one-second commands", "speechocean762": "speechocean762"}
 COHORT_SYSTEMS = {"before": "before", "plain": "plain", "consolidated": "consolidated"}
 
 
@@ -113,10 +114,24 @@ def cohort_finetuning() -> str:
     return table(["EER, %, mean of two seeds", *COHORT_SYSTEMS.values()], rows)
 
 
+def unseen_corpus() -> str:
+    """A row a system, a column for each corpus that it never heard."""
+    left_out = figures("unseen_corpus")["left_out"]
+    systems = next(iter(left_out.values()))["eer"]
+    header = [
+        f"{CORPORA[corpus]}, {own['n_speakers']} speakers" for corpus, own in left_out.items()
+    ]
+    rows = [
+        [system, *(percent(own["eer"][system]) for own in left_out.values())] for system in systems
+    ]
+    return table(["EER on a corpus left out, %", *header], rows)
+
+
 BLOCKS = {
     "architecture": architecture,
     "architecture_paper": architecture_paper,
     "adversarial": adversarial,
     "reweighting": reweighting,
     "cohort_finetuning": cohort_finetuning,
+    "unseen_corpus": unseen_corpus,
 }
