@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from spkid.audio import load_audio
-from spkid.calibration import BUNDLED_CALIBRATION, SPEECH_S
+from spkid.calibration import BUNDLED_CALIBRATION, SPEECH_S, Calibration
 from spkid.embedder import BUNDLED_MODEL, SpeakerEncoder
 from spkid.manifest import read_manifest
 from spkid.speech import cut_to_speech
@@ -40,50 +41,58 @@ MAX_CLIPS = 16  # a speaker's clips beyond these add nothing
 LEAST_SPEAKERS = 10  # corpora with fewer held-out speakers of three clips are left out
 
 
-def embed_cuts(encoder: SpeakerEncoder, path: Path) -> np.ndarray:
-    """``[1 + len(SPEECH_S), dim]``, as a :class:`Pool` holds them."""
-    waveform = load_audio(path)
-    vectors = np.full((1 + len(SPEECH_S), encoder.dim), np.nan, dtype=np.float32)
-    vectors[0] = encoder.embed(waveform)
-    for row, speech_s in enumerate(SPEECH_S, start=1):
-        cut = cut_to_speech(waveform, speech_s)
-        if cut is not None:
-            vectors[row] = encoder.embed(cut)
-    return vectors
+# the vector of the clip at a path, cut to so many seconds of speech if any are named; None where
+# it holds less
+Embed = Callable[[str, float | None], np.ndarray | None]
 
 
-def held_out_pools(data: Path, encoder: SpeakerEncoder) -> dict[str, Pool]:
+def held_out_pools(data: Path, embed: Embed) -> dict[str, Pool]:
     """Vectors of the held-out training speakers by corpus."""
     table = read_manifest(data / "manifest.csv", required=("path", "speaker", "split", "corpus"))
     table = table[(table["split"] == "train") & table["speaker"].map(is_held_out)]
     table = table.groupby("speaker").head(MAX_CLIPS)
     counts = table.groupby(["corpus", "speaker"]).size()
     able = (counts > ENROL_CLIPS).groupby("corpus").sum()
+
+    def cuts_of(path: str) -> np.ndarray:
+        """``[1 + len(SPEECH_S), dim]``, as a :class:`Pool` holds them."""
+        whole = embed(path, None)
+        cuts = [embed(path, speech_s) for speech_s in SPEECH_S]
+        missing = np.full_like(whole, np.nan)
+        return np.stack([whole, *(missing if cut is None else cut for cut in cuts)])
+
     pools = {}
     for corpus in able.index[able >= LEAST_SPEAKERS]:
         own = table[table["corpus"] == corpus]
         with ThreadPoolExecutor() as pool:
-            vectors = np.stack(list(pool.map(partial(embed_cuts, encoder), data / own["path"])))
+            vectors = np.stack(list(pool.map(cuts_of, own["path"])))
         speakers = own["speaker"].to_numpy()
         pools[corpus] = Pool({name: vectors[speakers == name] for name in sorted(set(speakers))})
     return pools
 
 
-def training_landmarks(
-    data: Path, encoder: SpeakerEncoder, *, seed: int
-) -> tuple[tuple[float, ...], ...]:
+def training_landmarks(data: Path, embed: Embed, *, seed: int) -> tuple[tuple[float, ...], ...]:
     """Of the training speakers but those held out, from up to three whole clips of each."""
     table = read_manifest(data / "manifest.csv", required=("path", "speaker", "split"))
     known = (table["split"] == "train") & (table["speaker"] != "")
     table = table[known & ~table["speaker"].map(is_held_out)]
     table = table.groupby("speaker").head(CLIPS_FOR_LANDMARKS)
-
-    def embed(path: Path) -> np.ndarray:
-        return encoder.embed(load_audio(path))
-
     with ThreadPoolExecutor() as pool:
-        vectors = np.stack(list(pool.map(embed, data / table["path"])))
+        vectors = np.stack(list(pool.map(partial(embed, speech_s=None), table["path"])))
     return landmarks_of(mean_vectors(table, vectors)[1], seed=seed)
+
+
+def fitted_calibration(data: Path, embed: Embed, *, model: str, seed: int) -> Calibration:
+    """What is shipped with a model, or would be with another one."""
+    pools = held_out_pools(data, embed)
+    words = ", ".join(f"{len(pool.clips_of)} of {name}" for name, pool in pools.items())
+    return fit_calibration(
+        list(pools.values()),
+        landmarks=training_landmarks(data, embed, seed=seed),
+        model=model,
+        trained_on=f"held-out training speakers: {words}",
+        seed=seed,
+    )
 
 
 def export_run(runs: list[Path]) -> None:
@@ -105,16 +114,18 @@ def main() -> None:
     if arguments.run:
         export_run(arguments.run)
     encoder = SpeakerEncoder.load()
-    pools = held_out_pools(arguments.data, encoder)
-    n_speakers = {name: len(pool.clips_of) for name, pool in pools.items()}
-    words = ", ".join(f"{count} of {name}" for name, count in n_speakers.items())
-    seed = json.loads(TRAINING.read_text())[0]["train"]["seed"]
-    calibration = fit_calibration(
-        list(pools.values()),
-        landmarks=training_landmarks(arguments.data, encoder, seed=seed),
+
+    def embed(path: str, speech_s: float | None) -> np.ndarray | None:
+        waveform = load_audio(arguments.data / path)
+        if speech_s is not None:
+            waveform = cut_to_speech(waveform, speech_s)
+        return None if waveform is None else encoder.embed(waveform)
+
+    calibration = fitted_calibration(
+        arguments.data,
+        embed,
         model=encoder.fingerprint,
-        trained_on=f"held-out training speakers: {words}",
-        seed=seed,
+        seed=json.loads(TRAINING.read_text())[0]["train"]["seed"],
     )
     calibration.save(BUNDLED_CALIBRATION)
     print(f"{BUNDLED_MODEL.stat().st_size / 1e6:.1f} MB, {calibration.trained_on}")

@@ -11,6 +11,12 @@ SYSTEMS = {
     "resemblyzer": "Resemblyzer",
     "resemblyzer_lda": "Resemblyzer + LDA",
 }
+# the same, and the peers with a calibration that is fitted to them as ours is to us
+CALIBRATED = {
+    **SYSTEMS,
+    "resemblyzer_calibrated": "Resemblyzer, calibrated as ours",
+    "resemblyzer_lda_calibrated": "Resemblyzer + LDA, calibrated as ours",
+}
 LISTS = {
     "verify_new_speechocean762": "speechocean762, new speakers",
     "verify_known_speechocean762": "speechocean762, known speakers",

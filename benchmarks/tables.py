@@ -16,7 +16,7 @@ from pathlib import Path
 
 import audit_tables
 import training_tables
-from result_files import LISTS, RESULTS, SYSTEMS, figures, percent, table, with_interval
+from result_files import CALIBRATED, LISTS, RESULTS, figures, percent, table, with_interval
 
 ROOT = Path(__file__).parents[1]
 MODELS = ROOT / "spkid" / "models"
@@ -33,7 +33,7 @@ NORMS = {"calibrated": "as shipped", "raw_cosines": "raw cosine", "normalized": 
 
 def verification() -> str:
     """EER of each list and group, a column a system."""
-    systems = {name: figures(f"accuracy_{name}")["verify"] for name in SYSTEMS}
+    systems = {name: figures(f"accuracy_{name}")["verify"] for name in CALIBRATED}
     rows = []
     for name, words in LISTS.items():
         row = [percent(lists[name]["equal_error_rate"]) for lists in systems.values()]
@@ -42,7 +42,7 @@ def verification() -> str:
             for group in systems["bundled"][name]["group_eer"]:
                 own = [percent(lists[name]["group_eer"].get(group)) for lists in systems.values()]
                 rows.append([f"– {group}", *own])
-    return table(["EER, %", *SYSTEMS.values()], rows)
+    return table(["EER, %", *CALIBRATED.values()], rows)
 
 
 def detection_costs() -> str:
@@ -64,13 +64,13 @@ def detection_costs() -> str:
 
 def misses() -> str:
     """Members missed at 5 % of guests accepted, a column a system."""
-    systems = {name: figures(f"accuracy_{name}")["households"] for name in SYSTEMS}
+    systems = {name: figures(f"accuracy_{name}")["households"] for name in CALIBRATED}
     rows = []
     for protocol, words in HOMES.items():
         for row in systems["bundled"][protocol]:
             own = [percent(homes[protocol][row]["fnir"]) for homes in systems.values()]
             rows.append([f"{words}, {row}", *own])
-    return table(["members missed at 5 % of guests accepted, %", *SYSTEMS.values()], rows)
+    return table(["members missed at 5 % of guests accepted, %", *CALIBRATED.values()], rows)
 
 
 def homes() -> str:
