@@ -6,7 +6,12 @@ import statistics
 
 from result_files import LISTS, figures, percent, table
 
-NETWORKS = {"xvector": "x-vector", "ecapa": "ECAPA-TDNN", "lstm": "LSTM d-vector, GE2E's"}
+NETWORKS = {
+    "xvector": "x-vector",
+    "ecapa": "ECAPA-TDNN",
+    "lstm": "LSTM d-vector (GE2E)",
+    "resnet": "ResNet",
+}
 SPEAKERS = ("known", "new")
 FORMS = {"accumulated": "accumulated", "pseudo_label": "pseudo-label", "pairwise": "pairwise"}
 CORPORA = {"arabic-commands": "Arabic one-second commands", "speechocean762": "speechocean762"}

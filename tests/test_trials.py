@@ -9,7 +9,15 @@ import pandas as pd
 import pytest
 
 from spkid.errors import SpkidError
-from spkid.trials import EmbeddingTable, read_scores, read_trials, score_trials, write_scores
+from spkid.scoring import household_llrs
+from spkid.trials import (
+    EmbeddingTable,
+    calibrated_trials,
+    read_scores,
+    read_trials,
+    score_trials,
+    write_scores,
+)
 
 
 @pytest.fixture
@@ -216,3 +224,16 @@ def test_a_quotation_mark_in_a_name_survives(tmp_path):
     table = pd.DataFrame({"enroll": ['a"b'], "test": ['"c'], "score": [0.5], "label": [True]})
     write_scores(tmp_path / "s.txt", table)
     assert rows(read_scores(tmp_path / "s.txt")) == rows(table)
+
+
+def test_calibrated_trials_are_the_mean_of_both_directions(calibration):
+    """Either clip may be the profile, of one clip, and the other the one that is heard."""
+    vectors = np.random.default_rng(0).normal(size=(4, 192)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    table = EmbeddingTable({name: row for row, name in enumerate("abcd")}, vectors, "m1")
+    trials = pd.DataFrame({"enroll": list("aabd"), "test": list("bcdc")})
+    found = calibrated_trials(trials, table, calibration)
+    llrs, _ = household_llrs(vectors, vectors, [1] * 4, calibration)
+    for ratio, (one, other) in zip(found, [(0, 1), (0, 2), (1, 3), (3, 2)], strict=True):
+        assert llrs[one, other] != pytest.approx(llrs[other, one], abs=1e-3)
+        assert ratio == pytest.approx((llrs[one, other] + llrs[other, one]) / 2)

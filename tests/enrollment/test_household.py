@@ -53,6 +53,7 @@ def test_verify_against_a_member_and_between_clips(family, cast, encoder, calibr
     pair = {"encoder": encoder, "calibration": calibration}
     assert verify_clips(ana, cast["Ana"]["heard"][1], **pair).answer == "same"
     assert verify_clips(ana, ben, **pair).answer == "different"
+    assert verify_clips(ana, ben, **pair).llr == pytest.approx(verify_clips(ben, ana, **pair).llr)
 
 
 def test_enrolment_reports_progress_and_stores_the_model(home, cast):
