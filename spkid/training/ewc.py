@@ -3,7 +3,8 @@
 The penalty is ``(lambda / 2) sum_i F_i (theta_i - theta*_i)^2`` (Kirkpatrick et al., PNAS 2017;
 for the worst cohort of a speaker model Trinh et al., Interspeech 2022, arXiv 2207.07850), with
 ``theta*`` the weights before and ``F`` the diagonal of the Fisher information on the original
-data: where the old loss is steep, a weight is held tight.
+data: where the old loss is steep, a weight is held tight. Batch statistics are no weights, but the
+old rests on them as well: batches of one cohort would move them for everybody, so they stay.
 """
 
 from __future__ import annotations
@@ -46,6 +47,13 @@ def losses_of(encoder: SpeakerNetwork, corpus: Corpus, config: TrainConfig) -> I
         )
         vectors = encoder(batch.waveforms)[0]
         yield loss(vectors.unflatten(0, (batch.n_speakers, 2)))
+
+
+def hold_statistics(network: nn.Module) -> None:
+    """Normalise by the running statistics and leave them as they are, until ``network.train()``."""
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
 
 
 def diagonal_fisher(parameters: Sequence[Tensor], losses: Iterable[Tensor]) -> list[Tensor]:

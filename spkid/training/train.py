@@ -22,7 +22,7 @@ from spkid.training.backbones import NetworkConfig, build_network
 from spkid.training.checkpoint import load_encoder, save_encoder, weights_fingerprint
 from spkid.training.corpora import Corpora, load_corpora, load_teacher
 from spkid.training.corpus import Corpus, Sampler
-from spkid.training.ewc import ElasticWeights, losses_of
+from spkid.training.ewc import ElasticWeights, hold_statistics, losses_of
 from spkid.training.held_out import held_out_errors
 from spkid.training.network import SpeakerNetwork
 from spkid.training.objective import Losses
@@ -219,6 +219,8 @@ def train_step(
         step, n_speakers=config.n_speakers, n_unlabelled=config.n_unlabelled, crop_s=crop_s
     )
     encoder.train()
+    if config.ewc:
+        hold_statistics(encoder)
     with torch.no_grad():
         waveforms = augment(batch.waveforms, batch.noises, recipe.augment, generator)
         log_mel = mask_features(encoder.log_mel(waveforms), generator)

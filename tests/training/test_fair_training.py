@@ -227,6 +227,21 @@ def test_firmly_held_weights_stay(start, tuned):
     assert held < 0.3 * plain
 
 
+def test_consolidation_leaves_the_batch_statistics(tmp_path, start, tuned):
+    """Batches of one cohort would move them for everybody."""
+    before = dict(load_encoder(start).named_buffers())
+    tuned("held", ewc=1.0)
+    tuned("plain")
+    held, plain = (
+        dict(load_encoder(tmp_path / name / "encoder.safetensors").named_buffers())
+        for name in ("held", "plain")
+    )
+    means = [key for key in before if key.endswith(("running_mean", "running_var"))]
+    assert means
+    assert all(torch.equal(held[key], before[key]) for key in means)
+    assert not any(torch.equal(plain[key], before[key]) for key in means)
+
+
 def test_without_consolidation_it_is_training_on_the_cohort(
     tmp_path, start, tuned, cohort, corpora, tiny_config
 ):
