@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from protocols import Protocols, protocol_figures
 from record import RESULTS, write_result
 from rich.progress import Progress
 
-from spkid.calibration import BUNDLED_CALIBRATION, Calibration, raw_cosines
+from spkid.cli.evaluation import calibration_for
 from spkid.cli.output import to_json
 from spkid.embedder import SpeakerEncoder
 from spkid.embedding_run import embed_manifest
@@ -65,13 +66,12 @@ def main() -> None:
         embeddings = EmbeddingTable.load(arguments.embeddings)
     else:
         embeddings = bundled_embeddings(speech, protocols.paths())
-    calibration = raw_cosines(embeddings.model)
-    if BUNDLED_CALIBRATION.exists() and Calibration.load().model == embeddings.model:
-        calibration = Calibration.load()
-    elif arguments.calibrate:
+    calibration = calibration_for(embeddings)
+    if arguments.calibrate:
 
-        def embed(path: str, speech_s: float | None) -> np.ndarray:
-            return embeddings.vectors[embeddings.row_of[path]].astype(np.float64)
+        def embed(path: str, cuts_s: Sequence[float]) -> np.ndarray:
+            vector = embeddings.vectors[embeddings.row_of[path]].astype(np.float64)
+            return np.tile(vector, (1 + len(cuts_s), 1))
 
         calibration = fitted_calibration(speech, embed, model=embeddings.model, seed=SEED)
 

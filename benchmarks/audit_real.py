@@ -157,9 +157,9 @@ def main() -> None:
     for system, embeddings in systems.items():
         own = figures["systems"][system] = {"model": embeddings.model, "sets": {}}
         audits[system] = {}
+        calibration = calibration_for(embeddings)
         for name, parts in SETS.items():
             trials = pd.concat([lists[part] for part in parts], ignore_index=True)
-            calibration = calibration_for(embeddings)
             trials["score"] = calibrated_trials(trials, embeddings, calibration)
             audit = audit_scores(
                 trials,

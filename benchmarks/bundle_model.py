@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -41,9 +41,9 @@ MAX_CLIPS = 16  # a speaker's clips beyond these add nothing
 LEAST_SPEAKERS = 10  # corpora with fewer held-out speakers of three clips are left out
 
 
-# the vector of the clip at a path, cut to so many seconds of speech if any are named; None where
-# it holds less
-Embed = Callable[[str, float | None], np.ndarray | None]
+# the vectors ``[1 + cuts, dim]`` of the clip at a path, whole and then cut to so many seconds of
+# speech; NaN where it holds less
+Embed = Callable[[str, Sequence[float]], np.ndarray]
 
 
 def held_out_pools(data: Path, embed: Embed) -> dict[str, Pool]:
@@ -53,19 +53,11 @@ def held_out_pools(data: Path, embed: Embed) -> dict[str, Pool]:
     table = table.groupby("speaker").head(MAX_CLIPS)
     counts = table.groupby(["corpus", "speaker"]).size()
     able = (counts > ENROL_CLIPS).groupby("corpus").sum()
-
-    def cuts_of(path: str) -> np.ndarray:
-        """``[1 + len(SPEECH_S), dim]``, as a :class:`Pool` holds them."""
-        whole = embed(path, None)
-        cuts = [embed(path, speech_s) for speech_s in SPEECH_S]
-        missing = np.full_like(whole, np.nan)
-        return np.stack([whole, *(missing if cut is None else cut for cut in cuts)])
-
     pools = {}
     for corpus in able.index[able >= LEAST_SPEAKERS]:
         own = table[table["corpus"] == corpus]
         with ThreadPoolExecutor() as pool:
-            vectors = np.stack(list(pool.map(cuts_of, own["path"])))
+            vectors = np.stack(list(pool.map(partial(embed, cuts_s=SPEECH_S), own["path"])))
         speakers = own["speaker"].to_numpy()
         pools[corpus] = Pool({name: vectors[speakers == name] for name in sorted(set(speakers))})
     return pools
@@ -78,7 +70,7 @@ def training_landmarks(data: Path, embed: Embed, *, seed: int) -> tuple[tuple[fl
     table = table[known & ~table["speaker"].map(is_held_out)]
     table = table.groupby("speaker").head(CLIPS_FOR_LANDMARKS)
     with ThreadPoolExecutor() as pool:
-        vectors = np.stack(list(pool.map(partial(embed, speech_s=None), table["path"])))
+        vectors = np.concatenate(list(pool.map(partial(embed, cuts_s=()), table["path"])))
     return landmarks_of(mean_vectors(table, vectors)[1], seed=seed)
 
 
@@ -115,11 +107,15 @@ def main() -> None:
         export_run(arguments.run)
     encoder = SpeakerEncoder.load()
 
-    def embed(path: str, speech_s: float | None) -> np.ndarray | None:
+    def embed(path: str, cuts_s: Sequence[float]) -> np.ndarray:
         waveform = load_audio(arguments.data / path)
-        if speech_s is not None:
-            waveform = cut_to_speech(waveform, speech_s)
-        return None if waveform is None else encoder.embed(waveform)
+        vectors = np.full((1 + len(cuts_s), encoder.dim), np.nan, dtype=np.float32)
+        vectors[0] = encoder.embed(waveform)
+        for row, speech_s in enumerate(cuts_s, start=1):
+            cut = cut_to_speech(waveform, speech_s)
+            if cut is not None:
+                vectors[row] = encoder.embed(cut)
+        return vectors
 
     calibration = fitted_calibration(
         arguments.data,

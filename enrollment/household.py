@@ -319,10 +319,10 @@ def verify_clips(
             return cannot_tell(clip, encoder)
     speech_s = min(clip.quality.speech_s for clip in heard)
     vectors = np.stack([clip.vector for clip in heard])
-    llrs, cosines = household_llrs(vectors, vectors, [1, 1], calibration, speech_s)
+    cosine, crowding = float(vectors[0] @ vectors[1]), calibration.crowding(vectors).mean()
     return judge_pair(
-        float(llrs[0, 1] + llrs[1, 0]) / 2,  # either may be the clip and the other the profile
-        float(cosines[0, 1]),
+        float(calibration.log_likelihood_ratio(cosine, 1, speech_s, crowding=crowding)),
+        cosine,
         1,
         calibration,
         speech_s=speech_s,
