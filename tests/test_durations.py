@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from spkid.audio import load_audio
+from spkid.calibration import UNKNOWN_SPEECH_S, USUAL_SPEECH_S
 from spkid.manifest import read_manifest
 from spkid.metrics import log_likelihood_ratio_cost, min_log_likelihood_ratio_cost
 from spkid.scoring import household_llrs, profile_vector
@@ -31,15 +31,19 @@ def all_cuts(encoder, people):
     return {name: [cut_vectors(encoder, path) for path in paths] for name, paths in people.items()}
 
 
-def ratios_by_length(heard, calibration):
-    """Target and impostor ratios by length: profiles of three whole clips, other clips cut."""
+def ratios_by_length(heard, calibration, *, taken_for_s=None):
+    """Target and impostor ratios by length: profiles of three whole clips, other clips cut.
+
+    With ``taken_for_s``, every cut is scored as if it had that length.
+    """
     ratios = {speech_s: ([], []) for speech_s in LENGTHS_S}
     for name, clips in heard.items():
         profile = profile_vector([whole for whole, _ in clips[:3]])
         for other, probes in heard.items():
             for _, cuts in probes[3:]:
                 for speech_s, vector in cuts.items():
-                    ratio, _ = household_llrs(vector, profile[None], [3], calibration, speech_s)
+                    length_s = taken_for_s or speech_s
+                    ratio, _ = household_llrs(vector, profile[None], [3], calibration, length_s)
                     ratios[speech_s][other != name].append(float(ratio[0]))
     return ratios
 
@@ -81,8 +85,11 @@ def test_ratios_hold_at_every_length(encoder, calibration):
     for target, impostor in ratios.values():
         lost = log_likelihood_ratio_cost(target, impostor)
         assert lost - min_log_likelihood_ratio_cost(target, impostor) < 0.2
-    # taken for clips of the usual length, the shortest would be too sure
-    flat = replace(calibration, duration_scale=0.0, duration_offset=0.0)
-    usual = ratios_by_length(heard, flat)
-    costs = [log_likelihood_ratio_cost(*each[LENGTHS_S[0]]) for each in (ratios, usual)]
-    assert costs[1] > 1.2 * costs[0]
+    # taken for whole sentences, the shortest would be far too sure, and too sure for usual ones
+    lengths_s = (UNKNOWN_SPEECH_S, USUAL_SPEECH_S)
+    taken = [ratios_by_length(heard, calibration, taken_for_s=s) for s in lengths_s]
+    own, sentence, usual = (
+        log_likelihood_ratio_cost(*each[LENGTHS_S[0]]) for each in (ratios, *taken)
+    )
+    assert sentence > own + 0.1
+    assert usual > 1.2 * own

@@ -20,7 +20,7 @@ from enrollment.own_calibration import (
 from enrollment.profile import Exemplar, Member
 from spkid import SpkidError
 from spkid.calibration import RATES
-from spkid.scoring import household_llrs, known_log_odds, profile_vector
+from spkid.scoring import known_log_odds, profile_vector
 
 
 @pytest.fixture
@@ -72,10 +72,17 @@ def test_each_clip_is_left_out_of_what_it_is_held_against(home, calibration):
                 other.name: [e.vector for e in other.exemplars if e is not clip]
                 for other in members
             }
-            profiles = [profile_vector(vectors) for vectors in sides.values()]
-            n_clips = [len(vectors) for vectors in sides.values()]
-            ratios, _ = household_llrs(clip.vector, profiles, n_clips, calibration, clip.speech_s)
-            llrs = dict(zip(sides, ratios, strict=True))
+            llrs = {
+                name: float(
+                    calibration.log_likelihood_ratio(
+                        clip.vector @ profile_vector(vectors),
+                        len(vectors),
+                        clip.speech_s,
+                        crowding=calibration.crowding(clip.vector),
+                    )
+                )
+                for name, vectors in sides.items()
+            }
             best = max(llrs, key=llrs.get)
             odds = float(known_log_odds(list(llrs.values()), guest_prior=0.5))
             rate = shipped_rate(odds, clip.speech_s, calibration)
