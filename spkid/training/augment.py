@@ -116,16 +116,17 @@ def augment(
 
 
 def mask_features(log_mel: Tensor, generator: torch.Generator) -> Tensor:
-    """SpecAugment (Park et al., 2019): zero one band and one span of each row, in place.
+    """SpecAugment (Park et al., 2019): one band and one span of each row to the mean, in place.
 
     ``[batch, mels, frames]``; at most 12 bands and a tenth of the frames.
     """
     batch, n_mels, n_frames = log_mel.shape
+    mean = log_mel.mean(dim=2, keepdim=True)
     for axis, size, widest in ((1, n_mels, 12), (2, n_frames, n_frames // 10)):
         width = torch.randint(0, widest + 1, (batch,), generator=generator, device=generator.device)
         start = (uniform((0.0, 1.0), batch, generator) * (size - width + 1)).long()
         position = torch.arange(size, device=generator.device)
         hit = (position >= start[:, None]) & (position < (start + width)[:, None])
         hit = hit[:, :, None] if axis == 1 else hit[:, None, :]
-        log_mel.masked_fill_(hit, 0.0)
+        torch.where(hit, mean, log_mel, out=log_mel)
     return log_mel

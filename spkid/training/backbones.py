@@ -220,9 +220,12 @@ def without_architecture(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def network_settings(config: NetworkConfig) -> dict[str, Any]:
-    """The other way; ours is not named, as in checkpoints from before there was a choice."""
+    """The other way; without what checkpoints from before there was a choice do not name."""
     name = next(name for name, (cls, _) in ARCHITECTURES.items() if type(config) is cls)
-    return asdict(config) if name == OURS else {"architecture": name, **asdict(config)}
+    settings = asdict(config)
+    if not settings.get("long_term_spectrum"):
+        settings.pop("long_term_spectrum", None)
+    return settings if name == OURS else {"architecture": name, **settings}
 
 
 def build_network(config: NetworkConfig) -> SpeakerNetwork:

@@ -34,6 +34,7 @@ class EncoderConfig:
     n_heads: int = 6
     pooling: str = "attentive"
     embedding_dim: int = 192
+    long_term_spectrum: bool = False
 
     def __post_init__(self) -> None:
         for fits, got, expected in (
@@ -72,6 +73,31 @@ class Stem(nn.Module):
     def forward(self, log_mel: Tensor) -> Tensor:
         image = self.image(log_mel.unsqueeze(1))  # [batch, stem, mels / 4, frames / 2]
         return self.mix(image.flatten(1, 2))
+
+
+class LongTermSpectrum(nn.Module):
+    """The long-term spectrum, ``[batch, mels, frames]`` -> ``[batch, channels]`` for each frame.
+
+    Reads each band's mean and deviation over time. Gives nothing at first: training finds out
+    what they are worth.
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        last = nn.Linear(config.n_channels, config.n_channels)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.body = nn.Sequential(
+            nn.BatchNorm1d(2 * config.n_mels),
+            nn.Linear(2 * config.n_mels, config.n_channels),
+            nn.ReLU(),
+            last,
+        )
+
+    def forward(self, log_mel: Tensor) -> Tensor:
+        mean = log_mel.mean(dim=2)
+        variance = (log_mel - mean.unsqueeze(2)).square().mean(dim=2)
+        return self.body(torch.cat([mean, (variance + 1e-5).sqrt()], dim=1))
 
 
 class ConvBlock(nn.Module):
@@ -165,8 +191,10 @@ class SelfAttentiveEncoder(SpeakerNetwork):
     """
 
     def __init__(self, config: EncoderConfig) -> None:
-        super().__init__(config)
+        super().__init__(config, centred=not config.long_term_spectrum)
         self.stem = Stem(config)
+        if config.long_term_spectrum:
+            self.long_term_spectrum = LongTermSpectrum(config)
         self.conv_blocks = nn.Sequential(
             *(ConvBlock(config.n_channels, 2 + index) for index in range(config.n_conv_blocks))
         )
@@ -186,7 +214,12 @@ class SelfAttentiveEncoder(SpeakerNetwork):
 
     def encode(self, log_mel: Tensor) -> tuple[Tensor, Tensor]:
         """Log-mel ``[batch, mels, frames]`` -> unit vectors and frame weights."""
-        frames = self.conv_blocks(self.stem(log_mel))
+        if self.config.long_term_spectrum:
+            centred = log_mel - log_mel.mean(dim=2, keepdim=True)
+            frames = self.stem(centred) + self.long_term_spectrum(log_mel).unsqueeze(2)
+        else:
+            frames = self.stem(log_mel)
+        frames = self.conv_blocks(frames)
         frames = self.attention_blocks(frames.transpose(1, 2))
         pooled, frame_weights = self.pooling(self.norm(frames).transpose(1, 2))
         embedding = self.head(pooled.float())

@@ -42,13 +42,14 @@ def fourier_basis() -> np.ndarray:
 class LogMel(nn.Module):
     """Waveform ``[batch, samples]`` at 16 kHz -> log-mel ``[batch, n_mels, frames]``.
 
-    The waveform is scaled to unit RMS and each band's mean over time is removed, so
-    neither recording level nor a fixed microphone colour reaches the encoder.
+    The waveform is scaled to unit RMS, so the recording level does not reach the encoder; nor,
+    where each band's mean over time is removed (``centred``), a fixed microphone colour.
     ``frames = (samples - 400) // 160 + 1``.
     """
 
-    def __init__(self, n_mels: int) -> None:
+    def __init__(self, n_mels: int, *, centred: bool = True) -> None:
         super().__init__()
+        self.centred = centred
         self.register_buffer("basis", torch.from_numpy(fourier_basis()), persistent=False)
         self.register_buffer("filters", torch.from_numpy(mel_filterbank(n_mels)), persistent=False)
 
@@ -59,4 +60,4 @@ class LogMel(nn.Module):
         cosine, sine = spectrum.split(N_FFT // 2 + 1, dim=1)  # each [batch, bins, frames]
         power = cosine.square() + sine.square()
         log_mel = torch.log(torch.matmul(self.filters, power) + LOG_FLOOR)
-        return log_mel - log_mel.mean(dim=2, keepdim=True)
+        return log_mel - log_mel.mean(dim=2, keepdim=True) if self.centred else log_mel

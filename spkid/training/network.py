@@ -17,10 +17,10 @@ class SpeakerNetwork(nn.Module):
     ``embedding_dim``.
     """
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Any, *, centred: bool = True) -> None:
         super().__init__()
         self.config = config
-        self.log_mel = LogMel(config.n_mels)
+        self.log_mel = LogMel(config.n_mels, centred=centred)
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
         return self.encode(self.log_mel(waveform))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ from spkid.training.backbones import NetworkConfig, build_network
 from spkid.training.checkpoint import load_encoder, save_encoder, weights_fingerprint
 from spkid.training.corpora import Corpora, load_corpora, load_teacher
 from spkid.training.corpus import Corpus, Sampler
+from spkid.training.encoder import EncoderConfig
 from spkid.training.ewc import ElasticWeights, hold_statistics, losses_of
 from spkid.training.held_out import held_out_errors
 from spkid.training.network import SpeakerNetwork
@@ -182,11 +184,20 @@ def train(
 
 
 def first_encoder(config: NetworkConfig, start: Path | None) -> SpeakerNetwork:
-    """Fresh weights, or the encoder at ``start``, refused where it has another configuration."""
+    """Fresh weights, or the encoder at ``start``, refused where it has another configuration.
+
+    One that does not read the long-term spectrum may begin to: that part changes nothing yet.
+    """
+    encoder = build_network(config)
     if start is None:
-        return build_network(config)
-    encoder = load_encoder(start)
-    if encoder.config != config:
+        return encoder
+    begun = load_encoder(start)
+    listens = isinstance(config, EncoderConfig) and config.long_term_spectrum
+    if listens and begun.config == replace(config, long_term_spectrum=False):
+        encoder.load_state_dict(begun.state_dict(), strict=False)
+    elif begun.config == config:
+        encoder = begun
+    else:
         raise SpkidError(
             f"{start}: an encoder of another configuration",
             expected="the [encoder] table of this run",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import onnxruntime
@@ -88,6 +88,15 @@ def test_settings_name_the_architecture_and_come_back(name):
     settings = network_settings(TINY[name])
     assert settings["architecture"] == name
     assert network_config(settings) == TINY[name]
+
+
+def test_long_term_spectrum_is_named_only_where_it_is_heard(tiny_config):
+    """So that checkpoints from before there was a choice keep their fingerprint."""
+    assert "long_term_spectrum" not in network_settings(tiny_config)
+    listening = replace(tiny_config, long_term_spectrum=True)
+    assert network_settings(listening) == {**asdict(tiny_config), "long_term_spectrum": True}
+    for config in (tiny_config, listening):
+        assert network_config(network_settings(config)) == config
 
 
 def test_checkpoint_comes_back(tmp_path, network, voices):

@@ -14,6 +14,7 @@ from spkid.training.encoder import (
     AttentiveStatistics,
     ConvBlock,
     FrameMean,
+    LongTermSpectrum,
     SelfAttentiveEncoder,
 )
 
@@ -63,6 +64,49 @@ def test_level_does_not_move_the_vector(make_encoder, speech):
     assert cosine > 0.9999
 
 
+def coloured(waveform: torch.Tensor) -> torch.Tensor:
+    """The waveform as through another microphone: less and less of the upper bands."""
+    spectrum = torch.fft.rfft(waveform)
+    gains = 2.0 ** torch.linspace(0.0, -6.0, spectrum.shape[1])
+    return torch.fft.irfft(spectrum * gains, n=waveform.shape[1])
+
+
+def test_long_term_spectrum_is_heard_where_it_is_asked_for(make_encoder, speech):
+    waveform = torch.from_numpy(speech(1.2, pitch_hz=130, seed=2))[None]
+    deaf, listening = make_encoder(), make_encoder(long_term_spectrum=True)
+    torch.nn.init.normal_(listening.long_term_spectrum.body[3].weight)
+    with torch.no_grad():
+        kept, moved = (
+            (encoder(waveform)[0] * encoder(coloured(waveform))[0]).sum()
+            for encoder in (deaf, listening)
+        )
+        level = (listening(waveform)[0] * listening(0.05 * waveform)[0]).sum()
+    assert kept > 0.999 > 0.99 > moved
+    assert level > 0.9999
+
+
+def test_long_term_spectrum_changes_nothing_before_training(make_encoder, speech):
+    deaf, listening = make_encoder(), make_encoder(long_term_spectrum=True)
+    listening.load_state_dict(deaf.state_dict(), strict=False)
+    waveforms = torch.from_numpy(np.stack([speech(0.6, pitch_hz=p, seed=p) for p in (90, 230)]))
+    with torch.no_grad():
+        for one, other in zip(deaf(waveforms), listening(waveforms), strict=True):
+            torch.testing.assert_close(one, other)
+
+
+def test_long_term_spectrum_is_mean_and_deviation_of_each_band(tiny_config):
+    torch.manual_seed(6)
+    part = LongTermSpectrum(tiny_config).double().eval()
+    torch.nn.init.normal_(part.body[3].weight)
+    log_mel = torch.randn(2, tiny_config.n_mels, 9, dtype=torch.float64)
+    with torch.no_grad():
+        for row, told in enumerate(part(log_mel)):
+            bands = log_mel[row].numpy()
+            deviations = [np.sqrt(band.var() + 1e-5) for band in bands]
+            both = torch.tensor([*bands.mean(axis=1), *deviations])
+            torch.testing.assert_close(told, part.body(both[None])[0])
+
+
 def test_forward_is_log_mel_then_encode(make_encoder):
     encoder = make_encoder()
     waveforms = torch.randn(2, 4_000)
@@ -73,9 +117,11 @@ def test_forward_is_log_mel_then_encode(make_encoder):
     assert torch.equal(whole[1], parts[1])
 
 
-def test_every_weight_gets_a_gradient(tiny_config):
+@pytest.mark.parametrize("long_term_spectrum", [False, True])
+def test_every_weight_gets_a_gradient(tiny_config, long_term_spectrum):
     torch.manual_seed(1)
-    encoder = SelfAttentiveEncoder(tiny_config).train()
+    config = replace(tiny_config, long_term_spectrum=long_term_spectrum)
+    encoder = SelfAttentiveEncoder(config).train()
     vectors, _ = encoder(torch.randn(4, 8_000))
     (vectors * torch.randn_like(vectors)).sum().backward()
     without = [name for name, p in encoder.named_parameters() if p.grad is None]

@@ -81,6 +81,14 @@ def test_each_band_has_no_mean_over_time(speech):
     torch.testing.assert_close(log_mel.mean(dim=2), torch.zeros(1, 80), atol=1e-5, rtol=0)
 
 
+def test_uncentred_bands_keep_their_mean(speech):
+    waveform = torch.from_numpy(speech(0.5, pitch_hz=200, seed=6))[None]
+    kept = LogMel(80, centred=False)(waveform)
+    assert kept.mean(dim=2).std() > 0.5
+    centred = kept - kept.mean(dim=2, keepdim=True)
+    torch.testing.assert_close(LogMel(80)(waveform), centred)
+
+
 def test_silence_is_finite():
     assert torch.equal(LogMel(80)(torch.zeros(1, 4_000)), torch.zeros(1, 80, 23))
 

@@ -225,6 +225,31 @@ def test_fine_tuning_begins_with_the_weights_given(tmp_path, finished, run_in):
     assert run["start"] == load_tensors(start)[1]["fingerprint"]
 
 
+def test_fine_tuning_may_begin_to_hear_the_long_term_spectrum(
+    tmp_path, finished, data, tiny_config, run_in
+):
+    """What the encoder knew stays, and the new part is the seed's."""
+    listening = Recipe(
+        data=data,
+        train=replace(TINY, n_steps=1, learning_rate=1e-12, teacher_weight=0.0),
+        encoder=replace(tiny_config, long_term_spectrum=True),
+    )
+    for name in ("one", "other"):
+        train(listening, out=tmp_path / name, start=finished / "encoder.safetensors")
+    new = {}
+    for key, value in weights_of(tmp_path / "one").items():
+        if key.startswith("long_term_spectrum"):
+            new[key] = value
+        elif not key.endswith(("running_mean", "running_var", "num_batches_tracked")):
+            torch.testing.assert_close(value, weights_of(finished)[key], atol=1e-6, rtol=0)
+    assert new["long_term_spectrum.body.1.weight"].abs().max() > 0.01
+    assert new["long_term_spectrum.body.3.weight"].abs().max() < 1e-6
+    for key, value in new.items():
+        assert torch.equal(value, weights_of(tmp_path / "other")[key])
+    with pytest.raises(SpkidError, match="another configuration"):  # it does not unlearn to hear
+        run_in(tmp_path / "deaf", tmp_path / "one" / "encoder.safetensors")
+
+
 def test_fine_tuning_an_encoder_of_another_configuration_is_refused(tmp_path, run_in):
     other = SelfAttentiveEncoder(EncoderConfig(n_channels=12, n_heads=2, embedding_dim=8))
     save_encoder(tmp_path / "other.safetensors", other)
