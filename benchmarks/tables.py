@@ -28,6 +28,11 @@ HOMES = {
 }
 
 
+MICROPHONES = {
+    "as_recorded": "as recorded",
+    "test_side": "one side through another microphone",
+    "both_sides": "both sides",
+}
 NORMS = {"calibrated": "as shipped", "raw_cosines": "raw cosine", "normalized": "s-norm"}
 
 
@@ -134,6 +139,18 @@ def score_norm() -> str:
             cells = [percent(system[key]) for system in systems]
             rows.append([f"misses at {far} of guests, homes of {words} speakers", *cells])
     return table(["%", *NORMS.values()], rows)
+
+
+def microphones() -> str:
+    """EER of raw cosines as recorded and through other microphones, by system."""
+    own = figures("microphones")
+    systems = list(next(iter(own.values())))
+    rows = [
+        [words, *(percent(own[name][system][key]) for system in systems for key in MICROPHONES)]
+        for name, words in LISTS.items()
+    ]
+    header = [f"{system}, {words}" for system in systems for words in MICROPHONES.values()]
+    return table(["EER of raw cosines, %", *header], rows)
 
 
 def speed() -> str:
@@ -280,6 +297,7 @@ BLOCKS = {
     "homes": homes,
     "homes_sizes": homes_sizes,
     "score_norm": score_norm,
+    "microphones": microphones,
     "concurrency": concurrency,
     "timeline": timeline,
     "index": index,
