@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 import small_runs
 import torch
-from protocols import Protocols
+from protocols import Protocols, heard_as
 from record import RESULTS, write_result
 
 from spkid.calibration import raw_cosines
@@ -62,13 +62,6 @@ def noised(corpus: Corpus, noise: Corpus, snr_db: float, *, seed: int) -> Corpus
         both *= min(1.0, 32_000 / max(1.0, np.abs(both).max()))
         samples[start:end] = np.round(both).astype(np.int16)
     return replace(corpus, samples=samples)
-
-
-def heard_as(clean: EmbeddingTable, heard: EmbeddingTable) -> EmbeddingTable:
-    """Clean vectors by path, and those of the same clips as heard under ``heard:path``."""
-    rows = {f"heard:{path}": len(clean.vectors) + row for path, row in heard.row_of.items()}
-    vectors = np.concatenate([clean.vectors, heard.vectors])
-    return EmbeddingTable({**clean.row_of, **rows}, vectors, clean.model)
 
 
 def list_figures(protocols: Protocols, clean: EmbeddingTable, heard: EmbeddingTable) -> dict:

@@ -2,7 +2,7 @@
 
     python benchmarks/microphones.py --data DIR [--peers]
 
-A clip's microphone is drawn from its path: band limits and a spectral tilt, as wide as training
+Each clip has a microphone of its own: band limits and a spectral tilt, as wide as training
 draws them. EER of raw cosines on each list: clips as they are, the test side through its
 microphone, both sides each through its own. `--peers` measures Resemblyzer on the same clips
 (`pip install resemblyzer`). `DIR` (default: $SPKID_DATA) holds `speech/`. Two to four minutes.
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from protocols import Protocols
+from protocols import Protocols, heard_as
 from record import RESULTS, write_result
 from rich.progress import track
 from teacher import resemblyzer_vectors
@@ -27,8 +27,10 @@ from spkid.audio import load_audio
 from spkid.embedder import SpeakerEncoder
 from spkid.metrics import equal_error_rate
 from spkid.training.augment import AugmentConfig, channel_gains
+from spkid.trials import EmbeddingTable, score_trials
 
 SEED = 0
+CONDITIONS = {"as_recorded": (), "test_side": ("test",), "both_sides": ("enroll", "test")}
 RANGES = AugmentConfig()
 
 
@@ -71,26 +73,21 @@ def main() -> None:
             lambda numbered: both_vectors(speech / numbered[1], numbered[0], systems),
             enumerate(paths),
         )
-        clips = list(track(found, "embedding", total=len(paths)))
+        vectors = list(track(found, "embedding", total=len(paths)))
     row_of = {path: row for row, path in enumerate(paths)}
-    figures: dict[str, dict] = {}
-    for name, trials in lists.items():
-        enroll, test = (trials[side].map(row_of).to_numpy() for side in ("enroll", "test"))
-        is_target = trials["label"].to_numpy(dtype=bool)
-        figures[name] = {}
-        for system in systems:
-            plain, coloured = np.stack([clip[system] for clip in clips], axis=1)
-            pairs = {
-                "as_recorded": (plain, plain),
-                "test_side": (plain, coloured),
-                "both_sides": (coloured, coloured),
-            }
+    figures: dict[str, dict] = {name: {} for name in lists}
+    for system in systems:
+        plain, other = np.stack([clip[system] for clip in vectors], axis=1)
+        table = heard_as(EmbeddingTable(row_of, plain, ""), EmbeddingTable(row_of, other, ""))
+        for name, trials in lists.items():
+            label = trials["label"].to_numpy(dtype=bool)
             figures[name][system] = {}
-            for condition, (left, right) in pairs.items():
-                scores = (left[enroll] * right[test]).sum(axis=1)
-                error = equal_error_rate(scores[is_target], scores[~is_target])
+            for condition, moved in CONDITIONS.items():
+                heard = trials.assign(**{side: "heard:" + trials[side] for side in moved})
+                scores = score_trials(heard, table)
+                error = equal_error_rate(scores[label], scores[~label])
                 figures[name][system][condition] = error
-        print(name, figures[name])
+            print(system, name, figures[name][system])
     command = "python benchmarks/microphones.py" + (" --peers" if arguments.peers else "")
     write_result(RESULTS / "microphones.json", figures, command=command, seed=SEED)
 

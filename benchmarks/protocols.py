@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from spkid.calibration import Calibration
@@ -41,6 +42,13 @@ class Protocols:
         named = [table[side] for table in self.verify.values() for side in ("enroll", "test")]
         named += [table["path"] for table in self.households.values()]
         return sorted(set().union(*named))
+
+
+def heard_as(clean: EmbeddingTable, heard: EmbeddingTable) -> EmbeddingTable:
+    """Clean vectors by path, and those of the same clips as heard under ``heard:path``."""
+    rows = {f"heard:{path}": len(clean.vectors) + row for path, row in heard.row_of.items()}
+    vectors = np.concatenate([clean.vectors, heard.vectors])
+    return EmbeddingTable({**clean.row_of, **rows}, vectors, clean.model)
 
 
 def group_errors(trials: pd.DataFrame, manifest: pd.DataFrame) -> dict[str, float]:

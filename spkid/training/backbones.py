@@ -223,8 +223,8 @@ def network_settings(config: NetworkConfig) -> dict[str, Any]:
     """The other way; without what checkpoints from before there was a choice do not name."""
     name = next(name for name, (cls, _) in ARCHITECTURES.items() if type(config) is cls)
     settings = asdict(config)
-    if not settings.get("long_term_spectrum"):
-        settings.pop("long_term_spectrum", None)
+    if settings.get("long_term_spectrum") is False:
+        del settings["long_term_spectrum"]
     return settings if name == OURS else {"architecture": name, **settings}
 
 

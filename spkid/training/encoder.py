@@ -23,7 +23,7 @@ class EncoderConfig:
     """Sizes of the network; part of every checkpoint.
 
     ``pooling`` is ``"attentive"`` (attentive statistics) or ``"mean"`` (the paper's
-    frame mean).
+    frame mean). With ``long_term_spectrum``, frames are told the :class:`LongTermSpectrum`.
     """
 
     n_mels: int = 80
@@ -76,10 +76,10 @@ class Stem(nn.Module):
 
 
 class LongTermSpectrum(nn.Module):
-    """The long-term spectrum, ``[batch, mels, frames]`` -> ``[batch, channels]`` for each frame.
+    """Mean and deviation of each band over time -> what every frame gets, ``[batch, channels, 1]``.
 
-    Reads each band's mean and deviation over time. Gives nothing at first: training finds out
-    what they are worth.
+    Reads the mean ``[batch, mels, 1]`` and the log-mel without it ``[batch, mels, frames]``. Gives
+    nothing at first: training finds out what they are worth.
     """
 
     def __init__(self, config: EncoderConfig) -> None:
@@ -94,10 +94,9 @@ class LongTermSpectrum(nn.Module):
             last,
         )
 
-    def forward(self, log_mel: Tensor) -> Tensor:
-        mean = log_mel.mean(dim=2)
-        variance = (log_mel - mean.unsqueeze(2)).square().mean(dim=2)
-        return self.body(torch.cat([mean, (variance + 1e-5).sqrt()], dim=1))
+    def forward(self, mean: Tensor, centred: Tensor) -> Tensor:
+        deviation = (centred.square().mean(dim=2) + 1e-5).sqrt()
+        return self.body(torch.cat([mean.squeeze(2), deviation], dim=1)).unsqueeze(2)
 
 
 class ConvBlock(nn.Module):
@@ -215,8 +214,9 @@ class SelfAttentiveEncoder(SpeakerNetwork):
     def encode(self, log_mel: Tensor) -> tuple[Tensor, Tensor]:
         """Log-mel ``[batch, mels, frames]`` -> unit vectors and frame weights."""
         if self.config.long_term_spectrum:
-            centred = log_mel - log_mel.mean(dim=2, keepdim=True)
-            frames = self.stem(centred) + self.long_term_spectrum(log_mel).unsqueeze(2)
+            mean = log_mel.mean(dim=2, keepdim=True)
+            centred = log_mel - mean
+            frames = self.stem(centred) + self.long_term_spectrum(mean, centred)
         else:
             frames = self.stem(log_mel)
         frames = self.conv_blocks(frames)

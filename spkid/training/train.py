@@ -192,18 +192,18 @@ def first_encoder(config: NetworkConfig, start: Path | None) -> SpeakerNetwork:
     if start is None:
         return encoder
     begun = load_encoder(start)
-    listens = isinstance(config, EncoderConfig) and config.long_term_spectrum
-    if listens and begun.config == replace(config, long_term_spectrum=False):
-        encoder.load_state_dict(begun.state_dict(), strict=False)
-    elif begun.config == config:
-        encoder = begun
-    else:
-        raise SpkidError(
-            f"{start}: an encoder of another configuration",
-            expected="the [encoder] table of this run",
-            do="correct the configuration or start from another encoder",
-        )
-    return encoder
+    if begun.config == config:
+        return begun
+    if isinstance(config, EncoderConfig):
+        deaf = replace(config, long_term_spectrum=False)
+        if begun.config == deaf:
+            encoder.load_state_dict(begun.state_dict(), strict=False)
+            return encoder
+    raise SpkidError(
+        f"{start}: an encoder of another configuration",
+        expected="the [encoder] table of this run",
+        do="correct the configuration or start from another encoder",
+    )
 
 
 def train_step(

@@ -197,9 +197,9 @@ def test_shape_is_kept_and_the_seed_decides(batch, n_samples):
 def test_mask_is_one_band_and_one_span_within_the_limits(seed, batch, n_frames):
     before = torch.rand(batch, 80, n_frames, generator=seeded(seed)) + 0.5
     masked = mask_features(before.clone(), seeded(seed))
+    hidden = masked == before.mean(dim=2, keepdim=True)
     for row in range(batch):
-        hidden = masked[row] == before[row].mean(dim=1, keepdim=True)
-        bands, frames = hidden.all(dim=1), hidden.all(dim=0)
+        bands, frames = hidden[row].all(dim=1), hidden[row].all(dim=0)
         for hit, most in ((bands, 12), (frames, n_frames // 10)):
             where = torch.nonzero(hit)[:, 0].tolist()
             assert len(where) <= most
