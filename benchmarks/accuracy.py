@@ -1,8 +1,8 @@
 """The bundled model, or any table of embeddings, on every protocol list.
 
-    python benchmarks/accuracy.py --data DIR
-    python benchmarks/accuracy.py --data DIR --name resemblyzer --embeddings FILE.npz
-    python benchmarks/accuracy.py --data DIR --name NAME --embeddings FILE.npz --calibrate
+    python -m benchmarks.accuracy --data DIR
+    python -m benchmarks.accuracy --data DIR --name resemblyzer --embeddings FILE.npz
+    python -m benchmarks.accuracy --data DIR --name NAME --embeddings FILE.npz --calibrate
 
 `DIR` (default: $SPKID_DATA) holds `speech/manifest.csv` and `speech/protocols/`. Writes
 `benchmarks/results/accuracy_NAME.json`. The bundled model's vectors are kept in
@@ -20,16 +20,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from bundle_model import fitted_calibration
-from protocols import Protocols, protocol_figures
-from record import RESULTS, write_result
 from rich.progress import Progress
 
+from benchmarks.harness.protocols import Protocols, protocol_figures
+from benchmarks.harness.record import RESULTS, write_result
+from benchmarks.model.bundle_model import fitted_calibration
 from spkid.cli.evaluation import calibration_for
 from spkid.cli.output import to_json
-from spkid.embedder import SpeakerEncoder
-from spkid.embedding_run import embed_manifest
-from spkid.trials import EmbeddingTable
+from spkid.encoder.batch import embed_manifest
+from spkid.encoder.encoder import SpeakerEncoder
+from spkid.encoder.vectors import EmbeddingTable
 
 SEED = 1  # of a calibration that is fitted here
 
@@ -77,7 +77,7 @@ def main() -> None:
 
     figures = protocol_figures(protocols, embeddings, calibration)
     figures["model"] = embeddings.model
-    command = f"python benchmarks/accuracy.py --name {arguments.name}"
+    command = f"python -m benchmarks.accuracy --name {arguments.name}"
     if arguments.embeddings:
         command += f" --embeddings {arguments.embeddings}"
     if arguments.calibrate:

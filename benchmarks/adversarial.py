@@ -1,6 +1,6 @@
 """Adversarial training, with and without: clean, in noise, and under attack.
 
-    python benchmarks/adversarial.py --data DIR
+    python -m benchmarks.adversarial --data DIR
 
 Small networks (see `small_runs.py`), two seeds each. The weight and the length of the
 disturbance are chosen by the error on held-out training speakers, clean and in noise. Reported
@@ -18,23 +18,24 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import small_runs
 import torch
-from protocols import Protocols, heard_as
-from record import RESULTS, write_result
 
-from spkid.calibration import raw_cosines
+from benchmarks.harness import small_runs
+from benchmarks.harness.protocols import Protocols, heard_as
+from benchmarks.harness.record import RESULTS, write_result
 from spkid.cli.output import to_json
-from spkid.homes import home_figures, score_homes
-from spkid.metrics import equal_error_rate
-from spkid.scoring import profile_vector
-from spkid.training.adversarial import projected_gradient
-from spkid.training.augment import add_at_snr
+from spkid.encoder.vectors import EmbeddingTable
+from spkid.scoring.calibration import raw_cosines
+from spkid.scoring.metrics import equal_error_rate
+from spkid.scoring.posterior import profile_vector
+from spkid.scoring.simulated_homes import home_figures, score_homes
+from spkid.scoring.trials import score_trials
 from spkid.training.checkpoint import load_encoder
-from spkid.training.corpus import Corpus
+from spkid.training.data.augment import add_at_snr
+from spkid.training.data.corpus import Corpus
 from spkid.training.held_out import held_out_errors
-from spkid.training.network import SpeakerNetwork
-from spkid.trials import EmbeddingTable, score_trials
+from spkid.training.networks.base import SpeakerNetwork
+from spkid.training.objectives.adversarial import projected_gradient
 
 SEEDS = (1, 2)
 CANDIDATES = ((0.3, 2.0), (0.3, 8.0), (0.5, 8.0))  # weight, Euclidean length on the log-mel

@@ -1,6 +1,6 @@
 """Which network? Ours in four forms against four baselines, in the same harness.
 
-    python benchmarks/architecture.py --data DIR [--only ecapa] [--steps N]
+    python -m benchmarks.architecture --data DIR [--only ecapa] [--steps N]
 
 Every system has about a million parameters (said in the result) and takes the same number of
 steps over the same batches: the same clips, crops, augmentation and losses. Two seeds each.
@@ -26,14 +26,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import small_runs
-from protocols import Protocols, protocol_figures
-from record import RESULTS, write_result
 
-from spkid.calibration import raw_cosines
+from benchmarks.harness import small_runs
+from benchmarks.harness.protocols import Protocols, protocol_figures
+from benchmarks.harness.record import RESULTS, write_result
 from spkid.cli.output import to_json
-from spkid.embedder import SpeakerEncoder
-from spkid.training.backbones import (
+from spkid.encoder.encoder import SpeakerEncoder
+from spkid.scoring.calibration import raw_cosines
+from spkid.training.checkpoint import load_encoder
+from spkid.training.export import export_onnx
+from spkid.training.networks.backbones import (
     EcapaConfig,
     LstmConfig,
     NetworkConfig,
@@ -41,9 +43,7 @@ from spkid.training.backbones import (
     XvectorConfig,
     network_settings,
 )
-from spkid.training.checkpoint import load_encoder
-from spkid.training.export import export_onnx
-from spkid.training.network import SpeakerNetwork
+from spkid.training.networks.base import SpeakerNetwork
 
 SEEDS = (1, 2)
 OURS = small_runs.SMALL_ENCODER

@@ -1,6 +1,6 @@
 """Audits of real speech: children and adults, and cohorts found against groups that are known.
 
-    python benchmarks/audit_real.py --data DIR --other resemblyzer=FILE.npz --other NAME=FILE.npz
+    python -m benchmarks.audit_real --data DIR --other resemblyzer=FILE.npz --other NAME=FILE.npz
 
 `DIR` (default: $SPKID_DATA) holds `speech/manifest.csv` and `speech/protocols/`. The bundled
 model's vectors are kept in `runs/accuracy.npz`; `--other` takes vectors of other systems, as
@@ -21,17 +21,19 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
-from accuracy import bundled_embeddings
-from record import RESULTS, write_result
 
-from spkid.audit import RATES, audit_scores
-from spkid.audit_result import Audit
+from benchmarks.accuracy import bundled_embeddings
+from benchmarks.harness.record import RESULTS, write_result
+from spkid.audit.cohorts.findings import Findings, find_cohorts
+from spkid.audit.comparison import compare_audits
+from spkid.audit.result import Audit
+from spkid.audit.verification import RATES, audit_scores
 from spkid.cli.evaluation import calibration_for
-from spkid.comparison import compare_audits
-from spkid.findings import Findings, find_cohorts
-from spkid.manifest import read_manifest
-from spkid.plain import to_json
-from spkid.trials import EmbeddingTable, calibrated_trials, read_trials
+from spkid.data.manifest import read_manifest
+from spkid.data.score_files import read_trials
+from spkid.encoder.vectors import EmbeddingTable
+from spkid.files import to_json
+from spkid.scoring.trials import calibrated_trials
 
 SETS = {
     "speechocean762_new": ("verify_new_speechocean762",),
@@ -189,7 +191,7 @@ def main() -> None:
         for other in systems
         if other != "bundled"
     }
-    command = "python benchmarks/audit_real.py"
+    command = "python -m benchmarks.audit_real"
     for word in arguments.other:
         name, _, file = word.partition("=")
         command += f" --other {name}=runs/teacher/{Path(file).name}"

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from record import write_result
 
-from spkid.audit import audit_scores
-from spkid.trials import read_scores, write_scores
+from benchmarks.harness.record import write_result
+from spkid.audit.verification import audit_scores
+from spkid.data.score_files import read_scores, write_scores
 
 RESULT = Path(__file__).with_name("results") / "audit_scale.json"
 N_GROUPS, N_SPEAKERS, N_CLIPS = 20, 100, 20  # speakers a group, clips a speaker
@@ -103,7 +103,7 @@ def main() -> None:
     }
     print(figures)
     write_result(
-        options.out, figures, command="python benchmarks/audit_scale.py", seed=options.seed
+        options.out, figures, command="python -m benchmarks.audit_scale", seed=options.seed
     )
 
 

@@ -1,6 +1,6 @@
 """Fine-tuning on the worst cohort, with and without elastic weight consolidation.
 
-    python benchmarks/cohort_finetuning.py --data DIR
+    python -m benchmarks.cohort_finetuning --data DIR
 
 A small network (see `small_runs.py`) is trained; k-means regions of its embedding space are
 found with the training speakers, with no label; the worst region is the one with the highest
@@ -21,18 +21,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import small_runs
-from protocols import Protocols
-from record import RESULTS, write_result
 from sklearn.cluster import KMeans
 
+from benchmarks.harness import small_runs
+from benchmarks.harness.protocols import Protocols
+from benchmarks.harness.record import RESULTS, write_result
 from spkid.cli.output import to_json
 from spkid.config import canonical_json, fingerprint
-from spkid.metrics import equal_error_rate
-from spkid.training.corpora import Corpora
-from spkid.training.corpus import Corpus
+from spkid.encoder.vectors import EmbeddingTable
+from spkid.scoring.metrics import equal_error_rate
+from spkid.scoring.trials import score_trials
+from spkid.training.data.corpora import Corpora
+from spkid.training.data.corpus import Corpus
 from spkid.training.finetune import FINE_TUNING, finetune
-from spkid.trials import EmbeddingTable, score_trials
 
 SEEDS = (1, 2)
 N_REGIONS = 4

@@ -1,6 +1,6 @@
 """Many processes on one store, one of them killed every second; and how fast a home answers.
 
-    python benchmarks/concurrency.py [--seconds 60] [--processes 8]
+    python -m benchmarks.concurrency [--seconds 60] [--processes 8]
 
 Each process enrols, identifies, searches all homes and forgets at random in the same few homes,
 and notes before and after each act what it does (a note outlives `kill -9`). A search must name
@@ -27,16 +27,17 @@ from pathlib import Path
 
 import faiss
 import numpy as np
-from record import RESULTS, write_result
 
-from enrollment import Household, Store, saved_index
-from enrollment.index import ProfileIndex
-from enrollment.index_config import IndexConfig
+from benchmarks.harness.record import RESULTS, write_result
+from enrollment import Household, Store
+from enrollment.index import saved as saved_index
+from enrollment.index.config import IndexConfig
+from enrollment.index.profile_index import ProfileIndex
 from enrollment.profile import Consent, Exemplar
-from spkid.calibration import Calibration
-from spkid.clips import Clip
+from spkid.audio.speech import Quality
+from spkid.encoder.hearing import Clip
 from spkid.errors import SpkidError
-from spkid.speech import Quality
+from spkid.scoring.calibration import Calibration
 
 N_HOMES = 12
 N_CLIPS = 3
@@ -280,7 +281,7 @@ def main() -> None:
         }
         print(figures["identify_in_a_home_of_six"])
         server.cleanup()
-    command = f"python benchmarks/concurrency.py --seconds {arguments.seconds:g}"
+    command = f"python -m benchmarks.concurrency --seconds {arguments.seconds:g}"
     command += f" --processes {arguments.processes} --seed {arguments.seed}"
     write_result(RESULTS / "concurrency.json", figures, command=command, seed=arguments.seed)
 

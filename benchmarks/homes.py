@@ -1,6 +1,6 @@
 """What homes of two to ten members live with, before and after their own calibration.
 
-    python benchmarks/homes.py --data DIR
+    python -m benchmarks.homes --data DIR
 
 `DIR` (default: $SPKID_DATA) holds `speech/manifest.csv`. Writes `benchmarks/results/homes.json`.
 Nothing here is tuned: the speakers are those of the split `test`, the bundled model and its
@@ -42,21 +42,21 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from record import RESULTS, write_result
 from rich.progress import track
 
-from enrollment.own_calibration import OwnTrials, choose_rate, own_trials
+from benchmarks.harness.record import RESULTS, write_result
+from enrollment.home_rate import OwnTrials, choose_rate, own_trials
 from enrollment.profile import ENROL_SPEECH_S, Exemplar, Member
-from spkid.calibration import Calibration
-from spkid.clips import hear
-from spkid.embedder import SpeakerEncoder
+from spkid.data.manifest import read_manifest
+from spkid.encoder.encoder import SpeakerEncoder
+from spkid.encoder.hearing import hear
+from spkid.encoder.vectors import EmbeddingTable
 from spkid.errors import SpkidError
 from spkid.files import written_beside
-from spkid.homes import score_homes
-from spkid.manifest import read_manifest
-from spkid.metrics import threshold_at_false_match_rate
-from spkid.scoring import AMBIGUOUS_ODDS
-from spkid.trials import EmbeddingTable
+from spkid.scoring.calibration import Calibration
+from spkid.scoring.metrics import threshold_at_false_match_rate
+from spkid.scoring.posterior import AMBIGUOUS_ODDS
+from spkid.scoring.simulated_homes import score_homes
 
 SIZES = (2, 3, 4, 6, 8, 10)
 LARGEST = {"languages": 6}  # too few speakers for more
@@ -137,7 +137,7 @@ def household(
 def simulated(
     clips: pd.DataFrame, kind: str, size: int, n_clips: int, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """A table as :func:`spkid.homes.score_homes` wants it, of ``N_HOMES`` homes."""
+    """``N_HOMES`` homes, as :func:`spkid.scoring.simulated_homes.score_homes` wants them."""
     people = clips.drop_duplicates("speaker")
     clips_of = {
         name: (own["path"].to_numpy(), (own["speech_s"] >= ENROL_SPEECH_S).to_numpy())
@@ -307,7 +307,7 @@ def main() -> None:
             cells.append(future.result())
             print({key: cells[-1][key] for key in SHOWN}, flush=True)
     figures = {"model": Calibration.load().model, "cells": cells}
-    write_result(RESULTS / "homes.json", figures, command="python benchmarks/homes.py", seed=SEED)
+    write_result(RESULTS / "homes.json", figures, command="python -m benchmarks.homes", seed=SEED)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What searching all profiles costs, from ten thousand to ten million.
 
-    OMP_NUM_THREADS=2 python benchmarks/index.py [--data DATA] [--sizes N ...] [--hnsw N ...]
+    OMP_NUM_THREADS=2 python -m benchmarks.index [--data DATA] [--sizes N ...] [--hnsw N ...]
 
 Profiles are the bundled model's vectors of 200 real clips of DATA's `known` split (default:
 $SPKID_DATA), drawn at random, plus Gaussian noise, renormalised; the queries are profiles plus
@@ -25,11 +25,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from record import RESULTS, write_result
 
-from enrollment.index_config import IndexConfig
-from enrollment.recall import Batch, Recall, Truth, moved
-from enrollment.vector_index import VectorIndex
+from benchmarks.harness.record import RESULTS, write_result
+from enrollment.index.config import IndexConfig
+from enrollment.index.recall import Batch, Recall, Truth, moved
+from enrollment.index.vector_index import VectorIndex
 
 PROFILE_COSINE = 0.6  # of a profile to the real vector it was made from
 QUERY_COSINE = 0.6  # of a query to its profile, as of another clip of that person
@@ -40,9 +40,9 @@ BATCH = 50_000
 
 def real_vectors(data: Path) -> np.ndarray:
     """Unit vectors of the bundled model, ``[n, 192]``, of the clips of the ``known`` split."""
-    from spkid.clips import hear
-    from spkid.embedder import SpeakerEncoder
-    from spkid.manifest import read_manifest
+    from spkid.data.manifest import read_manifest
+    from spkid.encoder.encoder import SpeakerEncoder
+    from spkid.encoder.hearing import hear
 
     encoder = SpeakerEncoder.load()
     table = read_manifest(data / "speech" / "manifest.csv", required=("path", "split"))
@@ -201,7 +201,7 @@ def main() -> None:
         "sizes": [],
         "hnsw": [],
     }
-    command = "OMP_NUM_THREADS=2 python benchmarks/index.py --data DATA"
+    command = "OMP_NUM_THREADS=2 python -m benchmarks.index --data DATA"
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "real.npy"
         np.save(saved, real)

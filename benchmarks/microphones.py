@@ -1,6 +1,6 @@
 """Does it know voices or microphones? The trial lists with every clip through another microphone.
 
-    python benchmarks/microphones.py --data DIR [--peers]
+    python -m benchmarks.microphones --data DIR [--peers]
 
 Each clip has a microphone of its own: band limits and a spectral tilt, as wide as training
 draws them. EER of raw cosines on each list: clips as they are, the test side through its
@@ -18,16 +18,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from protocols import Protocols, heard_as
-from record import RESULTS, write_result
 from rich.progress import track
-from teacher import resemblyzer_vectors
 
-from spkid.audio import load_audio
-from spkid.embedder import SpeakerEncoder
-from spkid.metrics import equal_error_rate
-from spkid.training.augment import AugmentConfig, channel_gains
-from spkid.trials import EmbeddingTable, score_trials
+from benchmarks.harness.protocols import Protocols, heard_as
+from benchmarks.harness.record import RESULTS, write_result
+from benchmarks.model.teacher import resemblyzer_vectors
+from spkid.audio.reading import load_audio
+from spkid.encoder.encoder import SpeakerEncoder
+from spkid.encoder.vectors import EmbeddingTable
+from spkid.scoring.metrics import equal_error_rate
+from spkid.scoring.trials import score_trials
+from spkid.training.data.augment import AugmentConfig, channel_gains
 
 SEED = 0
 CONDITIONS = {"as_recorded": (), "test_side": ("test",), "both_sides": ("enroll", "test")}
@@ -88,7 +89,7 @@ def main() -> None:
                 error = equal_error_rate(scores[label], scores[~label])
                 figures[name][system][condition] = error
             print(system, name, figures[name][system])
-    command = "python benchmarks/microphones.py" + (" --peers" if arguments.peers else "")
+    command = "python -m benchmarks.microphones" + (" --peers" if arguments.peers else "")
     write_result(RESULTS / "microphones.json", figures, command=command, seed=SEED)
 
 

@@ -1,6 +1,6 @@
 """What can be done about the worst cohort, and what it costs.
 
-    python benchmarks/mitigation.py --data DIR
+    python -m benchmarks.mitigation --data DIR
 
 A small network (see `small_runs.py`) is trained and audited on new speakers of two corpora, by
 label and by voice. For the worst known group and for the discovered cohort, four mitigations:
@@ -19,22 +19,23 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import small_runs
-from protocols import Protocols
-from record import RESULTS, write_result
 
-from spkid.audit import audit_scores
-from spkid.audit_record import write_record
-from spkid.findings import Findings, find_cohorts
-from spkid.mitigation import CALIBRATION, TRAINED, groupwise_calibration
-from spkid.plain import to_json
-from spkid.trade import BEFORE, Trade, trade_off
-from spkid.training.corpora import Corpora
+from benchmarks.harness import small_runs
+from benchmarks.harness.protocols import Protocols
+from benchmarks.harness.record import RESULTS, write_result
+from spkid.audit.cohorts.findings import Findings, find_cohorts
+from spkid.audit.report.record import write_record
+from spkid.audit.verification import audit_scores
+from spkid.files import to_json
+from spkid.mitigation.groupwise import CALIBRATION, TRAINED, groupwise_calibration
+from spkid.mitigation.trade import BEFORE, Trade, trade_off
+from spkid.mitigation.worst_cohort import WorstCohort
+from spkid.scoring.trials import score_trials
+from spkid.training.config import DataConfig
+from spkid.training.data.corpora import Corpora
 from spkid.training.finetune import FINE_TUNING
 from spkid.training.mitigate import trained_scores
-from spkid.training.recipe import DataConfig, Recipe
-from spkid.trials import score_trials
-from spkid.worst_cohort import WorstCohort
+from spkid.training.recipe import Recipe
 
 SEEDS = (1, 2)
 KINDS = ("group", "discovered")

@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from spkid.audit import PAIR, audit_scores
-from spkid.audit_result import Audit
-from spkid.fairness import MEASURES
-from spkid.group_tables import MIN_SPEAKERS
-from spkid.metrics import (
+from spkid.audit.result import Audit
+from spkid.audit.statistics.measures import MEASURES
+from spkid.audit.statistics.rules import MIN_SPEAKERS
+from spkid.audit.verification import PAIR, audit_scores
+from spkid.scoring.metrics import (
     equal_error_rate,
     log_likelihood_ratio_cost,
     min_detection_cost,
@@ -296,12 +296,12 @@ def main() -> None:
         for name, result in zip(chosen, results, strict=True):
             figures[name] = result
             print(name, result)
-    from record import write_result
+    from benchmarks.harness.record import write_result
 
     write_result(
         options.out,
         figures,
-        command=f"python benchmarks/planted_truth.py --repetitions {options.repetitions}",
+        command=f"python -m benchmarks.planted_truth --repetitions {options.repetitions}",
         seed=options.seed,
     )
 

@@ -1,6 +1,6 @@
 """Adversarial re-weighting: none against its three forms. Who gains, and what does it cost?
 
-    python benchmarks/reweighting.py --data DIR
+    python -m benchmarks.reweighting --data DIR
 
 Small networks (see `small_runs.py`) trained with the angular prototypical loss alone, as in the
 paper, three seeds each. The adversary's learning rate is chosen by the error on held-out
@@ -17,20 +17,21 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import small_runs
-from protocols import Protocols
-from record import RESULTS, write_result
-from resampled_rates import (
+
+from benchmarks.harness import small_runs
+from benchmarks.harness.protocols import Protocols
+from benchmarks.harness.record import RESULTS, write_result
+from benchmarks.resampled_rates import (
     interval,
     trial_weights,
     weighted_equal_error_rates,
     weighted_share,
 )
-
-from spkid.bootstrap import speaker_draws
+from spkid.audit.statistics.intervals import speaker_draws
 from spkid.cli.output import to_json
-from spkid.metrics import threshold_at_false_match_rate
-from spkid.trials import EmbeddingTable, score_trials
+from spkid.encoder.vectors import EmbeddingTable
+from spkid.scoring.metrics import threshold_at_false_match_rate
+from spkid.scoring.trials import score_trials
 
 FORMS = ("none", "accumulated", "pseudo_label", "pairwise")
 SEEDS = (1, 2, 3)

@@ -1,6 +1,6 @@
 """What judging a score by how near strangers come changes: the shipped way, and adaptive s-norm.
 
-    python benchmarks/score_norm.py --data DIR
+    python -m benchmarks.score_norm --data DIR
 
 EER on every verify list, misses in the protocols' homes: of raw cosines, of the shipped
 calibration, which weighs how crowded it is by landmarks, and of adaptive s-norm against a cohort.
@@ -21,18 +21,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from accuracy import bundled_embeddings
-from protocols import Protocols
-from record import RESULTS, write_result
 
-from spkid.calibration import Calibration, raw_cosines
+from benchmarks.accuracy import bundled_embeddings
+from benchmarks.harness.protocols import Protocols
+from benchmarks.harness.record import RESULTS, write_result
 from spkid.cli.output import to_json
-from spkid.homes import home_figures, score_homes
-from spkid.metrics import equal_error_rate
-from spkid.score_norm import Cohort, normalized_trials
-from spkid.scoring import profile_vector
-from spkid.training.corpus import is_held_out
-from spkid.trials import EmbeddingTable, calibrated_trials, score_trials
+from spkid.encoder.vectors import EmbeddingTable
+from spkid.scoring.calibration import Calibration, raw_cosines
+from spkid.scoring.metrics import equal_error_rate
+from spkid.scoring.posterior import profile_vector
+from spkid.scoring.s_norm import Cohort, normalized_trials
+from spkid.scoring.simulated_homes import home_figures, score_homes
+from spkid.scoring.trials import calibrated_trials, score_trials
+from spkid.training.data.corpus import is_held_out
 
 CLIPS_PER_SPEAKER = 3
 TOPS = (25, 50, 100, 200, 400, 800)
@@ -140,7 +141,7 @@ def main() -> None:
         "households": households,
     }
     plain = json.loads(to_json(figures))
-    command = "python benchmarks/score_norm.py"
+    command = "python -m benchmarks.score_norm"
     write_result(RESULTS / "score_norm.json", plain, command=command, seed=None)
 
 

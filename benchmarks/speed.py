@@ -1,6 +1,6 @@
 """How fast and how small: one clip, a cold shell, an hour-long file; beside two peers.
 
-    python benchmarks/speed.py [--peers]
+    python -m benchmarks.speed [--peers]
 
 `--peers` times Resemblyzer (`pip install resemblyzer`) and speechbrain's ECAPA-TDNN
 (untrained weights: the work is the same) in turn with ours on the same 3-second clip, each
@@ -23,12 +23,12 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from record import RESULTS, write_result
 
 import spkid
+from benchmarks.harness.record import RESULTS, write_result
 from enrollment import Household, Store
 from spkid import SpeakerEncoder
-from spkid.audio import SAMPLE_RATE_HZ, load_audio
+from spkid.audio.reading import SAMPLE_RATE_HZ, load_audio
 
 CLIPS = Path(spkid.__file__).parent / "demo" / "clips"
 N_WARM_UP = 5
@@ -131,7 +131,7 @@ def main() -> None:
             for _ in range(-(-3600 * SAMPLE_RATE_HZ // len(speech))):
                 file.write(speech)
         figures["identify_hour_long_file"] = whole_process([*words, str(hour)], n_runs=1)
-    command = "python benchmarks/speed.py" + (" --peers" if arguments.peers else "")
+    command = "python -m benchmarks.speed" + (" --peers" if arguments.peers else "")
     write_result(RESULTS / "speed.json", figures, command=command, seed=None)
     for name, value in figures.items():
         print(name, value)

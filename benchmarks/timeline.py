@@ -1,7 +1,7 @@
 """Who spoke when: how much of the speech of simulated homes gets the right name.
 
-    python benchmarks/timeline.py --data DIR --noise DIR --homes N --seed N
-    python benchmarks/timeline.py --tune ...
+    python -m benchmarks.timeline --data DIR --noise DIR --homes N --seed N
+    python -m benchmarks.timeline --tune ...
 
 ``--data`` holds a manifest.csv and protocols/, ``--noise`` audio files; without them, ``speech``
 and ``noise`` in $SPKID_DATA.
@@ -40,19 +40,19 @@ import numpy as np
 import pandas as pd
 import soundfile
 from numpy.typing import NDArray
-from record import RESULTS, write_result
 from rich.progress import track
-from speed import whole_process
-from vad import HUMAN_SOUNDS, chunk_levels_dbfs
 
+from benchmarks.harness.record import RESULTS, write_result
+from benchmarks.speed import whole_process
+from benchmarks.vad import HUMAN_SOUNDS, chunk_levels_dbfs
 from enrollment import Household, Store
 from enrollment.timeline import USUAL_SMOOTHING, Judge, Segment, Smoothing, listen, segments_of
 from enrollment.turns import stretches
-from spkid.audio import SAMPLE_RATE_HZ, Waveform, load_audio
-from spkid.embedder import SpeakerEncoder
-from spkid.manifest import read_manifest
-from spkid.speech import CHUNK_S
-from spkid.training.corpus import is_held_out
+from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform, load_audio
+from spkid.audio.speech import CHUNK_S
+from spkid.data.manifest import read_manifest
+from spkid.encoder.encoder import SpeakerEncoder
+from spkid.training.data.corpus import is_held_out
 
 FRAME_S = 0.01
 SPEECH_WITHIN_DB = 25.0
@@ -312,7 +312,7 @@ def main() -> None:
         "errors": rows,
         "an_hour": hour,
     }
-    command = f"python benchmarks/timeline.py --homes {arguments.homes} --seed {arguments.seed}"
+    command = f"python -m benchmarks.timeline --homes {arguments.homes} --seed {arguments.seed}"
     write_result(RESULTS / "timeline.json", figures, command=command, seed=arguments.seed)
     for row, own in rows.items():
         print(row, own)

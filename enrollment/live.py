@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from enrollment.profile import ENROL_SPEECH_S
-from spkid.audio import Waveform, as_waveform
-from spkid.speech import CHUNK_S, CHUNK_SAMPLES, SPEECH_PROBABILITY
+from spkid.audio.reading import Waveform, as_waveform
+from spkid.audio.speech import CHUNK_S, CHUNK_SAMPLES, SPEECH_PROBABILITY
 
 PAUSE_S = 0.5
 ENOUGH_SPEECH_S = 6.0  # cut here even without a pause

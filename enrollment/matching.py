@@ -10,9 +10,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from enrollment.profile import Member
-from spkid.calibration import Calibration
-from spkid.scoring import AMBIGUOUS_ODDS, household_llrs, known_log_odds, posteriors, profile_vector
-from spkid.speech import Verdict
+from spkid.audio.speech import Verdict
+from spkid.scoring.calibration import Calibration
+from spkid.scoring.posterior import (
+    AMBIGUOUS_ODDS,
+    household_llrs,
+    known_log_odds,
+    posteriors,
+    profile_vector,
+)
 
 FALSE_ACCEPT_RATE = 0.05
 

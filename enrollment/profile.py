@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from spkid.scoring import profile_vector
+from spkid.scoring.posterior import profile_vector
 
 MAX_EXEMPLARS = 10
 WANTED_SPEECH_S = 20.0

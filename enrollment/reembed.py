@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from enrollment.kept_audio import Vault, from_flac
 from enrollment.profile import Member
-from enrollment.store import Store
-from spkid.embedder import SpeakerEncoder
+from enrollment.store.store import Store
+from enrollment.store.vault import Vault, from_flac
+from spkid.encoder.encoder import SpeakerEncoder
 from spkid.errors import SpkidError
 
 

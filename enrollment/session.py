@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from enrollment.kept_audio import Vault, to_flac
 from enrollment.matching import unlike_others
 from enrollment.profile import (
     ENROL_SPEECH_S,
@@ -20,8 +19,9 @@ from enrollment.profile import (
     percent_done,
 )
 from enrollment.refusals import already_enrolled, no_consent, no_member, other_model
-from spkid.audio import Waveform, as_waveform, load_audio
-from spkid.clips import Clip, Source, hear
+from enrollment.store.vault import Vault, to_flac
+from spkid.audio.reading import Waveform, as_waveform, load_audio
+from spkid.encoder.hearing import Clip, Source, hear
 from spkid.errors import SpkidError
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class EnrolmentSession:
         Raises
         ------
         SpkidError
-            As :meth:`enrollment.store.Store.add`. Nothing is stored then.
+            As :meth:`enrollment.store.store.Store.add`. Nothing is stored then.
         """
         verdicts, exemplars, recordings = self.verdicts, [], {}
         for number, (clip, verdict) in enumerate(zip(self._clips, verdicts, strict=True)):

@@ -25,12 +25,12 @@ from enrollment.turns import (
     stretches,
     windows_of,
 )
-from spkid.audio import audio_blocks
-from spkid.calibration import Calibration, Floats
-from spkid.embedder import SpeakerEncoder
+from spkid.audio.reading import audio_blocks
+from spkid.audio.speech import CHUNK_S, MATCH_SPEECH_S, SPEECH_PROBABILITY, speech_probabilities
+from spkid.encoder.encoder import SpeakerEncoder
 from spkid.errors import SpkidError
-from spkid.scoring import household_llrs
-from spkid.speech import CHUNK_S, MATCH_SPEECH_S, SPEECH_PROBABILITY, speech_probabilities
+from spkid.scoring.calibration import Calibration, Floats
+from spkid.scoring.posterior import household_llrs
 
 SegmentStatus = Literal["known", "unknown", "doubtful", "too_short"]
 

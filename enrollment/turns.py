@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spkid.audio import Waveform
-from spkid.speech import CHUNK_SAMPLES
+from spkid.audio.reading import Waveform
+from spkid.audio.speech import CHUNK_SAMPLES
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from spkid.errors import SpkidError
 
 if TYPE_CHECKING:
-    from spkid.calibration import Calibration as Calibration
-    from spkid.embedder import SpeakerEncoder as SpeakerEncoder
+    from spkid.encoder.encoder import SpeakerEncoder as SpeakerEncoder
+    from spkid.scoring.calibration import Calibration as Calibration
 
 __version__ = "0.1.0"
 __all__ = ["Calibration", "SpeakerEncoder", "SpkidError", "__version__"]
@@ -20,11 +20,11 @@ __all__ = ["Calibration", "SpeakerEncoder", "SpkidError", "__version__"]
 
 def __getattr__(name: str) -> Any:
     if name == "SpeakerEncoder":
-        from spkid.embedder import SpeakerEncoder
+        from spkid.encoder.encoder import SpeakerEncoder
 
         return SpeakerEncoder
     if name == "Calibration":
-        from spkid.calibration import Calibration
+        from spkid.scoring.calibration import Calibration
 
         return Calibration
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -121,7 +121,7 @@ def test_canonical_json_ignores_the_order_of_keys_only():
 
 def test_config_and_errors_import_nothing_heavy():
     code = (
-        "import sys, spkid.config, spkid.errors, spkid.manifest;"
+        "import sys, spkid.config, spkid.errors, spkid.data.manifest;"
         "print({'torch', 'pandas', 'numpy'} & set(sys.modules))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

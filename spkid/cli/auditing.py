@@ -15,8 +15,8 @@ from spkid.errors import SpkidError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from spkid.audit_result import Audit
-    from spkid.findings import Findings
+    from spkid.audit.cohorts.findings import Findings
+    from spkid.audit.result import Audit
 
 Figures = dict[str, dict[str, float]]  # by grouping and name; what a condition may ask for
 
@@ -79,9 +79,9 @@ def audit(
     as_json: JsonFlag = False,
 ) -> None:
     """Who is it worse for, is that certain, and which cohort to work on first."""
-    from spkid.conditions import read_condition
-    from spkid.manifest import read_manifest
-    from spkid.trials import read_trials
+    from spkid.audit.conditions import read_condition
+    from spkid.data.manifest import read_manifest
+    from spkid.data.score_files import read_trials
 
     conditions = [read_condition(text) for text in fail_if or ()]
     groupings = words_of(by)
@@ -118,15 +118,15 @@ def audit(
         else:
             audits.append(audit_file(path, described, groupings, labels=labels, **choice))
     if decisions:
-        from spkid.findings import without_cohorts
+        from spkid.audit.cohorts.findings import without_cohorts
 
         found = without_cohorts(audits[0], title=f"Audit of {scores[0].name}")
         figures = report_findings(found, out, as_json=as_json)
     elif compare:
         figures = report_comparison(audits, scores, out, as_json=as_json)
     else:
-        from spkid.findings import find_cohorts
-        from spkid.trials import EmbeddingTable
+        from spkid.audit.cohorts.findings import find_cohorts
+        from spkid.encoder.vectors import EmbeddingTable
 
         found = find_cohorts(
             audits[0],
@@ -155,8 +155,8 @@ def audit_log(
     log: Path, metadata: pd.DataFrame, groupings: list[str], *, truth: pd.DataFrame | None
 ) -> Audit:
     """The audit of one log of household decisions."""
-    from spkid.decision_log import read_decisions
-    from spkid.home_audit import audit_decisions
+    from spkid.audit.homes import audit_decisions
+    from spkid.data.decision_log import read_decisions
 
     return audit_decisions(read_decisions(log, truth=truth), metadata, groupings)
 
@@ -170,8 +170,8 @@ def audit_file(
     **choice: Any,
 ) -> Audit:
     """The audit of one score file; ``choice`` is how the threshold and the side are chosen."""
-    from spkid.audit import audit_scores
-    from spkid.score_files import read_score_file
+    from spkid.audit.verification import audit_scores
+    from spkid.data.score_files import read_score_file
 
     read = read_score_file(scores, trials=labels)
     return audit_scores(read.table, metadata, groupings, notes=read.notes, **choice)
@@ -191,8 +191,8 @@ def folder_for(out: Path) -> Iterator[None]:
 
 def report_findings(found: Findings, out: Path, *, as_json: bool) -> Figures:
     """Write and print an audit; its figures for conditions."""
-    from spkid.audit_page import write_audit_page
-    from spkid.audit_record import audit_record, headline_figures, write_record
+    from spkid.audit.report.page import write_audit_page
+    from spkid.audit.report.record import audit_record, headline_figures, write_record
 
     with folder_for(out):
         write_audit_page(found, out / "audit.html")
@@ -209,8 +209,8 @@ def report_comparison(
     audits: list[Audit], scores: list[Path], out: Path, *, as_json: bool
 ) -> Figures:
     """Write and print a comparison; its figures for conditions."""
-    from spkid.comparison import compare_audits
-    from spkid.comparison_page import (
+    from spkid.audit.comparison import compare_audits
+    from spkid.audit.report.comparison_page import (
         FIGURE_WORDS,
         comparison_figures,
         comparison_record,
@@ -253,8 +253,8 @@ def report_comparison(
 
 def print_findings(found: Findings) -> None:
     """Rates by group and cohorts as tables, then the verdict."""
-    from spkid.audit_page import shown_rates
-    from spkid.audit_words import verdict
+    from spkid.audit.report.page import shown_rates
+    from spkid.audit.report.words import verdict
 
     audit = found.audit
     rates = shown_rates(audit)

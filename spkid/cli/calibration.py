@@ -20,7 +20,7 @@ from spkid.cli.output import (
 from spkid.errors import SpkidError
 
 if TYPE_CHECKING:
-    from enrollment.own_calibration import HomeRate, OwnTrials
+    from enrollment.home_rate import HomeRate, OwnTrials
 
 
 def share(text: str) -> float:
@@ -83,7 +83,7 @@ def draw(trials: OwnTrials, chosen: HomeRate, path: Path) -> None:
     import numpy as np
     from matplotlib.figure import Figure
 
-    from spkid.calibration import RATES
+    from spkid.scoring.calibration import RATES
 
     rates = np.geomspace(RATES[0], RATES[-1], 200)
     curves = {

@@ -30,7 +30,7 @@ def demo(
     from rich.text import Text
 
     from enrollment.household import Household
-    from enrollment.store import Store
+    from enrollment.store.store import Store
 
     cast = json.loads((FOLDER / "cast.json").read_text(encoding="utf-8"))
     heard: list[tuple[dict, str, Decision, float]] = []
@@ -98,7 +98,7 @@ def write_report(
     guest_prior: float,
 ) -> None:
     """A page with the chance of each clip's likeliest member against a stranger, by group."""
-    from spkid.report import COLOURS, new_figure, render, to_svg
+    from spkid.pages import COLOURS, new_figure, render, to_svg
 
     def share(decision: Decision) -> float:
         first = decision.candidates[0].probability

@@ -18,8 +18,8 @@ from spkid.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from spkid.calibration import Calibration
-    from spkid.trials import EmbeddingTable
+    from spkid.encoder.vectors import EmbeddingTable
+    from spkid.scoring.calibration import Calibration
 
 EmbeddingsOption = Annotated[
     Path, typer.Option(readable=False, help="The .npz that 'spkid embed' wrote.")
@@ -46,9 +46,9 @@ def embed(
     as_json: JsonFlag = False,
 ) -> None:
     """Embed every clip of a manifest. Started again, it goes on where it stopped."""
-    from spkid.embedder import SpeakerEncoder
-    from spkid.embedding_run import embed_manifest
-    from spkid.manifest import read_manifest
+    from spkid.data.manifest import read_manifest
+    from spkid.encoder.batch import embed_manifest
+    from spkid.encoder.encoder import SpeakerEncoder
 
     paths = list(dict.fromkeys(read_manifest(manifest)["path"]))
     encoder = SpeakerEncoder.load(model)
@@ -70,7 +70,7 @@ def embed(
 
 def calibration_for(embeddings: EmbeddingTable) -> Calibration:
     """The bundled calibration, or raw cosines where another model made the vectors."""
-    from spkid.calibration import Calibration, raw_cosines
+    from spkid.scoring.calibration import Calibration, raw_cosines
 
     bundled = Calibration.load()
     return bundled if embeddings.model == bundled.model else raw_cosines(embeddings.model)
@@ -89,14 +89,10 @@ def score(
     as_json: JsonFlag = False,
 ) -> None:
     """Score a trial list: log-likelihood ratios of the bundled model, else raw cosines."""
-    from spkid.score_norm import Cohort, normalized_trials
-    from spkid.trials import (
-        EmbeddingTable,
-        calibrated_trials,
-        read_trials,
-        score_trials,
-        write_scores,
-    )
+    from spkid.data.score_files import read_trials, write_scores
+    from spkid.encoder.vectors import EmbeddingTable
+    from spkid.scoring.s_norm import Cohort, normalized_trials
+    from spkid.scoring.trials import calibrated_trials, score_trials
 
     table = read_trials(trials)
     vectors = EmbeddingTable.load(embeddings)
@@ -122,8 +118,8 @@ def evaluate(
     as_json: JsonFlag = False,
 ) -> None:
     """EER, minimum detection costs, Cllr and minimum Cllr of a score file."""
-    from spkid.evaluation import evaluate_scores
-    from spkid.trials import read_scores
+    from spkid.data.score_files import read_scores
+    from spkid.scoring.evaluation import evaluate_scores
 
     figures = evaluate_scores(read_scores(scores))
     if as_json:
@@ -152,11 +148,11 @@ def households(
     as_json: JsonFlag = False,
 ) -> None:
     """Members missed and guests accepted over simulated homes, by size and kind."""
-    from spkid.calibration import raw_cosines
-    from spkid.homes import PROTOCOL_COLUMNS, figures_by_row, score_homes
-    from spkid.manifest import read_manifest
-    from spkid.score_norm import Cohort
-    from spkid.trials import EmbeddingTable
+    from spkid.data.manifest import read_manifest
+    from spkid.encoder.vectors import EmbeddingTable
+    from spkid.scoring.calibration import raw_cosines
+    from spkid.scoring.s_norm import Cohort
+    from spkid.scoring.simulated_homes import PROTOCOL_COLUMNS, figures_by_row, score_homes
 
     table = read_manifest(protocol, required=PROTOCOL_COLUMNS)
     vectors = EmbeddingTable.load(embeddings)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from enrollment.matching import Decision
     from enrollment.profile import ClipVerdict
     from enrollment.session import EnrolmentSession
-    from enrollment.store import Store
+    from enrollment.store.store import Store
 
 StoreOption = Annotated[
     str | None,
@@ -60,7 +60,7 @@ def store_place(store: str | None) -> str:
 
 def open_store(store: str | None, *, create: bool = False) -> Store:
     """The store at :func:`store_place`."""
-    from enrollment.store import Store
+    from enrollment.store.store import Store
 
     return Store.open(store_place(store), create=create)
 
@@ -99,8 +99,8 @@ def enroll(
 ) -> None:
     """Add clips to a member's voice profile."""
     from enrollment.household import Household
-    from enrollment.kept_audio import Vault
     from enrollment.profile import AUDIO_CONSENT_TEXT, CONSENT_TEXT, WANTED_CLIPS
+    from enrollment.store.vault import Vault
 
     if bool(clips) == microphone:
         raise SpkidError("no clips", expected="audio files, or --microphone", do="give one of both")
@@ -233,10 +233,10 @@ def identify(
     as_json: JsonFlag = False,
 ) -> None:
     """Say who is speaking: a member, a stranger, or why nobody can be named."""
-    from enrollment.household import Household, nearest_household
-    from enrollment.index import ProfileIndex
-    from spkid.clips import hear
-    from spkid.embedder import SpeakerEncoder
+    from enrollment.household import Household
+    from enrollment.index.profile_index import ProfileIndex, nearest_household
+    from spkid.encoder.encoder import SpeakerEncoder
+    from spkid.encoder.hearing import hear
 
     encoder = SpeakerEncoder.load()
     answers: list[tuple[Path, str, Decision, float]] = []
@@ -308,8 +308,8 @@ def verify(
 ) -> None:
     """Same speaker or not? Exit code 0: same, 1: different, 3: cannot tell."""
     from enrollment.household import Household, verify_clips
-    from spkid.calibration import Calibration
-    from spkid.embedder import SpeakerEncoder
+    from spkid.encoder.encoder import SpeakerEncoder
+    from spkid.scoring.calibration import Calibration
 
     against_member = household is not None and member is not None
     if (household is None) != (member is None) or len(clips) != (1 if against_member else 2):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from spkid.audio import SAMPLE_RATE_HZ, Waveform
+from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform
 from spkid.errors import SpkidError
 
 CHUNK_SAMPLES = 1600  # a tenth of a second

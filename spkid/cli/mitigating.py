@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from spkid.trade_words import Mitigation
-    from spkid.worst_cohort import WorstCohort
+    from spkid.mitigation.words import Mitigation
+    from spkid.mitigation.worst_cohort import WorstCohort
 
 
 def mitigate(
@@ -54,12 +54,12 @@ def mitigate(
     as_json: JsonFlag = False,
 ) -> None:
     """Try ways to help the worst cohort of an audit; the trade, read on speakers left aside."""
-    from spkid.grouping import attach_groups, parse_grouping
-    from spkid.manifest import read_manifest
-    from spkid.mitigation import CALIBRATION, TRAINED, groupwise_calibration
-    from spkid.score_files import read_score_file
-    from spkid.trade import BEFORE
-    from spkid.worst_cohort import WorstCohort
+    from spkid.audit.grouping import attach_groups, parse_grouping
+    from spkid.data.manifest import read_manifest
+    from spkid.data.score_files import read_score_file
+    from spkid.mitigation.groupwise import CALIBRATION, TRAINED, groupwise_calibration
+    from spkid.mitigation.trade import BEFORE
+    from spkid.mitigation.worst_cohort import WorstCohort
 
     asked = words_of(methods)
     if not asked or not set(asked) <= {*TRAINED, CALIBRATION}:
@@ -127,7 +127,7 @@ def notes_on(
     cohort: WorstCohort, trials: pd.DataFrame, choosing: frozenset[str], groupings: list[str]
 ) -> list[str]:
     """Whether the speakers who are read had a say in which known group is the cohort."""
-    from spkid.worst_cohort import worst_group
+    from spkid.mitigation.worst_cohort import worst_group
 
     if cohort.kind != "group":
         return ["The audit searched for the cohort on the speakers for choosing alone."]
@@ -154,10 +154,10 @@ def traded(
     import numpy as np
     import pandas as pd
 
-    from spkid.mitigation import TRAINED
-    from spkid.speaker_errors import speakers_of
-    from spkid.trade import trade_off
-    from spkid.trade_words import Mitigation
+    from spkid.audit.statistics.speaker_errors import speakers_of
+    from spkid.mitigation.groupwise import TRAINED
+    from spkid.mitigation.trade import trade_off
+    from spkid.mitigation.words import Mitigation
 
     inside = [trials[f"{side}_speaker"].isin(choosing).to_numpy() for side in ("enroll", "test")]
     strangers = inside[0] & inside[1] & ~trials["label"].to_numpy(bool)
@@ -189,13 +189,9 @@ def report(
     as_json: bool,
 ) -> None:
     """Write and print it; each system's scores for ``spkid audit --compare``."""
-    from spkid.trade_page import (
-        mitigation_record,
-        shown_rows,
-        write_mitigation,
-    )
-    from spkid.trade_words import mitigation_verdict
-    from spkid.trials import write_scores
+    from spkid.data.score_files import write_scores
+    from spkid.mitigation.page import mitigation_record, shown_rows, write_mitigation
+    from spkid.mitigation.words import mitigation_verdict
 
     write_mitigation(found, out)
     for system, own in systems.items():

@@ -15,8 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from spkid.errors import SpkidError
-from spkid.files import written_beside
-from spkid.plain import to_json
+from spkid.files import to_json, written_beside
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

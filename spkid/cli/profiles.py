@@ -102,7 +102,7 @@ def confirm(
 ) -> None:
     """Let a profile grow by clips of which a person says who speaks; see forget --confirmed."""
     from enrollment.household import Household
-    from enrollment.kept_audio import Vault
+    from enrollment.store.vault import Vault
 
     with open_store(store) as opened, progress_bar() as bar:
         vault = Vault.load(keep_audio) if keep_audio else None
@@ -185,7 +185,7 @@ def archive(
 ) -> None:
     """Write all that is kept of a person, readable for that person; kept clips with --key."""
     from enrollment.export import export_member
-    from enrollment.kept_audio import Vault
+    from enrollment.store.vault import Vault
 
     vault = Vault.load(key) if key else None
     with open_store(store) as opened:
@@ -205,9 +205,9 @@ def reembed(
     as_json: JsonFlag = False,
 ) -> None:
     """Move profiles to the model in use, from kept audio; list who must enrol again."""
-    from enrollment.kept_audio import Vault
     from enrollment.reembed import reembed as move_store
-    from spkid.embedder import SpeakerEncoder
+    from enrollment.store.vault import Vault
+    from spkid.encoder.encoder import SpeakerEncoder
 
     encoder = SpeakerEncoder.load(model)
     vault = Vault.load(key) if key else None

@@ -11,9 +11,9 @@ import torch
 from onnx import numpy_helper
 
 from spkid.files import written_beside
-from spkid.training.backbones import network_settings
 from spkid.training.checkpoint import weights_fingerprint
-from spkid.training.network import SpeakerNetwork
+from spkid.training.networks.backbones import network_settings
+from spkid.training.networks.base import SpeakerNetwork
 
 SMALLEST_HALVED = 4_096  # values; smaller weights stay in single precision
 

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from rich.progress import Progress
 
+from spkid.data.manifest import read_manifest
 from spkid.errors import SpkidError
-from spkid.manifest import read_manifest
 from spkid.training.checkpoint import load_encoder
-from spkid.training.corpora import Corpora, load_corpora
-from spkid.training.corpus import Corpus, is_held_out
-from spkid.training.recipe import Recipe, TrainConfig, recipe_of
+from spkid.training.config import TrainConfig
+from spkid.training.data.corpora import Corpora, load_corpora
+from spkid.training.data.corpus import Corpus, is_held_out
+from spkid.training.recipe import Recipe, recipe_of
 from spkid.training.train import train
 
 # new class centres would start anywhere and drag a trained encoder about: pairwise loss alone

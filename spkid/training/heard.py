@@ -9,14 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from spkid.embedding_run import save_embeddings
+from spkid.data.sources import read_source
+from spkid.encoder.vectors import EmbeddingTable, save_embeddings
 from spkid.errors import SpkidError
-from spkid.sources import read_source
 from spkid.training.checkpoint import load_encoder, weights_fingerprint
-from spkid.training.corpus import Corpus
+from spkid.training.config import DataConfig
+from spkid.training.data.corpus import Corpus
 from spkid.training.held_out import embed_clips
-from spkid.training.recipe import DataConfig
-from spkid.trials import EmbeddingTable
 
 CLIPS_A_SPEAKER = 3  # by which a training speaker's voice is told
 

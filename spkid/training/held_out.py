@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from spkid.metrics import equal_error_rate
-from spkid.training.corpus import Corpus
-from spkid.training.network import SpeakerNetwork
+from spkid.scoring.metrics import equal_error_rate
+from spkid.training.data.corpus import Corpus
+from spkid.training.networks.base import SpeakerNetwork
 
 CLIPS_PER_SPEAKER = 8
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from rich.progress import Progress
 
-from spkid.training.corpora import Corpora
+from spkid.training.data.corpora import Corpora
 from spkid.training.finetune import finetune
 from spkid.training.recipe import Recipe
 from spkid.training.train import train

@@ -18,16 +18,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from rich.progress import Progress
 
+from spkid.audit.statistics.speaker_errors import speakers_of
 from spkid.errors import SpkidError
-from spkid.speaker_errors import speakers_of
-from spkid.trade import BEFORE
+from spkid.mitigation.trade import BEFORE
+from spkid.mitigation.worst_cohort import WorstCohort
+from spkid.scoring.trials import score_trials
 from spkid.training.checkpoint import load_encoder
-from spkid.training.corpora import Corpora, load_corpora
+from spkid.training.data.corpora import Corpora, load_corpora
 from spkid.training.heard import embedded, heard_voices, some_clips, trial_clips
 from spkid.training.methods import train_by, without_speakers
 from spkid.training.recipe import Recipe
-from spkid.trials import score_trials
-from spkid.worst_cohort import WorstCohort
 
 LEAST_SPEAKERS = 2  # like the cohort, to train on: they are told apart from one another
 

@@ -9,99 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from spkid.config import from_mapping
 from spkid.errors import SpkidError
-from spkid.training.augment import AugmentConfig
-from spkid.training.backbones import (
+from spkid.training.config import DataConfig, TrainConfig
+from spkid.training.data.augment import AugmentConfig
+from spkid.training.networks.attentive import EncoderConfig
+from spkid.training.networks.backbones import (
     NetworkConfig,
     config_class,
     network_config,
     network_settings,
     without_architecture,
 )
-from spkid.training.encoder import EncoderConfig
-from spkid.training.reweighting import FORMS
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """Where the clips are: ``speech`` as :func:`spkid.sources.read_source` reads it.
-
-    ``noise`` is a folder of environmental noise; without one, no noise is added.
-    """
-
-    speech: str = ""
-    noise: str = ""
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """One training run. ``crop_s`` are the crop lengths, one drawn for each step.
-
-    ``n_speakers`` are those of a batch, over all processes; fewer where the corpus has fewer.
-    ``single_clip_weight`` and ``speed_chance`` are those of :class:`Sampler`. With a
-    ``patience`` above 0 the run ends after so many evaluations without a lower held-out
-    error, and its result is the best of them; else the last.
-
-    A loss whose ``*_weight`` is 0 is not computed. ``adversarial_weight`` is the share of the
-    loss that is taken at disturbed features, of Euclidean length ``adversarial_epsilon``
-    (:mod:`spkid.training.adversarial`). ``reweighting`` is ``"none"`` or one of
-    ``reweighting.FORMS``; it begins after its warm-up, a share of the steps. ``ewc`` is the
-    strength of elastic weight consolidation.
-    """
-
-    seed: int = 1
-    n_steps: int = 10_000
-    n_speakers: int = 28
-    n_unlabelled: int = 8
-    crop_s: tuple[float, ...] = (1.0, 2.0, 2.0, 3.0)
-    single_clip_weight: float = 0.4
-    speed_chance: float = 0.3
-    learning_rate: float = 1e-3
-    warm_up: float = 0.05
-    weight_decay: float = 0.02
-    margin: float = 0.2
-    n_sub_centres: int = 1
-    aam_weight: float = 1.0
-    prototypical_weight: float = 1.0
-    ge2e_weight: float = 0.0
-    teacher_weight: float = 10.0
-    adversarial_weight: float = 0.0
-    adversarial_epsilon: float = 2.0
-    reweighting: str = "none"
-    n_regions: int = 16
-    reweighting_warm_up: float = 0.2
-    adversary_learning_rate: float = 0.01
-    largest_weight: float = 6.0
-    ewc: float = 0.0
-    average_decay: float = 0.998
-    checkpoint_every: int = 500
-    evaluate_every: int = 1_000
-    patience: int = 0
-
-    def __post_init__(self) -> None:
-        if self.reweighting not in ("none", *FORMS):
-            raise SpkidError(
-                f"TrainConfig.reweighting = {self.reweighting!r}",
-                expected=" or ".join(("none", *FORMS)),
-                do="correct the configuration",
-            )
-        if not 0 <= self.adversarial_weight <= 1:
-            raise SpkidError(
-                f"TrainConfig.adversarial_weight = {self.adversarial_weight}",
-                expected="a share between 0 and 1",
-                do="correct the configuration",
-            )
-        whole = ("n_steps", "n_speakers", "checkpoint_every", "evaluate_every")
-        for name in (*whole, "n_sub_centres", "n_regions"):
-            if getattr(self, name) < 1:
-                raise SpkidError(
-                    f"TrainConfig.{name} = {getattr(self, name)}",
-                    expected="1 or more",
-                    do="correct the configuration",
-                )
 
 
 @dataclass(frozen=True)
@@ -198,17 +117,3 @@ def typed(cls: type, texts: dict[str, str]) -> dict[str, Any]:
             except tomllib.TOMLDecodeError:
                 continue  # the config names the type that it wants
     return values
-
-
-def learning_rate_at(step: int, config: TrainConfig) -> float:
-    """Linear warm-up, then a cosine to one hundredth of the peak."""
-    warm_up_steps = max(1, int(config.warm_up * config.n_steps))
-    if step < warm_up_steps:
-        return config.learning_rate * (step + 1) / warm_up_steps
-    progress = (step - warm_up_steps) / max(1, config.n_steps - warm_up_steps)
-    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * progress)))
-
-
-def margin_at(step: int, config: TrainConfig) -> float:
-    """No margin for the first tenth, full margin from three tenths on."""
-    return config.margin * float(np.clip((step / config.n_steps - 0.1) / 0.2, 0.0, 1.0))

@@ -167,7 +167,7 @@ class RunState:
 
     def draw_curves(self) -> None:
         """``curves.svg``: loss, and held-out error by corpus, over the steps."""
-        from spkid.report import new_figure, to_svg
+        from spkid.pages import new_figure, to_svg
 
         records = self.lines()
         with new_figure(9.0, 3.2) as figure:

@@ -17,20 +17,22 @@ from torch import Tensor, nn
 
 from spkid.config import fingerprint
 from spkid.errors import SpkidError
-from spkid.training.adversarial import fast_gradient
-from spkid.training.augment import augment, mask_features
-from spkid.training.backbones import NetworkConfig, build_network
 from spkid.training.checkpoint import load_encoder, save_encoder, weights_fingerprint
-from spkid.training.corpora import Corpora, load_corpora, load_teacher
-from spkid.training.corpus import Corpus, Sampler
-from spkid.training.encoder import EncoderConfig
-from spkid.training.ewc import ElasticWeights, hold_statistics, losses_of
+from spkid.training.config import learning_rate_at, margin_at
+from spkid.training.data.augment import augment, mask_features
+from spkid.training.data.corpora import Corpora, load_corpora, load_teacher
+from spkid.training.data.corpus import Corpus
+from spkid.training.data.sampler import Sampler
 from spkid.training.held_out import held_out_errors
-from spkid.training.network import SpeakerNetwork
-from spkid.training.objective import Losses
+from spkid.training.networks.attentive import EncoderConfig
+from spkid.training.networks.backbones import NetworkConfig, build_network
+from spkid.training.networks.base import SpeakerNetwork
+from spkid.training.objectives.adversarial import fast_gradient
+from spkid.training.objectives.ewc import ElasticWeights, hold_statistics, losses_of
+from spkid.training.objectives.reweighting import Reweighting
+from spkid.training.objectives.weighted_sum import Losses
 from spkid.training.processes import Team, joined, share_batch_norm
-from spkid.training.recipe import Recipe, learning_rate_at, margin_at
-from spkid.training.reweighting import Reweighting
+from spkid.training.recipe import Recipe
 from spkid.training.run_state import RunState
 
 LOG_EVERY = 50  # steps

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from enrollment import Household
-from enrollment.household import nearest_household, verify_clips
-from enrollment.index import ProfileIndex
+from enrollment.household import verify_clips
+from enrollment.index.profile_index import ProfileIndex, nearest_household
 from spkid import SpkidError
-from spkid.audio import load_audio
-from spkid.clips import hear
+from spkid.audio.reading import load_audio
+from spkid.encoder.hearing import hear
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from enrollment.matching import decide, unlike_others
 from enrollment.profile import Exemplar, Member
-from spkid.calibration import Calibration
+from spkid.scoring.calibration import Calibration
 
 CALIBRATION = Calibration(
     model="m1",

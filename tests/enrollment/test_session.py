@@ -8,9 +8,9 @@ import pytest
 from enrollment import Household
 from enrollment.live import live_clips
 from spkid import SpkidError
-from spkid.audio import SAMPLE_RATE_HZ, load_audio
-from spkid.clips import hear
-from spkid.speech import assess
+from spkid.audio.reading import SAMPLE_RATE_HZ, load_audio
+from spkid.audio.speech import assess
+from spkid.encoder.hearing import hear
 
 
 @pytest.fixture

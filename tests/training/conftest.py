@@ -48,7 +48,7 @@ def speech():
 
 @pytest.fixture(scope="session")
 def tiny_config():
-    from spkid.training.encoder import EncoderConfig
+    from spkid.training.networks.attentive import EncoderConfig
 
     return EncoderConfig(
         n_stem_channels=4,
@@ -67,7 +67,7 @@ def make_encoder(tiny_config, speech):
 
     import torch
 
-    from spkid.training.encoder import SelfAttentiveEncoder
+    from spkid.training.networks.attentive import SelfAttentiveEncoder
 
     def make(*, seed: int = 0, **changes):
         torch.manual_seed(seed)
@@ -85,7 +85,7 @@ def make_encoder(tiny_config, speech):
 @pytest.fixture(scope="session")
 def speakers_by_role():
     """Five speakers to train on (the last has one clip) and two held out, by the name rule."""
-    from spkid.training.corpus import is_held_out
+    from spkid.training.data.corpus import is_held_out
 
     names = [f"speaker-{number:03d}" for number in range(60)]
     kept = [name for name in names if not is_held_out(name)][:5]

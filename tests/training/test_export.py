@@ -8,11 +8,11 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-from spkid.embedder import SpeakerEncoder
+from spkid.encoder.encoder import SpeakerEncoder
 from spkid.errors import SpkidError
-from spkid.training.backbones import network_settings
 from spkid.training.checkpoint import weights_fingerprint
 from spkid.training.export import SMALLEST_HALVED, export_onnx, halve_weights
+from spkid.training.networks.backbones import network_settings
 
 # the TorchScript exporter is chosen on purpose: any batch and any length in one graph
 pytestmark = [

@@ -11,10 +11,11 @@ import torch
 from rich.progress import Progress
 
 from spkid.errors import SpkidError
-from spkid.training.augment import AugmentConfig
 from spkid.training.checkpoint import load_encoder, load_tensors, save_encoder
-from spkid.training.corpora import load_corpora, load_teacher
-from spkid.training.corpus import Sampler
+from spkid.training.config import FORMS, DataConfig, TrainConfig
+from spkid.training.data.augment import AugmentConfig
+from spkid.training.data.corpora import load_corpora, load_teacher
+from spkid.training.data.sampler import Sampler
 from spkid.training.finetune import (
     FINE_TUNING,
     fine_tuning_recipe,
@@ -22,10 +23,9 @@ from spkid.training.finetune import (
     read_cohort,
     split_by_cohort,
 )
-from spkid.training.objective import Losses
+from spkid.training.objectives.weighted_sum import Losses
 from spkid.training.processes import Team
-from spkid.training.recipe import DataConfig, Recipe, TrainConfig
-from spkid.training.reweighting import FORMS
+from spkid.training.recipe import Recipe
 from spkid.training.train import train, train_step
 
 TINY = TrainConfig(

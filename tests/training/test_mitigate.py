@@ -10,13 +10,14 @@ import pytest
 import soundfile
 from typer.testing import CliRunner
 
-from spkid.audio import load_audio
+from spkid.audio.reading import load_audio
 from spkid.cli.main import app
+from spkid.data.score_files import write_scores
 from spkid.errors import SpkidError
 from spkid.training.checkpoint import save_encoder
-from spkid.training.corpora import load_teacher
-from spkid.training.corpus import Corpus, Sampler, is_held_out
-from spkid.trials import write_scores
+from spkid.training.data.corpora import load_teacher
+from spkid.training.data.corpus import Corpus, is_held_out
+from spkid.training.data.sampler import Sampler
 
 PIECE_SAMPLES = 8_000
 N_AUDITED = 48

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from spkid.errors import SpkidError
-from spkid.training.corpus import CPU
+from spkid.training.data.sampler import CPU
 from spkid.training.processes import SharedBatchNorm, Team, share_batch_norm
 
 WORKER = """

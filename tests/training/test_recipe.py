@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from spkid.errors import SpkidError
-from spkid.training.augment import AugmentConfig
-from spkid.training.backbones import EcapaConfig, network_settings
-from spkid.training.encoder import EncoderConfig
-from spkid.training.recipe import DataConfig, Recipe, TrainConfig, read_recipe
+from spkid.training.config import DataConfig, TrainConfig
+from spkid.training.data.augment import AugmentConfig
+from spkid.training.networks.attentive import EncoderConfig
+from spkid.training.networks.backbones import EcapaConfig, network_settings
+from spkid.training.recipe import Recipe, read_recipe
 
-CONFIGS = Path(__file__).parents[2] / "benchmarks" / "configs"
+CONFIGS = Path(__file__).parents[2] / "benchmarks" / "model" / "configs"
 
 
 def read(tmp_path: Path, text: str, *changes: str) -> Recipe:

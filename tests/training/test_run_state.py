@@ -14,7 +14,8 @@ import torch
 from spkid.errors import SpkidError
 from spkid.training import train as training
 from spkid.training.checkpoint import load_encoder, load_tensors, weights_fingerprint
-from spkid.training.recipe import DataConfig, Recipe, TrainConfig
+from spkid.training.config import DataConfig, TrainConfig
+from spkid.training.recipe import Recipe
 from spkid.training.train import train
 
 TINY = TrainConfig(

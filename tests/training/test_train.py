@@ -15,25 +15,21 @@ from rich.progress import Progress
 
 from spkid.config import from_mapping
 from spkid.errors import SpkidError
-from spkid.metrics import equal_error_rate
+from spkid.scoring.metrics import equal_error_rate
 from spkid.training import train as training
-from spkid.training.augment import AugmentConfig
-from spkid.training.backbones import network_config
 from spkid.training.checkpoint import load_encoder, load_tensors, save_encoder
-from spkid.training.corpora import load_corpora, load_teacher
-from spkid.training.corpus import CPU, SPEEDS, Batch, Corpus, Sampler
-from spkid.training.encoder import EncoderConfig, SelfAttentiveEncoder
+from spkid.training.config import DataConfig, TrainConfig, learning_rate_at, margin_at
+from spkid.training.data.augment import AugmentConfig
+from spkid.training.data.corpora import load_corpora, load_teacher
+from spkid.training.data.corpus import Corpus
+from spkid.training.data.sampler import CPU, SPEEDS, Batch, Sampler
 from spkid.training.held_out import embed_clips, held_out_errors
-from spkid.training.losses import teacher_distance
-from spkid.training.objective import Losses
+from spkid.training.networks.attentive import EncoderConfig, SelfAttentiveEncoder
+from spkid.training.networks.backbones import network_config
+from spkid.training.objectives.losses import teacher_distance
+from spkid.training.objectives.weighted_sum import Losses
 from spkid.training.processes import Team
-from spkid.training.recipe import (
-    DataConfig,
-    Recipe,
-    TrainConfig,
-    learning_rate_at,
-    margin_at,
-)
+from spkid.training.recipe import Recipe
 from spkid.training.train import computes_in_half, train
 
 ALONE = Team(0, 1, CPU)

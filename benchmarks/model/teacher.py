@@ -1,0 +1,227 @@
+"""Teacher vectors for distillation, from Resemblyzer (Apache-2.0, `pip install resemblyzer`).
+
+    python -m benchmarks.model.teacher --data DIR --out runs/teacher [--beside MODEL.onnx]
+
+Writes two tables of embeddings that are baselines for `accuracy.py`: `resemblyzer.npz`,
+Resemblyzer's 256-vector of every clip; and `resemblyzer_lda.npz`, the same through a linear
+discriminant projection to 192 dimensions that is estimated on the training speakers (never on
+held-out or test speakers). And the folder `teacher`, what the bundled model is distilled from:
+the projected vectors of the clips that training may hear, played at each of its speeds. With
+`--beside`, the vectors of an earlier model of ours stand beside them with the same weight, and
+the 192 principal axes of both are kept, turned towards those of that model, which training may
+then start from. A known speaker's vectors are drawn towards the speaker's mean.
+About twenty minutes on two cores; a stopped run goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from rich.progress import track
+
+from spkid.audio.reading import load_audio
+from spkid.data.manifest import read_manifest
+from spkid.encoder.encoder import SpeakerEncoder
+from spkid.training.data.corpus import is_held_out
+from spkid.training.data.sampler import SPEEDS, resample
+from spkid.training.train import computes_in_half
+
+N_RESEMBLYZER = 256  # dimensions
+N_DIMENSIONS = 192
+CHUNK = 32  # clips in one pass
+CHANGED_SAMPLES = 80_000  # of a clip at a changed speed, so many are heard
+SHRINKAGE = 1.0  # of the within-speaker covariance; chosen on held-out training speakers
+
+
+def at_speed(waveform: np.ndarray, speed: float) -> np.ndarray:
+    """The clip as training plays it, float32 ``[samples / speed]``; its beginning if changed."""
+    if speed == 1.0:
+        return waveform
+    begun = torch.from_numpy(waveform[:CHANGED_SAMPLES])
+    return resample(begun[None], speed, int(len(begun) / speed))[0].numpy()
+
+
+@cache
+def resemblyzer() -> torch.nn.Module:
+    from resemblyzer import VoiceEncoder
+
+    return VoiceEncoder("cpu", verbose=False)
+
+
+def resemblyzer_vectors(waveforms: list[np.ndarray], *, exact: bool) -> np.ndarray:
+    """``VoiceEncoder.embed_utterance`` of each waveform, ``[clips, 256]``, all in one pass.
+
+    If not ``exact``, with half as many windows, and in bfloat16 where the processor has it
+    (cosine 0.9996 to single precision).
+    """
+    from resemblyzer import preprocess_wav
+    from resemblyzer.audio import wav_to_mel_spectrogram
+
+    encoder, windows = resemblyzer(), []
+    for waveform in waveforms:
+        trimmed = preprocess_wav(waveform, 16_000)
+        heard = trimmed if len(trimmed) >= 4_000 else waveform
+        sounds, frames = encoder.compute_partial_slices(len(heard), 1.3 if exact else 0.7, 0.75)
+        mel = wav_to_mel_spectrogram(np.pad(heard, (0, max(0, sounds[-1].stop - len(heard)))))
+        windows.append(np.stack([mel[span] for span in frames]))
+    half = not exact and computes_in_half(torch.device("cpu"))
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=half):
+        found = encoder(torch.from_numpy(np.concatenate(windows))).float().numpy()
+    ends = np.cumsum([len(own) for own in windows])[:-1]
+    return unit(np.stack([own.mean(axis=0) for own in np.split(found, ends)]))
+
+
+@cache
+def encoder_at(model: Path) -> SpeakerEncoder:
+    return SpeakerEncoder.load(model)
+
+
+def both_vectors(paths: list[Path], *, speed: float, model: Path | None) -> np.ndarray:
+    """Resemblyzer's vectors of the clips at ``speed``, then those of ``model``, side by side."""
+    waveforms = [at_speed(load_audio(path), speed) for path in paths]
+    vectors = resemblyzer_vectors(waveforms, exact=speed == 1.0)
+    if model is None:
+        return vectors
+    return np.concatenate([vectors, [encoder_at(model).embed(own) for own in waveforms]], axis=1)
+
+
+def kept_vectors(out: Path, paths: list[Path], *, speed: float, model: Path | None) -> np.ndarray:
+    """:func:`both_vectors` of all ``paths``, from ``out`` where an earlier run left them."""
+    file = out / f"heard-{speed:g}.npy"
+    if not file.exists():
+        chunks = [paths[first : first + CHUNK] for first in range(0, len(paths), CHUNK)]
+        with ProcessPoolExecutor(
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=torch.set_num_threads,
+            initargs=(1,),
+        ) as pool:
+            found = pool.map(partial(both_vectors, speed=speed, model=model), chunks)
+            vectors = np.concatenate(list(track(found, f"speed {speed:g}", total=len(chunks))))
+        beside = file.with_suffix(".part")
+        with beside.open("wb") as stream:
+            np.save(stream, vectors.astype(np.float32))
+        beside.replace(file)
+    return np.load(file)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def discriminant_projection(vectors: np.ndarray, speakers: np.ndarray) -> np.ndarray:
+    """Fisher's linear discriminants as columns, ``[256, 192]``, of the rows with a speaker."""
+    dim = vectors.shape[1]
+    within, weight, means = np.zeros((dim, dim)), 0.0, []
+    for speaker in sorted(set(speakers) - {""}):
+        own = vectors[speakers == speaker]
+        means.append(own.mean(axis=0))
+        if len(own) >= 2:
+            spread = own - own.mean(axis=0)
+            share = min(len(own), 8) ** 0.5
+            within += share * spread.T @ spread / (len(own) - 1)
+            weight += share
+    within /= weight
+    within += SHRINKAGE * np.trace(within) / dim * np.eye(dim)
+    values, axes = np.linalg.eigh(within)
+    whiten = axes / np.sqrt(values)
+    between = np.cov(np.array(means).T)
+    _, axes = np.linalg.eigh(whiten.T @ between @ whiten)
+    return whiten @ axes[:, ::-1][:, :N_DIMENSIONS]
+
+
+def projected(
+    table: pd.DataFrame, vectors: np.ndarray, shaping: np.ndarray
+) -> Callable[[np.ndarray], np.ndarray]:
+    """The projection to unit vectors ``[clips, 192]``, made from the rows that are ``shaping``."""
+    speakers, mean = table["speaker"].to_numpy()[shaping], vectors[shaping].mean(axis=0)
+    axes = discriminant_projection(unit(vectors[shaping] - mean), speakers)
+    return lambda others: unit(unit(others - mean) @ axes)
+
+
+def turn_towards(own: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The rotation of ``others`` ``[clips, dim]`` that comes nearest to ``own`` (Procrustes).
+
+    Cosines stay as they are, and an encoder that begins with the vectors ``own`` need not unlearn
+    where its axes point.
+    """
+    left, _, right = np.linalg.svd(others.T @ own)
+    return left @ right
+
+
+def shapes_the_teacher(table: pd.DataFrame) -> np.ndarray:
+    """Rows that training hears: of its splits, and of nobody who is held out."""
+    return heard_in_training(table) & ~table["speaker"].map(is_known_held_out).to_numpy()
+
+
+def heard_in_training(table: pd.DataFrame) -> np.ndarray:
+    """Rows of the splits that training may use."""
+    return table["split"].isin(["train", "unlabelled"]).to_numpy()
+
+
+def is_known_held_out(speaker: str) -> bool:
+    return speaker != "" and is_held_out(speaker)
+
+
+def drawn_to_speaker_means(vectors: np.ndarray, speakers: np.ndarray) -> np.ndarray:
+    """Each known speaker's unit vectors plus their mean, unit again, ``[clips, dim]``."""
+    targets = vectors.copy()
+    for speaker in set(speakers) - {""}:
+        rows = speakers == speaker
+        targets[rows] = unit(vectors[rows] + vectors[rows].mean(axis=0))
+    return targets
+
+
+def save(path: Path, table: pd.DataFrame, vectors: np.ndarray) -> None:
+    paths = table["path"].to_numpy(dtype=str)
+    np.savez(path, paths=paths, embeddings=vectors.astype(np.float32))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--beside", type=Path, help="an earlier model of ours (.onnx)")
+    arguments = parser.parse_args()
+    out = arguments.out
+    (out / "teacher").mkdir(parents=True, exist_ok=True)
+    table = read_manifest(arguments.data / "manifest.csv", required=("path", "speaker", "split"))
+    taught = heard_in_training(table)
+
+    def heard(speed: float) -> tuple[np.ndarray, np.ndarray]:
+        """Resemblyzer's vectors and those of the model beside it, ``[clips, dim]`` each."""
+        rows = table if speed == 1.0 else table[taught]
+        paths = [arguments.data / path for path in rows["path"]]
+        both = kept_vectors(out, paths, speed=speed, model=arguments.beside)
+        return both[:, :N_RESEMBLYZER], both[:, N_RESEMBLYZER:]
+
+    vectors, beside = heard(1.0)
+    shaping = shapes_the_teacher(table)
+    project = projected(table, vectors, shaping)
+    reduced = project(vectors)
+    save(out / "resemblyzer.npz", table, vectors)
+    save(out / "resemblyzer_lda.npz", table, reduced)
+    both = np.concatenate([reduced, beside], axis=1)[shaping]
+    axes = np.linalg.eigh(both.T @ both)[1][:, ::-1][:, :N_DIMENSIONS]
+    if arguments.beside:
+        axes = axes @ turn_towards(beside[shaping], both @ axes)
+    for speed in SPEEDS:
+        vectors, beside = heard(speed)
+        if speed == 1.0:
+            vectors, beside = vectors[taught], beside[taught]
+        targets = unit(np.concatenate([project(vectors), beside], axis=1) @ axes)
+        targets = drawn_to_speaker_means(targets, table["speaker"].to_numpy()[taught])
+        save(out / "teacher" / f"speed-{speed:g}.npz", table[taught], targets)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""The tables of README.md on what training tries: networks, adversaries, weights, cohorts."""
+
+from __future__ import annotations
+
+import statistics
+
+from benchmarks.harness.result_files import LISTS, figures, percent, table
+
+NETWORKS = {
+    "xvector": "x-vector",
+    "ecapa": "ECAPA-TDNN",
+    "lstm": "LSTM d-vector (GE2E)",
+    "resnet": "ResNet",
+}
+SPEAKERS = ("known", "new")
+FORMS = {"accumulated": "accumulated", "pseudo_label": "pseudo-label", "pairwise": "pairwise"}
+CORPORA = {"arabic-commands": "Arabic one-second commands", "speechocean762": "speechocean762"}
+COHORT_SYSTEMS = {"before": "before", "plain": "plain", "consolidated": "consolidated"}
+
+
+def architecture() -> str:
+    """A row a network: errors, size and time."""
+    lists = ("verify_new_speechocean762", "verify_new_commonvoice", "verify_new_arabic-commands")
+    rows = []
+    for name, system in figures("architecture")["systems"].items():
+        mean = system["mean"]
+        rows.append(
+            [
+                NETWORKS.get(name, name),
+                *(percent(mean["eer"][own]) for own in lists),
+                *(percent(mean["closed_set_error"][own]) for own in SPEAKERS),
+                *(percent(mean["fnir"][own]) for own in SPEAKERS),
+                f"{mean['n_parameters'] / 1e6:.2f}",
+                f"{system['ms_a_clip']:.1f}",
+                f"{mean['training_s'] / 60:.1f}",
+            ]
+        )
+    header = ["%, mean of two seeds", "EER speechocean762", "EER Common Voice", "EER Arabic"]
+    header += [f"confused, {own}" for own in SPEAKERS] + [f"missed, {own}" for own in SPEAKERS]
+    return table([*header, "million parameters", "ms a clip", "minutes of training"], rows)
+
+
+def architecture_paper() -> str:
+    """How much lower our errors are than the best baseline's, beside the paper's claim."""
+    words = {"closed_set_error": "confused", "fnir": "missed"}
+    rows, forms = [], []
+    for figure, compared in figures("architecture")["reduction_against_best_baseline"].items():
+        for speakers, row in compared.items():
+            best, paper = row["best_baseline"], row["paper"]
+            forms = [name for name in row if name not in ("best_baseline", "paper")]
+            cells = ["–" if row[name] is None else f"{-100 * row[name]:+.0f}" for name in forms]
+            claim = f"{-100 * paper:+.0f}" if figure == "closed_set_error" else "–"
+            rows.append([f"{words[figure]}, {speakers}", NETWORKS.get(best, best), *cells, claim])
+    return table(["change, %", "best baseline", *forms, "the paper's, its data"], rows)
+
+
+def adversarial() -> str:
+    """A row a condition, without and with the adversarial term."""
+    own = figures("adversarial")
+    homes = "households_new_speechocean762"
+    shown = {
+        "EER": "verify_new_speechocean762",
+        "confused": f"{homes}, closed-set error",
+        "missed": f"{homes}, misses at 5 %",
+    }
+
+    def mean(system: str, condition: str, figure: str) -> str:
+        return percent(statistics.mean(run[condition][figure] for run in own["systems"][system]))
+
+    first = own["systems"]["without"][0]
+    rows = [
+        [condition, *(mean(s, condition, shown[f]) for f in shown for s in ("without", "with"))]
+        for condition in first
+        if condition != "attacked"
+    ]
+    for budget in first["attacked"]:
+        cells = [mean(system, "attacked", budget) for system in ("without", "with")]
+        words = f"PGD, length {budget}" if float(budget) else "the attacked clips, not attacked"
+        rows.append([words, "–", "–", *cells, "–", "–"])
+    columns = [f"{words} {system}" for words in shown for system in ("without", "with")]
+    return table(["%, mean of two seeds", *columns], rows)
+
+
+def reweighting() -> str:
+    """A row a list and group column, the relative changes of each form."""
+    own = figures("reweighting")
+    names = {"equal_error_rate": "EER", "gap": "gap", "deviation": "deviation"}
+    rows = []
+    for section, found in own["sections"].items():
+        name, _, column = section.partition(", ")
+        for figure, words in names.items():
+            without = percent(found["none"][figure])
+            cells = []
+            for form in FORMS:
+                change = found[form]["relative_change"][figure]
+                low, high = change["low"], change["high"]
+                span = "–" if low is None else f"{100 * low:+.0f} to {100 * high:+.0f}"
+                cells.append(f"{100 * change['change']:+.0f} ({span})")
+            paper = f"{100 * own['paper_relative_change_on_voxceleb'][figure]:+.1f}"
+            rows.append([f"{LISTS[name]}, {column}: {words}", without, *cells, paper])
+    header = ["new speakers", "without, %", *(f"{words}: change, %" for words in FORMS.values())]
+    return table([*header, "the paper's, on VoxCeleb"], rows)
+
+
+def cohort_finetuning() -> str:
+    """A row a list: EER of the worst cohort, of the others and of all, before and after."""
+    seeds = figures("cohort_finetuning")["seeds"]
+    rows = []
+    for name in seeds[0]["systems"]["before"]:
+        for part in seeds[0]["systems"]["before"][name]:
+            values = {
+                system: [seed["systems"][system][name][part] for seed in seeds]
+                for system in COHORT_SYSTEMS
+            }
+            if any(None in own for own in values.values()):
+                continue
+            means = [percent(statistics.mean(own)) for own in values.values()]
+            rows.append([f"{LISTS[name]}: {part}", *means])
+    return table(["EER, %, mean of two seeds", *COHORT_SYSTEMS.values()], rows)
+
+
+def unseen_corpus() -> str:
+    """A row a system, a column for each corpus that it never heard."""
+    left_out = figures("unseen_corpus")["left_out"]
+    systems = next(iter(left_out.values()))["eer"]
+    header = [
+        f"{CORPORA[corpus]}, {own['n_speakers']} speakers" for corpus, own in left_out.items()
+    ]
+    rows = [
+        [system, *(percent(own["eer"][system]) for own in left_out.values())] for system in systems
+    ]
+    return table(["EER on a corpus left out, %", *header], rows)
+
+
+BLOCKS = {
+    "architecture": architecture,
+    "architecture_paper": architecture_paper,
+    "adversarial": adversarial,
+    "reweighting": reweighting,
+    "cohort_finetuning": cohort_finetuning,
+    "unseen_corpus": unseen_corpus,
+}

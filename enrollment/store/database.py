@@ -1,0 +1,331 @@
+"""The database behind a store: a SQLite file or a PostgreSQL server, with the same promises.
+
+One writer at a time for the whole store: what a transaction read stays true until it commits,
+and the log's sequence grows in the order of commits. Readers wait for nobody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, select
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import QueuePool
+
+from enrollment.store.migrations import MIGRATIONS
+from enrollment.store.schema import APPLICATION_ID, SCHEMA_VERSION, metadata, schema_version
+from spkid.errors import SpkidError
+
+PATIENCE_S = 30.0  # how long a transaction waits for others
+N_ATTEMPTS = 6  # of a transaction that failed for a passing reason, over about 1.5 s
+PASSING_SQLSTATES = {"40001", "40P01"}  # serialization failure, deadlock
+LOST_SQLSTATES = ("08", "57P")  # connection exceptions, server stopping or starting
+
+Result = TypeVar("Result")
+Failure = Literal["busy", "lost", "disk_full", "read_only", "damaged_store", "unusable_store"]
+
+
+class Database:
+    """An open database. Make one with :func:`open_database`.
+
+    Attributes
+    ----------
+    place : str
+        The file, or the server's address without its password; for messages.
+    path : Path or None
+        The file; None for a server.
+    """
+
+    def __init__(self, engine: Engine, place: str, path: Path | None) -> None:
+        self._engine = engine
+        self.place = place
+        self.path = path
+        event.listen(engine, "begin", _begin)
+
+    @property
+    def index_folder(self) -> Path:
+        """Where an index of the store may keep files on this machine."""
+        if self.path is not None:
+            return self.path.with_name(f"{self.path.name}.index")
+        import platformdirs
+
+        name = hashlib.sha256(self.place.encode()).hexdigest()[:16]
+        return platformdirs.user_cache_path("spkid") / name
+
+    def read(self, work: Callable[[Connection], Result]) -> Result:
+        """``work``'s result from one transaction that changes nothing."""
+        return self._run(work, begin="read")
+
+    def write(self, work: Callable[[Connection], Result]) -> Result:
+        """``work``'s result from one transaction: all or nothing, alone among the writers.
+
+        ``work`` may be called again after a passing failure.
+
+        Raises
+        ------
+        SpkidError
+            Whatever ``work`` raises, or what the database says, as one sentence.
+        """
+        return self._run(work, begin="write")
+
+    def alone(self, work: Callable[[Connection], Result]) -> Result:
+        """``work``'s result outside any transaction, for the database's own housekeeping."""
+        return self._run(work, begin="none")
+
+    def _run(self, work: Callable[[Connection], Result], *, begin: str) -> Result:
+        started = time.monotonic()
+        for attempt in range(1, N_ATTEMPTS + 1):
+            committing = False
+            try:
+                with self._engine.connect() as connection:
+                    options: dict[str, str] = {"spkid_begin": begin}
+                    if begin == "none":
+                        options["isolation_level"] = "AUTOCOMMIT"
+                    connection.execution_options(**options)
+                    connection.begin()
+                    result = work(connection)
+                    committing = begin == "write"
+                    connection.commit()
+                    return result
+            except DBAPIError as error:
+                failure = failure_of(error)
+                if failure == "lost" and committing:
+                    raise _unsure(self.place) from error
+                has_time = time.monotonic() - started < PATIENCE_S
+                if failure not in ("busy", "lost") or attempt == N_ATTEMPTS or not has_time:
+                    raise _refusal(failure, self.place, error) from error
+                time.sleep(0.025 * 2**attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+    def scrub(self) -> bool:
+        """After a deletion, let go of what is left of the rows; whether nothing is.
+
+        Index files go whole: they are made anew from the database. SQLite's log still holds
+        the old pages: fold it into the file and cut it to nothing. PostgreSQL frees the rows'
+        space; its own log and backups are out of a client's reach.
+        """
+
+        def work(connection: Connection) -> bool:
+            if self.path is not None:
+                busy, _, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+                return not busy
+            connection.exec_driver_sql(f"VACUUM (SKIP_LOCKED) {', '.join(metadata.tables)}")
+            return False
+
+        shutil.rmtree(self.index_folder, ignore_errors=True)
+        try:
+            return self.alone(work)
+        except SpkidError:
+            return False
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def open_database(place: str | Path, *, create: bool) -> Database:
+    """Open the SQLite file or the ``postgresql+psycopg://`` address at ``place``.
+
+    Raises
+    ------
+    SpkidError
+        If it cannot be opened, is not a store, has a newer schema, or is missing and not to
+        be made.
+    """
+    database = _server(str(place)) if "://" in str(place) else _file(Path(place), create=create)
+    try:
+        state = database.alone(_state)
+        if database.path is None and state == "empty" and not create:
+            raise _no_store(database.place)
+        if state != SCHEMA_VERSION:
+            _check(state, database.place)
+            database.write(lambda connection: _bring_up(connection, database.place))
+        if database.path is not None:
+            database.alone(lambda connection: connection.exec_driver_sql(WRITE_AHEAD))
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+WRITE_AHEAD = "PRAGMA journal_mode = WAL"
+
+
+def _file(path: Path, *, create: bool) -> Database:
+    if not create and not path.exists():
+        raise _no_store(str(path))
+    try:
+        if create and not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise _refusal("unusable_store", str(path), error) from error
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            path, timeout=PATIENCE_S, isolation_level=None, check_same_thread=False
+        )
+        for pragma in ("foreign_keys = ON", "secure_delete = ON", "synchronous = FULL"):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, hide_parameters=True)
+    return Database(engine, str(path), path)
+
+
+def _server(address: str) -> Database:
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError) as error:
+        raise _bad_address("a store's address that cannot be read") from error
+    place = url.render_as_string(hide_password=True)
+    if url.drivername not in ("postgresql", "postgresql+psycopg"):
+        raise _bad_address(place)
+    try:
+        engine = create_engine(url.set(drivername="postgresql+psycopg"), hide_parameters=True)
+    except ImportError as error:
+        raise SpkidError(
+            f"{place}: no driver for PostgreSQL",
+            expected="psycopg",
+            do="run: pip install 'spkid[postgresql]'",
+            code="no_driver",
+        ) from error
+    return Database(engine, place, None)
+
+
+def _begin(connection: Connection) -> None:
+    """Start a transaction as its purpose asks: writers wait in line, readers do not."""
+    purpose = connection.get_execution_options()["spkid_begin"]
+    if connection.dialect.name == "sqlite":
+        if purpose != "none":
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if purpose == "write" else "BEGIN")
+    elif purpose == "write":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{PATIENCE_S:.0f}s'")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({APPLICATION_ID})")
+
+
+def _state(connection: Connection) -> int | Literal["empty", "foreign"]:
+    """The schema's version, or that there is nothing, or something else."""
+    if connection.dialect.name == "sqlite":
+        run = connection.exec_driver_sql
+        if run("PRAGMA application_id").scalar_one() == APPLICATION_ID:
+            return run("PRAGMA user_version").scalar_one()
+        n_tables = run("SELECT count(*) FROM sqlite_master").scalar_one()
+        return "foreign" if n_tables else "empty"
+    tables = set(inspect(connection).get_table_names())
+    if schema_version.name in tables:
+        return connection.execute(select(schema_version.c.version)).scalar_one()
+    return "foreign" if tables & set(metadata.tables) else "empty"
+
+
+def _check(state: int | Literal["empty", "foreign"], place: str) -> None:
+    if state == "foreign":
+        raise SpkidError(
+            f"{place}: a database of another program",
+            expected="a store that spkid made",
+            do="give another --store",
+            code="foreign_store",
+        )
+    if state != "empty" and state > SCHEMA_VERSION:
+        raise SpkidError(
+            f"{place}: a store of schema {state}",
+            expected=f"schema {SCHEMA_VERSION} or older",
+            do="update spkid; the store was left as it is",
+            code="newer_schema",
+        )
+
+
+def _bring_up(connection: Connection, place: str) -> None:
+    """Make the tables, or lead an older schema on; another process may have been faster."""
+    state = _state(connection)
+    _check(state, place)
+    is_file = connection.dialect.name == "sqlite"
+    if state == "empty":
+        metadata.create_all(connection)
+        if not is_file:
+            schema_version.create(connection)
+            connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
+    else:
+        for version in range(state, SCHEMA_VERSION):
+            MIGRATIONS[version](connection)
+        if not is_file:
+            connection.execute(schema_version.update().values(version=SCHEMA_VERSION))
+    if is_file:
+        connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def failure_of(error: DBAPIError) -> Failure:
+    """What kind of failure the database's ``error`` is."""
+    if isinstance(error.orig, sqlite3.Error):
+        name = getattr(error.orig, "sqlite_errorname", None) or ""
+        kinds: dict[str, Failure] = {
+            "SQLITE_BUSY": "busy",
+            "SQLITE_LOCKED": "busy",
+            "SQLITE_FULL": "disk_full",
+            "SQLITE_IOERR_WRITE": "disk_full",
+            "SQLITE_READONLY": "read_only",
+            "SQLITE_CORRUPT": "damaged_store",
+            "SQLITE_NOTADB": "damaged_store",
+        }
+        return next((kind for key, kind in kinds.items() if name.startswith(key)), "unusable_store")
+    state = getattr(error.orig, "sqlstate", None)
+    if error.connection_invalidated or state is None or state.startswith(LOST_SQLSTATES):
+        return "lost"
+    if state in PASSING_SQLSTATES or state == "55P03":  # lock_timeout
+        return "busy"
+    kinds = {"53100": "disk_full", "25006": "read_only", "XX001": "damaged_store"}
+    return kinds.get(state, "unusable_store")
+
+
+WAYS_OUT: dict[Failure, tuple[str, str]] = {
+    "busy": ("a store that others leave free for a moment", "try again"),
+    "lost": ("a database that answers", "check that it runs and try again; nothing was changed"),
+    "disk_full": ("room to write", "free some space; nothing was changed"),
+    "read_only": ("a store and a folder that can be written", "check the permissions"),
+    "damaged_store": ("a store as spkid left it", "put a backup in its place"),
+    "unusable_store": (
+        "a store that can be opened, read and written",
+        "check the path, its permissions and the free space",
+    ),
+}
+
+
+def _refusal(failure: Failure, place: str, error: Exception) -> SpkidError:
+    reason = str(error.orig if isinstance(error, DBAPIError) else error).strip()
+    first_line = reason.splitlines()[0] if reason else type(error).__name__
+    expected, do = WAYS_OUT[failure]
+    return SpkidError(f"{place}: {first_line}", expected=expected, do=do, code=failure)
+
+
+def _unsure(place: str) -> SpkidError:
+    return SpkidError(
+        f"{place}: the connection was lost at the moment of storing",
+        expected="the database's word that the change is stored",
+        do="see 'spkid profiles' whether it is, then try again",
+        code="unsure",
+    )
+
+
+def _no_store(place: str) -> SpkidError:
+    return SpkidError(
+        f"{place}: no such store",
+        expected="a store that 'spkid enroll' made",
+        do="enrol somebody first or correct --store",
+        code="no_store",
+    )
+
+
+def _bad_address(place: str) -> SpkidError:
+    return SpkidError(
+        place,
+        expected="a file, or postgresql+psycopg://user@host/database",
+        do="correct --store or $SPKID_STORE",
+        code="bad_store",
+    )

@@ -1,0 +1,215 @@
+"""The rows of a store: read and written inside a transaction that the caller holds."""
+
+from __future__ import annotations
+
+import datetime
+
+import numpy as np
+from sqlalchemy import Connection, bindparam, delete, exists, insert, select
+
+from enrollment.profile import Consent, Exemplar, Member
+from enrollment.refusals import no_audio_consent, no_consent, no_household, other_model
+from enrollment.store.schema import consents, exemplars, households, kept_audio, members, operations
+from enrollment.store.vault import Vault
+
+VECTOR_TYPE = np.dtype("<f4")
+ALL_MEMBERS = (
+    select(
+        households.c.name,
+        members.c.name,
+        members.c.model,
+        consents.c.given_at,
+        exemplars.c.vector,
+        exemplars.c.digest,
+        exemplars.c.speech_s,
+        exemplars.c.snr_db,
+        exemplars.c.device,
+        exemplars.c.origin,
+        exemplars.c.added_at,
+        exemplars.c.id,
+    )
+    .join_from(households, members)
+    .join(exemplars)
+    .join(consents, (consents.c.member_id == members.c.id) & (consents.c.subject == "voice"))
+    .order_by(households.c.name, members.c.name, exemplars.c.id)
+)
+MEMBERS_OF_ONE = ALL_MEMBERS.where(households.c.name == bindparam("household"))
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def household_names(connection: Connection) -> list[str]:
+    """In alphabetical order."""
+    return list(connection.execute(select(households.c.name).order_by(households.c.name)).scalars())
+
+
+def household_id_of(connection: Connection, name: str) -> int:
+    """The household's id; an error where there is none."""
+    found = connection.execute(select(households.c.id).where(households.c.name == name))
+    household_id = found.scalar_one_or_none()
+    if household_id is None:
+        raise no_household(name, household_names(connection))
+    return household_id
+
+
+def read_members(connection: Connection, household: str | None) -> list[Member]:
+    """Members with their exemplars, of one household or of all, in order of names."""
+    if household is None:
+        rows = connection.execute(ALL_MEMBERS)
+    else:
+        rows = connection.execute(MEMBERS_OF_ONE, {"household": household})
+    found: dict[tuple[str, str, str, str], list[Exemplar]] = {}
+    for *who, vector, digest, speech_s, snr_db, device, origin, added_at, exemplar_id in rows:
+        exemplar = Exemplar(
+            vector=np.frombuffer(vector, dtype=VECTOR_TYPE),
+            digest=digest,
+            speech_s=speech_s,
+            snr_db=float("nan") if snr_db is None else snr_db,
+            device=device,
+            origin=origin,
+            added_at=added_at,
+            id=exemplar_id,
+        )
+        found.setdefault(tuple(who), []).append(exemplar)
+    return [Member(*who, exemplars=tuple(own)) for who, own in found.items()]
+
+
+def clip_owners(connection: Connection, household_id: int) -> dict[str, tuple[int, str]]:
+    """Member id and name behind each clip's digest."""
+    query = (
+        select(exemplars.c.digest, members.c.id, members.c.name)
+        .join(members)
+        .where(members.c.household_id == household_id)
+    )
+    return {digest: (member_id, name) for digest, member_id, name in connection.execute(query)}
+
+
+def insert_exemplar(
+    connection: Connection, household_id: int, member_id: int, exemplar: Exemplar
+) -> int:
+    """Store one exemplar; its id."""
+    added = connection.execute(
+        insert(exemplars).values(
+            member_id=member_id,
+            vector=np.asarray(exemplar.vector, dtype=VECTOR_TYPE).tobytes(),
+            digest=exemplar.digest,
+            speech_s=exemplar.speech_s,
+            snr_db=None if np.isnan(exemplar.snr_db) else exemplar.snr_db,
+            device=exemplar.device,
+            origin=exemplar.origin,
+            added_at=exemplar.added_at or now(),
+        )
+    )
+    (exemplar_id,) = added.inserted_primary_key
+    log(connection, "clip_added", household_id, member_id, exemplar_id)
+    return exemplar_id
+
+
+def delete_exemplar(
+    connection: Connection, household_id: int, member_id: int, exemplar_id: int
+) -> None:
+    """Delete one exemplar with its kept audio."""
+    connection.execute(delete(exemplars).where(exemplars.c.id == exemplar_id))
+    log(connection, "clip_removed", household_id, member_id, exemplar_id)
+
+
+def ensure_member(
+    connection: Connection, household: str, member: str, model: str, consent: Consent | None
+) -> tuple[int, int]:
+    """Ids of the household and the member, both made where new; consent comes with the member."""
+    run = connection.execute
+    known = run(
+        select(members.c.household_id, members.c.id, members.c.model)
+        .join(households)
+        .where(households.c.name == household, members.c.name == member)
+    ).one_or_none()
+    if known is not None:
+        household_id, member_id, enrolled_with = known
+        if enrolled_with != model:
+            raise other_model(member, enrolled_with, model)
+        return household_id, member_id
+    if consent is None:
+        raise no_consent()
+    query = select(households.c.id).where(households.c.name == household)
+    household_id = run(query).scalar_one_or_none()
+    if household_id is None:
+        (household_id,) = run(insert(households).values(name=household)).inserted_primary_key
+    added = run(insert(members).values(household_id=household_id, name=member, model=model))
+    (member_id,) = added.inserted_primary_key
+    record_consent(connection, member_id, "voice", consent.text, consent)
+    return household_id, member_id
+
+
+def record_consent(
+    connection: Connection, member_id: int, subject: str, text: str, consent: Consent
+) -> None:
+    """Keep what was agreed to, unless it was before."""
+    key = (consents.c.member_id == member_id) & (consents.c.subject == subject)
+    if connection.execute(select(exists().where(key))).scalar_one():
+        return
+    connection.execute(
+        insert(consents).values(
+            member_id=member_id,
+            subject=subject,
+            given_by=consent.given_by,
+            given_at=consent.given_at or now(),
+            version=consent.version,
+            text=text,
+        )
+    )
+
+
+def keep_audio(
+    connection: Connection, member_id: int, exemplar_id: int, recording: bytes, vault: Vault
+) -> None:
+    """Keep a sealed clip of a member who agreed to that."""
+    agreed = (consents.c.member_id == member_id) & (consents.c.subject == "audio")
+    if not connection.execute(select(exists().where(agreed))).scalar_one():
+        raise no_audio_consent()
+    sealed = vault.seal(recording, exemplar_id=exemplar_id)
+    connection.execute(
+        insert(kept_audio).values(exemplar_id=exemplar_id, key_id=vault.key_id, sealed=sealed)
+    )
+
+
+def drop_empty(connection: Connection, household_id: int) -> list[str]:
+    """Delete members without clips and the household without members; the members' names."""
+    run = connection.execute
+    empty = (
+        select(members.c.id, members.c.name)
+        .where(
+            members.c.household_id == household_id,
+            ~exists().where(exemplars.c.member_id == members.c.id),
+        )
+        .order_by(members.c.name)
+    )
+    gone = run(empty).all()
+    for member_id, _ in gone:
+        run(delete(members).where(members.c.id == member_id))
+        log(connection, "member_forgotten", household_id, member_id)
+    if not run(select(exists().where(members.c.household_id == household_id))).scalar_one():
+        run(delete(households).where(households.c.id == household_id))
+        log(connection, "household_forgotten", household_id)
+    return [name for _, name in gone]
+
+
+def log(
+    connection: Connection,
+    kind: str,
+    household_id: int,
+    member_id: int | None = None,
+    exemplar_id: int | None = None,
+) -> None:
+    """A line in the log."""
+    connection.execute(
+        insert(operations).values(
+            at=now(),
+            kind=kind,
+            household_id=household_id,
+            member_id=member_id,
+            exemplar_id=exemplar_id,
+        )
+    )

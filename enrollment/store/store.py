@@ -1,0 +1,364 @@
+"""The store: households, members and exemplar vectors, in SQLite or PostgreSQL.
+
+Each change is one transaction. Nothing is written before a person's consent is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Connection, bindparam, func, select, update
+
+from enrollment.profile import (
+    MAX_EXEMPLARS,
+    Change,
+    Consent,
+    Exemplar,
+    ExemplarBatch,
+    Member,
+    Receipt,
+)
+from enrollment.refusals import (
+    already_enrolled,
+    changed_meanwhile,
+    no_clip,
+    no_member,
+    not_unit,
+    profile_full,
+)
+from enrollment.store.database import Database, open_database
+from enrollment.store.records import (
+    VECTOR_TYPE,
+    clip_owners,
+    delete_exemplar,
+    drop_empty,
+    ensure_member,
+    household_id_of,
+    household_names,
+    insert_exemplar,
+    keep_audio,
+    log,
+    now,
+    read_members,
+    record_consent,
+)
+from enrollment.store.schema import consents as consent_rows
+from enrollment.store.schema import exemplars as exemplar_rows
+from enrollment.store.schema import households as household_rows
+from enrollment.store.schema import kept_audio, operations
+from enrollment.store.schema import members as member_rows
+from enrollment.store.vault import Vault
+
+NO_RECORDINGS: Mapping[str, bytes] = MappingProxyType({})
+
+
+class Store:
+    """An open store. Make one with :meth:`open`; close it or use it in ``with``.
+
+    Attributes
+    ----------
+    place : str
+        The file, or the server's address without its password.
+    index_folder : Path
+        Where an index may keep its files; each deletion takes the whole folder.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.place = database.place
+        self.index_folder = database.index_folder
+
+    @classmethod
+    def open(cls, place: str | Path, *, create: bool = True) -> Store:
+        """Open the file or the ``postgresql+psycopg://`` address at ``place``.
+
+        With ``create``, the store is made where there is none.
+
+        Raises
+        ------
+        SpkidError
+            If it cannot be opened, is not a store, or has a newer schema.
+        """
+        return cls(open_database(place, create=create))
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._database.close()
+
+    def households(self) -> list[str]:
+        """Names in alphabetical order."""
+        return self._database.read(household_names)
+
+    def members(self, household: str | None = None) -> list[Member]:
+        """Members with their exemplars, of one household or of all, in order of names."""
+        return self._database.read(lambda connection: read_members(connection, household))
+
+    def add(
+        self,
+        household: str,
+        member: str,
+        exemplars: Sequence[Exemplar],
+        *,
+        model: str,
+        consent: Consent | None,
+        recordings: Mapping[str, bytes] = NO_RECORDINGS,
+        vault: Vault | None = None,
+    ) -> Member:
+        """Add ``exemplars`` to a member, made with its household where new; returns the member.
+
+        Parameters
+        ----------
+        consent : Consent or None
+            What a new member agreed to; one who is enrolled has agreed already.
+        recordings : mapping of digest to FLAC file
+            Clips to keep, sealed with ``vault``; the person must have agreed to that.
+
+        Raises
+        ------
+        SpkidError
+            Without consent, if the member's vectors come from another model, a clip is
+            enrolled already in this household, the profile would exceed ten exemplars, or a
+            vector is not unit. Nothing is stored then.
+        """
+        for exemplar in exemplars:
+            if not abs(float(np.linalg.norm(exemplar.vector)) - 1.0) < 1e-3:  # NaN fails too
+                raise not_unit()
+
+        def work(connection: Connection) -> Member:
+            household_id, member_id = ensure_member(connection, household, member, model, consent)
+            if consent is not None and consent.audio_text:
+                record_consent(connection, member_id, "audio", consent.audio_text, consent)
+            owners = clip_owners(connection, household_id)
+            n_enrolled = sum(owner == member_id for owner, _ in owners.values())
+            if n_enrolled + len(exemplars) > MAX_EXEMPLARS:
+                raise profile_full(member, n_enrolled, len(exemplars), MAX_EXEMPLARS)
+            for exemplar in exemplars:
+                if exemplar.digest in owners:
+                    raise already_enrolled(owners[exemplar.digest][1])
+                owners[exemplar.digest] = member_id, member
+                exemplar_id = insert_exemplar(connection, household_id, member_id, exemplar)
+                if vault is not None and exemplar.digest in recordings:
+                    recording = recordings[exemplar.digest]
+                    keep_audio(connection, member_id, exemplar_id, recording, vault)
+            return next(who for who in read_members(connection, household) if who.name == member)
+
+        return self._database.write(work)
+
+    def replace(
+        self,
+        member: Member,
+        exemplars: Sequence[Exemplar],
+        *,
+        model: str,
+        recordings: Mapping[str, bytes],
+        vault: Vault,
+    ) -> None:
+        """Put ``exemplars`` of another ``model`` in the place of all of ``member``'s.
+
+        The household's own calibration goes: it belongs to the old model.
+
+        Raises
+        ------
+        SpkidError
+            If the member's clips are not those of ``member`` any more. Nothing is changed then.
+        """
+
+        def work(connection: Connection) -> None:
+            household_id = household_id_of(connection, member.household)
+            now_there = [
+                who for who in read_members(connection, member.household) if who.name == member.name
+            ]
+            ids = [clip.id for clip in member.exemplars]
+            if not now_there or [clip.id for clip in now_there[0].exemplars] != ids:
+                raise changed_meanwhile(member.name)
+            own = (member_rows.c.household_id == household_id) & (member_rows.c.name == member.name)
+            member_id = connection.execute(select(member_rows.c.id).where(own)).scalar_one()
+            for exemplar_id in ids:
+                delete_exemplar(connection, household_id, member_id, exemplar_id)
+            connection.execute(update(member_rows).where(own).values(model=model))
+            for exemplar in exemplars:
+                exemplar_id = insert_exemplar(connection, household_id, member_id, exemplar)
+                recording = recordings[exemplar.digest]
+                keep_audio(connection, member_id, exemplar_id, recording, vault)
+            row = update(household_rows).where(household_rows.c.id == household_id)
+            connection.execute(row.values(calibration=None))
+            log(connection, "calibrated", household_id)
+
+        self._database.write(work)
+        self._database.scrub()
+
+    def forget(
+        self, household: str, member: str | None = None, *, clips: Sequence[int] | None = None
+    ) -> Receipt:
+        """Delete a household, a member, or some clips of a member (by their ids).
+
+        On SQLite the bytes are overwritten and the log is emptied. A member goes with the
+        last clip, a household with the last member.
+
+        Raises
+        ------
+        SpkidError
+            If there is no such household, member or clip.
+        """
+
+        def work(connection: Connection) -> tuple[list[str], int]:
+            household_id = household_id_of(connection, household)
+            doomed = (
+                select(member_rows.c.id, member_rows.c.name, exemplar_rows.c.id)
+                .join_from(member_rows, exemplar_rows, isouter=True)
+                .where(member_rows.c.household_id == household_id)
+                .order_by(member_rows.c.name, exemplar_rows.c.id)
+            )
+            if member is not None:
+                doomed = doomed.where(member_rows.c.name == member)
+            rows = connection.execute(doomed).all()
+            if member is not None and not rows:
+                raise no_member(member, household)
+            kept_ids = set()
+            if clips is not None:
+                for wanted in clips:
+                    if wanted not in {exemplar_id for _, _, exemplar_id in rows}:
+                        raise no_clip(wanted, member or household)
+                kept_ids = {exemplar_id for _, _, exemplar_id in rows} - set(clips)
+            gone = [row for row in rows if row[2] is not None and row[2] not in kept_ids]
+            for member_id, _, exemplar_id in gone:
+                delete_exemplar(connection, household_id, member_id, exemplar_id)
+            names = drop_empty(connection, household_id)
+            return names or sorted({name for _, name, _ in gone}), len(gone)
+
+        names, n_exemplars = self._database.write(work)
+        return Receipt(
+            household=household,
+            members=tuple(names),
+            n_exemplars=n_exemplars,
+            at=now(),
+            log_emptied=self._database.scrub(),
+        )
+
+    def calibration(self, household: str) -> str | None:
+        """The household's own calibration as JSON text; None where it has none."""
+        query = select(household_rows.c.calibration).where(household_rows.c.name == household)
+        return self._database.read(
+            lambda connection: connection.execute(query).scalar_one_or_none()
+        )
+
+    def set_calibration(self, household: str, text: str | None) -> None:
+        """Keep ``text`` (JSON) as the household's calibration; None goes back to the model's.
+
+        Raises
+        ------
+        SpkidError
+            If the household is unknown.
+        """
+
+        def work(connection: Connection) -> None:
+            household_id = household_id_of(connection, household)
+            connection.execute(
+                update(household_rows)
+                .where(household_rows.c.id == household_id)
+                .values(calibration=text)
+            )
+            log(connection, "calibrated", household_id)
+
+        self._database.write(work)
+
+    def consents(self, household: str, member: str) -> dict[str, Consent]:
+        """What a member agreed to: ``voice``, and ``audio`` where clips are kept."""
+        query = (
+            select(consent_rows)
+            .join_from(consent_rows, member_rows)
+            .join(household_rows)
+            .where(household_rows.c.name == household, member_rows.c.name == member)
+        )
+        rows = self._database.read(lambda connection: connection.execute(query).all())
+        return {
+            row.subject: Consent(row.given_by, row.version, row.text, given_at=row.given_at)
+            for row in rows
+        }
+
+    def recording(self, exemplar_id: int, vault: Vault) -> bytes | None:
+        """The kept clip as a FLAC file; None where it was not kept.
+
+        Raises
+        ------
+        SpkidError
+            If the key does not open it.
+        """
+        query = select(kept_audio.c.sealed).where(kept_audio.c.exemplar_id == exemplar_id)
+        sealed = self._database.read(
+            lambda connection: connection.execute(query).scalar_one_or_none()
+        )
+        return None if sealed is None else vault.open(sealed, exemplar_id=exemplar_id)
+
+    def last_sequence(self) -> int:
+        """The number of the latest change; 0 before the first."""
+        query = select(func.coalesce(func.max(operations.c.sequence), 0))
+        return self._database.read(lambda connection: connection.execute(query).scalar_one())
+
+    def changes(self, after_sequence: int = 0) -> list[Change]:
+        """The log's lines after ``after_sequence``, in order. None is ever inserted before."""
+        query = (
+            select(operations)
+            .where(operations.c.sequence > after_sequence)
+            .order_by(operations.c.sequence)
+        )
+        return self._database.read(
+            lambda connection: [Change(*row) for row in connection.execute(query)]
+        )
+
+    def exemplars(
+        self, model: str, *, after_id: int = 0, batch_size: int = 10_000
+    ) -> Iterator[ExemplarBatch]:
+        """All exemplars of ``model`` with ids above ``after_id``, in order of ids, in batches.
+
+        Each batch is a transaction of its own: what is deleted meanwhile is in :meth:`changes`.
+        """
+        query = (
+            select(exemplar_rows.c.id, exemplar_rows.c.member_id, exemplar_rows.c.vector)
+            .join(member_rows)
+            .where(member_rows.c.model == model, exemplar_rows.c.id > bindparam("after_id"))
+            .order_by(exemplar_rows.c.id)
+            .limit(batch_size)
+        )
+        while rows := self._database.read(
+            lambda connection, after_id=after_id: connection.execute(
+                query, {"after_id": int(after_id)}
+            ).all()
+        ):
+            ids, member_ids, vectors = zip(*rows, strict=True)
+            after_id = ids[-1]
+            yield ExemplarBatch(
+                ids=np.array(ids, dtype=np.int64),
+                member_ids=np.array(member_ids, dtype=np.int64),
+                vectors=np.frombuffer(b"".join(vectors), VECTOR_TYPE).reshape(len(ids), -1),
+            )
+
+    def found(self, exemplar_ids: Sequence[int]) -> dict[int, tuple[str, str, NDArray[np.float32]]]:
+        """Household, member and vector of each exemplar that is still there."""
+        query = (
+            select(
+                exemplar_rows.c.id,
+                household_rows.c.name,
+                member_rows.c.name,
+                exemplar_rows.c.vector,
+            )
+            .select_from(exemplar_rows)
+            .join(member_rows)
+            .join(household_rows)
+            .where(exemplar_rows.c.id.in_([int(exemplar_id) for exemplar_id in exemplar_ids]))
+        )
+        return self._database.read(
+            lambda connection: {
+                exemplar_id: (household, name, np.frombuffer(vector, VECTOR_TYPE))
+                for exemplar_id, household, name, vector in connection.execute(query)
+            }
+        )

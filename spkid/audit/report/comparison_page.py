@@ -1,0 +1,147 @@
+"""A comparison as a page, JSON and CSV."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from spkid import __version__
+from spkid.audit.comparison import Comparison
+from spkid.files import to_json, write_text
+from spkid.pages import percent, render
+
+FIGURE_WORDS = {
+    "false_match_rate": "strangers accepted (FMR)",
+    "false_non_match_rate": "own rejected (FNMR)",
+    "gap_false_match_rate": "gap between groups, FMR",
+    "gap_false_non_match_rate": "gap between groups, FNMR",
+    "garbe": "GARBE",
+}
+
+
+def shown(figure: str, value: float) -> str:
+    return f"{value:.3f}" if figure == "garbe" else percent(value)
+
+
+def shown_change(figure: str, *values: float) -> list[str]:
+    """Signed, in points for rates."""
+    return [f"{value:+.3f}" if figure == "garbe" else f"{100 * value:+.1f}" for value in values]
+
+
+def change_words(row: Any) -> str:
+    """``7.2 % to 5.1 % (-2.1, 95 % interval -3.0 to -1.2)``."""
+    change, low, high = shown_change(row.figure, row.difference, row.low, row.high)
+    first, second = shown(row.figure, row.first), shown(row.figure, row.second)
+    return f"{first} to {second} ({change}, 95 % interval {low} to {high})"
+
+
+def comparison_verdict(comparison: Comparison) -> list[str]:
+    """Three sentences: overall, between the groups, and who gains or loses for certain."""
+    table = comparison.table
+    first, second = comparison.names
+    overall = {row.figure: row for row in table[table["grouping"] == ""].itertuples()}
+    lines = [
+        f"From {first} to {second}, own clips rejected go from "
+        f"{change_words(overall['false_non_match_rate'])} and strangers' clips accepted from "
+        f"{change_words(overall['false_match_rate'])}."
+    ]
+    garbes = table[(table["figure"] == "garbe") & table["difference"].notna()]
+    if len(garbes):
+        row = next(garbes.loc[[garbes["difference"].abs().idxmax()]].itertuples())
+        sure = "certain" if row.certain else "not certain"
+        lines.append(
+            f"Between the groups by {row.grouping}, GARBE goes from {change_words(row)}: {sure}."
+        )
+    else:
+        lines.append("No grouping has two groups that are large enough to be compared.")
+    groups = table[(table["group"] != "") & table["certain"].astype(bool)]
+    parts = []
+    for word, part in (
+        ("better", groups[groups["difference"] < 0]),
+        ("worse", groups[groups["difference"] > 0]),
+    ):
+        said = []
+        for row in part.itertuples():
+            (change,) = shown_change(row.figure, row.difference)
+            said.append(f"{row.group} ({FIGURE_WORDS[row.figure]} {change})")
+        parts.append(f"Certainly {word}: {', '.join(said) or 'none'}.")
+    lines.append(" ".join(parts))
+    return lines
+
+
+def comparison_record(comparison: Comparison) -> dict[str, Any]:
+    """The comparison as plain values, for JSON."""
+    return {
+        "spkid": __version__,
+        "first": comparison.names[0],
+        "second": comparison.names[1],
+        "verdict": comparison_verdict(comparison),
+        "thresholds": list(comparison.thresholds),
+        "n_speakers": comparison.n_speakers,
+        "n_resamples": comparison.n_resamples,
+        "seed": comparison.seed,
+        "notes": list(comparison.notes),
+        "rows": comparison.table.to_dict("records"),
+    }
+
+
+def comparison_figures(comparison: Comparison) -> dict[str, dict[str, float]]:
+    """For each grouping the changes that a condition may name, as ``garbe`` of the second."""
+    table = comparison.table[(comparison.table["group"] == "")]
+    figures: dict[str, dict[str, float]] = {}
+    for row in table.itertuples():
+        own = figures.setdefault(row.grouping or "overall", {})
+        own[row.figure] = row.second
+        own[f"change_{row.figure}"] = row.difference
+    return figures
+
+
+def write_comparison(comparison: Comparison, folder: Path) -> None:
+    """Write ``compare.html``, ``compare.json`` and ``compare.csv``, each beside and renamed."""
+    first, second = comparison.names
+    tables = {"overall": comparison.table[comparison.table["grouping"] == ""]}
+    for name in pd.unique(comparison.table["grouping"][comparison.table["grouping"] != ""]):
+        tables[f"by {name}"] = comparison.table[comparison.table["grouping"] == name]
+    sections = [
+        {
+            "name": name,
+            "rows": [
+                {
+                    "group": row.group or "all",
+                    "figure": FIGURE_WORDS[row.figure],
+                    "first": shown(row.figure, row.first),
+                    "second": shown(row.figure, row.second),
+                    "change": shown_change(row.figure, row.difference)[0],
+                    "range": " to ".join(shown_change(row.figure, row.low, row.high)),
+                    "certain": bool(row.certain),
+                }
+                for row in part.itertuples()
+            ],
+        }
+        for name, part in tables.items()
+    ]
+    render(
+        "compare.html",
+        folder / "compare.html",
+        title=f"{first} and {second}",
+        lead=f"{comparison.n_speakers} speakers, paired; below zero is better.",
+        first=first,
+        second=second,
+        verdict=comparison_verdict(comparison),
+        sections=sections,
+        method=[
+            f"Each system is read at its own shared threshold: {comparison.thresholds[0]:.3f} and "
+            f"{comparison.thresholds[1]:.3f}. Both are resampled with the same "
+            f"{comparison.n_resamples} draws of speakers (seed {comparison.seed}); intervals are "
+            "95 %, and a change is certain where it is so for the number of questions asked "
+            "(Holm). Rates change in points.",
+            *comparison.notes,
+        ],
+    )
+    for name, text in (
+        ("compare.json", to_json(comparison_record(comparison)) + "\n"),
+        ("compare.csv", comparison.table.to_csv(index=False)),
+    ):
+        write_text(folder / name, text)

@@ -1,0 +1,276 @@
+"""The audit as one HTML page that needs nothing from outside."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from spkid.audit.cohorts.findings import Findings
+from spkid.audit.report.plots import (
+    cohorts_plot,
+    det_plot,
+    distribution_plot,
+    group_scores,
+    map_plot,
+    rates_plot,
+)
+from spkid.audit.report.words import cohort_sentence, contrast_words, limits, method, verdict
+from spkid.audit.result import Audit, GroupAudit
+from spkid.audit.statistics.figures import Figure
+from spkid.audit.statistics.measures import MEASURES
+from spkid.pages import percent, render
+
+MOST_COHORTS = 12  # in the table and plot of cohorts
+RATE_TITLES = {
+    "false_non_match_rate": "own rejected (FNMR)",
+    "false_match_rate": "strangers accepted (FMR)",
+    "false_negative_identification_rate": "members missed (FNIR)",
+    "false_positive_identification_rate": "guests let in (FPIR)",
+    "misidentification_rate": "taken for another",
+}
+
+
+TRIAL_KINDS = {
+    "verification": ("own trials", "stranger trials"),
+    "household": ("members' clips", "guests' clips"),
+}
+
+
+def write_audit_page(findings: Findings, path: Path) -> None:
+    """Write the page of ``findings`` to ``path``, beside and renamed."""
+    audit = findings.audit
+    render(
+        "audit.html",
+        path,
+        title=findings.title,
+        lead=lead(audit),
+        verdict=verdict(findings),
+        worst=None if findings.worst is None else cohort_sentence(findings.worst),
+        sections=[section_content(audit, section) for section in audit.groupings],
+        cohorts=cohorts_content(findings),
+        discovery=discovery_content(findings),
+        tree=tree_content(findings),
+        method=method(findings),
+        limits=limits(findings),
+    )
+
+
+def lead(audit: Audit) -> str:
+    """What was audited, in one line."""
+    overall = audit.overall.set_index("figure")["value"]
+    if audit.threshold is None:
+        rates = ", ".join(
+            f"{RATE_TITLES[rate.name]} {percent(overall[rate.name])}" for rate in audit.figures
+        )
+        return f"{len(audit.trials):,} clips heard at home. Over all of them: {rates}."
+    return (
+        f"{len(audit.trials):,} trials. Over all of them "
+        f"{percent(overall['false_non_match_rate'])} of own clips are rejected and "
+        f"{percent(overall['false_match_rate'])} of strangers' clips accepted at the shared "
+        f"threshold {audit.threshold.value:.3f}; the equal error rate is "
+        f"{percent(overall['equal_error_rate'])}."
+    )
+
+
+def shown_rates(audit: Audit) -> list[Figure]:
+    """The rates, rejections first: they are what a member feels."""
+    rates = [figure for figure in audit.figures if figure.is_rate]
+    first = [figure for figure in rates if figure.name == "false_non_match_rate"]
+    return first + [figure for figure in rates if figure not in first]
+
+
+def number(value: float) -> str:
+    return "–" if value is None or math.isnan(value) else f"{value:.3f}"
+
+
+def _cells(
+    row: dict[str, Any], figures: list[Figure], worse: set[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    """Value and interval of each figure in a group's row."""
+    cells = []
+    for figure in figures:
+        value, low, high = (float(row[figure.name + end]) for end in ("", "_low", "_high"))
+        if figure.is_rate:
+            limit_words = f"{100 * low:.1f} to {100 * high:.1f}"
+        else:
+            limit_words = f"{low:.3f} to {high:.3f}"
+        cells.append(
+            {
+                "figure": figure.name,
+                "value": percent(value) if figure.is_rate else number(value),
+                "range": "" if math.isnan(low) else limit_words,
+                "worse": (row["group"], figure.name) in worse,
+            }
+        )
+    return cells
+
+
+def section_content(audit: Audit, section: GroupAudit) -> dict[str, Any]:
+    """Tables and plots of one grouping."""
+    rates = shown_rates(audit)
+    others = [figure for figure in audit.figures if not figure.is_rate]
+    certain = section.differences[section.differences["certain"].astype(bool)]
+    worse = {
+        (row.group, row.figure)
+        for row in certain.itertuples()
+        if row.difference > 0 and row.figure in audit.rates
+    }
+    groups = section.groups.to_dict("records")
+    scores = {} if audit.threshold is None else group_scores(audit, section)
+    plots = []
+    if any(row["judged"] for row in groups):
+        titles = [(rate.name, rate.words) for rate in rates]
+        plots.append((rates_plot(section, titles), "Rates with 95 % intervals."))
+    if scores and (det := det_plot(scores, audit.threshold.value)) is not None:
+        plots.append((det, "Trade-off of errors; the dot is the shared threshold."))
+    if scores:
+        distribution = distribution_plot(scores, audit.threshold.value)
+        plots.append((distribution, "Scores, each kind by its own share."))
+    across = f"{section.n_across:,} trials across groups and " if section.side == "both" else ""
+    return {
+        "name": section.name,
+        "kinds": TRIAL_KINDS[audit.kind],
+        "header": [RATE_TITLES.get(rate.name, rate.words) for rate in rates],
+        "rows": [{**row, "cells": _cells(row, rates, worse)} for row in groups],
+        "other_header": [figure.words for figure in others],
+        "other_rows": [
+            {"group": row["group"], "cells": _cells(row, others, set())}
+            for row in groups
+            if row["judged"]
+        ],
+        "measures": measures_content(audit, section),
+        "note": (
+            f"{across}{section.n_unknown:,} trials without a known {section.name} count for no "
+            "row. Marked: certainly worse than the other groups, "
+            "as many questions as were asked taken into account."
+        ),
+        "plots": [{"svg": svg, "caption": caption} for svg, caption in plots],
+    }
+
+
+def measures_content(audit: Audit, section: GroupAudit) -> list[dict[str, str]]:
+    """How far the groups are apart: the measures of rates, and of both rates together."""
+    words = {figure.name: figure.words for figure in audit.figures}
+    of_measure = {measure.name: measure.words for measure in MEASURES}
+    rows = []
+    for row in section.measures.to_dict("records"):
+        if row["figure"] and row["figure"] not in audit.rates:
+            continue
+        share = row["measure"] in ("gap", "standard_deviation")
+        shown = percent if share else number
+        known = not math.isnan(row["low"])
+        rows.append(
+            {
+                "measure": row["measure"],
+                "figure": row["figure"],
+                "words": of_measure[row["measure"]]
+                + (f", {words[row['figure']]}" if row["figure"] else ""),
+                "value": shown(row["value"]),
+                "range": f"{shown(row['low'])} to {shown(row['high'])}" if known else "",
+                "worst": row["worst"],
+                "best": row["best"],
+            }
+        )
+    return rows
+
+
+def cohorts_content(findings: Findings) -> dict[str, Any] | None:
+    """All cohorts that were read against the other speakers; None where none was."""
+    read = [each for each in findings.cohorts if not math.isnan(each.read.difference)]
+    shown = read[:MOST_COHORTS]
+    if not shown:
+        return None
+    kinds = {"group": "known", "region": "tree", "discovered": "voices"}
+    return {
+        "rows": [
+            {
+                "name": each.name,
+                "kind": kinds[each.kind],
+                "n_speakers": len(each.speakers),
+                "share": percent(each.share),
+                "error": percent(each.read.error),
+                "others": percent(each.read.error_others),
+                "difference": f"{100 * each.read.difference:+.1f}",
+                "range": f"{100 * each.read.low:+.1f} to {100 * each.read.high:+.1f}",
+                "worse": each.read.low > 0,
+            }
+            for each in shown
+        ],
+        "n_more": len(findings.cohorts) - len(shown),
+        "plot": cohorts_plot(shown),
+    }
+
+
+def discovery_content(findings: Findings) -> dict[str, Any] | None:
+    """The cohorts that were found without labels; None where none were searched for."""
+    found = findings.discovery
+    if found is None:
+        return None
+    rows = []
+    for row in found.table.to_dict("records"):
+        typical = found.typical[found.typical["cohort"] == row["cohort"]]
+        rows.append(
+            {
+                "cohort": row["cohort"],
+                "worse": row["worst"],
+                "n_searched": row["n_searched"],
+                "n_read": row["n_read"],
+                "error_searched": percent(row["error_searched"]),
+                "error_read": percent(row["error_read"]),
+                "described": findings.described[row["cohort"]] or "nothing certain",
+                "clips": list(typical["path"]),
+            }
+        )
+    over = findings.over_represented
+    over = over[over["low"] > 1].to_dict("records")
+    return {
+        "rows": rows,
+        "read": contrast_words(found.read),
+        "naive": contrast_words(found.naive),
+        "map": map_plot(found),
+        "over": [
+            {
+                "words": f"{row['column']} {row['value']}",
+                "inside": percent(row["share_inside"]),
+                "others": percent(row["share_others"]),
+                "ratio": f"{row['ratio']:.2f}",
+                "range": f"{row['low']:.2f} to {row['high']:.2f}",
+            }
+            for row in over
+        ],
+        "stability": [
+            f"{int(row['n_cohorts'])}: {row['mean']:.2f}"
+            for row in found.stability.to_dict("records")
+        ],
+    }
+
+
+def tree_content(findings: Findings) -> dict[str, Any] | None:
+    """The leaves of the tree as rules; None where none was grown."""
+    tree = findings.tree
+    if tree is None:
+        return None
+    return {
+        "columns": ", ".join(tree.columns),
+        "n_grown": tree.n_grown,
+        "n_read": tree.n_read,
+        "rows": [
+            {
+                "rule": leaf.rule,
+                "n_grown": leaf.n_grown,
+                "n_read": leaf.read.n_speakers,
+                "error_grown": percent(leaf.error_grown),
+                "error": percent(leaf.read.error),
+                "others": percent(leaf.read.error_others),
+                "difference": "–"
+                if math.isnan(leaf.read.difference)
+                else f"{100 * leaf.read.difference:+.1f}",
+                "range": ""
+                if math.isnan(leaf.read.low)
+                else f"{100 * leaf.read.low:+.1f} to {100 * leaf.read.high:+.1f}",
+                "worse": leaf.read.low > 0,
+            }
+            for leaf in tree.leaves
+        ],
+    }

@@ -1,0 +1,116 @@
+"""What an audit found, as frozen types around pandas tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from spkid.audit.statistics.figures import Figure
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """``rule`` is how it was chosen: ``false_match_rate`` or ``cost`` at ``target``, or ``given``.
+
+    For ``cost`` the target is the prior of a same-speaker trial; ``given`` has none.
+    """
+
+    value: float
+    rule: str
+    target: float | None
+
+
+@dataclass(frozen=True)
+class GroupAudit:
+    """One grouping.
+
+    Attributes
+    ----------
+    name : str
+        As it was asked for: ``gender*age_group``.
+    columns : tuple of str
+        The metadata columns that it is made of.
+    side : str
+        Which side of a trial decides: ``both``, ``enroll`` or ``test``.
+    groups : DataFrame
+        A row a group: ``group``, ``n_speakers``, ``n_target``, ``n_impostor``, ``judged`` (has
+        ``MIN_SPEAKERS``), then each figure with ``<figure>_low`` and ``<figure>_high``.
+    measures : DataFrame
+        How far the groups are apart: ``measure``, ``figure`` (empty where it takes two),
+        ``value``, ``low``, ``high``, ``worst``, ``best`` (groups; the highest and lowest value).
+    differences : DataFrame
+        Each judged group against the mean of the others (of two groups, the higher against the
+        lower): ``group``, ``figure``, ``difference``, ``low``, ``high``, ``p``, ``p_corrected``,
+        ``certain``. Holm's correction runs over all groupings of the audit, for the rates by
+        themselves (the verdict rests on them) and for the figures that explain them.
+    n_unknown, n_across : int
+        Trials that count for no group: no value on a side, or two groups.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    side: str
+    groups: pd.DataFrame
+    measures: pd.DataFrame
+    differences: pd.DataFrame
+    n_unknown: int
+    n_across: int
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The whole result; ``kind`` is ``verification`` or ``household``.
+
+    A household's audit has no target and impostor trials but clips of members and of guests:
+    ``n_target`` and ``n_impostor`` count those, and ``trials`` has a row a clip.
+
+    Attributes
+    ----------
+    threshold : Threshold or None
+        None for a household's log, whose answers are given.
+    figures : tuple of Figure
+        The figures in the order of the tables.
+    overall : DataFrame
+        ``figure``, ``value``, ``low``, ``high`` over all trials.
+    groupings : tuple of GroupAudit
+    trials : DataFrame
+        What was audited: ``score``, ``label``, ``enroll_speaker``, ``test_speaker`` and, for
+        each grouping ``g``, ``enroll:g`` and ``test:g``, as categories.
+    notes : tuple of str
+        Sentences that a reader must see: how the input was read, what was left out, what looks
+        the wrong way round.
+    """
+
+    kind: str
+    threshold: Threshold | None
+    figures: tuple[Figure, ...]
+    overall: pd.DataFrame
+    groupings: tuple[GroupAudit, ...]
+    trials: pd.DataFrame
+    notes: tuple[str, ...]
+    n_unmatched: int
+    n_resamples: int
+    seed: int
+    alpha: float
+
+    @property
+    def rates(self) -> tuple[str, ...]:
+        """Names of the figures on which the verdict rests."""
+        return tuple(figure.name for figure in self.figures if figure.is_rate)
+
+    def notable(self) -> pd.DataFrame:
+        """The differences of the rates over all groupings, certain ones first, largest first.
+
+        The columns of ``GroupAudit.differences`` after ``grouping``, and the group's ``value``.
+        """
+        tables = []
+        for section in self.groupings:
+            values = section.groups.set_index("group")
+            rows = section.differences[section.differences["figure"].isin(self.rates)]
+            own = [values.at[row.group, row.figure] for row in rows.itertuples()]
+            tables.append(rows.assign(value=own, grouping=section.name))
+        table = pd.concat(tables, ignore_index=True)
+        order = table.assign(size=table["difference"].abs())
+        order = order.sort_values(["certain", "size"], ascending=False, kind="stable")
+        return table.loc[order.index].reset_index(drop=True)

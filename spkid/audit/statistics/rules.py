@@ -1,0 +1,6 @@
+"""What every table of an audit goes by."""
+
+from __future__ import annotations
+
+MIN_SPEAKERS = 10  # a smaller group gets its counts and no figures
+LEVEL = 0.05  # of the corrected tests

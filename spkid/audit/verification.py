@@ -1,0 +1,219 @@
+"""Who is it worse for? Figures by group from any system's scores.
+
+The shared threshold is what every user of one device gets; a group's own equal error rate
+stands beside it, because it hides a shift of the group's scores. Intervals speak of the rates
+at the very threshold used. That it was set on the same scores changes nothing to first order:
+with ``F_n`` the observed and ``F`` the true rate, ``F_n(t_n) - F(t_n) = F_n(t) - F(t)`` up to
+smaller terms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from spkid.audit.grouping import SIDES, Grouping, attach_groups, members_of, parse_grouping
+from spkid.audit.groups import Estimates, Resampling, audit_groups, corrected, overall_table
+from spkid.audit.result import Audit, GroupAudit, Threshold
+from spkid.audit.statistics.figures import FIGURES, costed_figures
+from spkid.audit.statistics.intervals import Clusters, combined, no_estimate
+from spkid.errors import SpkidError
+from spkid.scoring.metrics import threshold_at_false_match_rate, threshold_at_least_cost
+
+RATES = tuple(figure.name for figure in FIGURES if figure.is_rate)
+PAIR = ("false_match_rate", "false_non_match_rate")
+
+
+def audit_scores(
+    scores: pd.DataFrame,
+    metadata: pd.DataFrame,
+    groupings: Sequence[str],
+    *,
+    false_match_rate: float = 0.05,
+    cost_prior: float | None = None,
+    threshold: float | None = None,
+    side: str = "both",
+    target_prior: float = 0.05,
+    alpha: float = 0.5,
+    n_resamples: int = 1000,
+    seed: int = 0,
+    notes: Sequence[str] = (),
+) -> Audit:
+    """Figures by group at one shared threshold, with 95 % intervals over resampled speakers.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        ``enroll``, ``test``, ``score``, ``label`` (bool), as ``trials.read_scores`` gives.
+    metadata : DataFrame
+        A row a clip (``path``) or a speaker, with ``speaker``; an empty value is unknown.
+    groupings : sequence of str
+        As ``grouping.parse_grouping`` reads them: ``gender``, ``gender*age_group``.
+    false_match_rate, cost_prior, threshold : float
+        The shared threshold: the one that accepts this share of all impostor trials; or, where
+        ``cost_prior`` is given, the one of least detection cost at that prior of a target (unit
+        costs); or ``threshold`` itself.
+    side : str
+        Which side of a trial decides its group: ``both`` (trials across groups count for the
+        shared threshold and the overall figures only), ``enroll`` or ``test``.
+    target_prior : float
+        Of minDCF.
+    alpha : float
+        Weight of false matches in GARBE, FDR and inequity rate, in 0..1.
+    n_resamples, seed : int
+        Resamplings of speakers for the intervals of the measures between groups.
+    notes : sequence of str
+        Sentences to keep with the result, as how the file was read.
+
+    Raises
+    ------
+    SpkidError
+        As :func:`grouping.attach_groups`; also without target or impostor trials, with scores
+        that are not finite or all equal, or with a grouping of one group only.
+    """
+    asked = tuple(parse_grouping(text) for text in groupings)
+    _check_options(false_match_rate, side, alpha, asked)
+    trials, n_unmatched, unmatched = attach_groups(scores, metadata, asked)
+    _check_scores(trials)
+    said = list(notes)
+    if unmatched:
+        said.append(
+            f"{n_unmatched} trials are left out: the metadata lacks {len(unmatched)} of their "
+            f"names, for example {unmatched[0]!r}."
+        )
+    score, label = trials["score"].to_numpy(np.float64), trials["label"].to_numpy(bool)
+    shared = _shared_threshold(score[label], score[~label], false_match_rate, cost_prior, threshold)
+
+    def estimate(rows: np.ndarray) -> Estimates:
+        return _estimates(trials, rows, shared.value, target_prior)
+
+    everyone = estimate(np.arange(len(trials)))
+    if everyone["equal_error_rate"].value > 0.5:
+        said.append(
+            f"The equal error rate is {100 * everyone['equal_error_rate'].value:.0f} %, above "
+            "50 %: the labels or the sign of the scores are the wrong way round."
+        )
+    resampling = Resampling(n_resamples, seed, alpha, PAIR)
+    sections = [_audit_grouping(trials, grouping, side, estimate, resampling) for grouping in asked]
+    return Audit(
+        kind="verification",
+        threshold=shared,
+        figures=FIGURES,
+        overall=overall_table(everyone),
+        groupings=corrected(sections, FIGURES),
+        trials=trials,
+        notes=tuple(said),
+        n_unmatched=n_unmatched,
+        n_resamples=n_resamples,
+        seed=seed,
+        alpha=alpha,
+    )
+
+
+def _check_options(
+    false_match_rate: float, side: str, alpha: float, groupings: tuple[Grouping, ...]
+) -> None:
+    if not 0 < false_match_rate < 1:
+        raise SpkidError(
+            f"a false match rate of {false_match_rate:g}",
+            expected="a share between 0 and 1",
+            do="give for example 0.05",
+        )
+    if side not in SIDES:
+        raise SpkidError(
+            f"{side!r} as the side", expected=f"one of {', '.join(SIDES)}", do="correct --side"
+        )
+    if not 0 <= alpha <= 1:
+        raise SpkidError(
+            f"a weight of {alpha:g}", expected="a share in 0..1", do="give for example 0.5"
+        )
+    if not groupings:
+        raise SpkidError("no groups", expected="a column or more", do="give for example gender")
+
+
+def _check_scores(trials: pd.DataFrame) -> None:
+    n_target = int(trials["label"].sum())
+    if n_target in (0, len(trials)):
+        raise SpkidError(
+            f"{n_target} same-speaker and {len(trials) - n_target} different-speaker trials",
+            expected="both kinds",
+            do="give a score file with both",
+        )
+    score = trials["score"].to_numpy()
+    if not np.isfinite(score).all():
+        raise SpkidError(
+            f"{int((~np.isfinite(score)).sum())} scores that are NaN or infinite",
+            expected="finite scores",
+            do="check the system",
+        )
+    if score.min() == score.max():
+        raise SpkidError(
+            "scores that are all equal", expected="scores that differ", do="check the system"
+        )
+
+
+def _shared_threshold(
+    target: np.ndarray,
+    impostor: np.ndarray,
+    false_match_rate: float,
+    cost_prior: float | None,
+    threshold: float | None,
+) -> Threshold:
+    if threshold is not None:
+        return Threshold(float(threshold), "given", None)
+    if cost_prior is not None:
+        value = threshold_at_least_cost(target, impostor, target_prior=cost_prior)
+        return Threshold(value, "cost", cost_prior)
+    value = threshold_at_false_match_rate(impostor, false_match_rate)
+    return Threshold(value, "false_match_rate", false_match_rate)
+
+
+def _estimates(
+    trials: pd.DataFrame, rows: np.ndarray, threshold: float, target_prior: float
+) -> Estimates:
+    """Each figure of the trials in ``rows``."""
+    label = trials["label"].to_numpy(bool)[rows]
+    score = trials["score"].to_numpy(np.float64)[rows]
+    sides = [trials[f"{side}_speaker"].cat.codes.to_numpy()[rows] for side in ("enroll", "test")]
+    n_all = len(trials["enroll_speaker"].cat.categories)
+    kinds = {
+        kind: Clusters.of(*(side[chosen] for side in sides), n_all)
+        for kind, chosen in (("target", label), ("impostor", ~label))
+    }
+    estimates = {figure.name: no_estimate(n_all, figure.scale) for figure in FIGURES}
+    found = costed_figures(score[label], score[~label], threshold, target_prior=target_prior)
+    for costed in found:
+        spreads = []
+        for kind, cost in (("target", costed.target), ("impostor", costed.impostor)):
+            if cost is not None:
+                residuals = (cost - cost.mean()) / len(cost)
+                spreads.append(kinds[kind].spread(residuals))
+        scale = estimates[costed.name].scale
+        estimates[costed.name] = combined(
+            costed.value, scale, tuple(spreads), optimism=costed.optimism
+        )
+    return estimates
+
+
+def _audit_grouping(
+    trials: pd.DataFrame,
+    grouping: Grouping,
+    side: str,
+    estimate: Callable[[np.ndarray], Estimates],
+    resampling: Resampling,
+) -> GroupAudit:
+    deciding = ("enroll", "test") if side == "both" else (side,)
+    known = [trials[f"{name}:{grouping.name}"].notna().to_numpy() for name in deciding]
+    return audit_groups(
+        members_of(trials, grouping, side),
+        grouping,
+        side,
+        speakers=[trials[f"{name}_speaker"].cat.codes.to_numpy() for name in deciding],
+        is_target=trials["label"].to_numpy(bool),
+        n_unknown=int((~np.all(known, axis=0)).sum()),
+        estimate=estimate,
+        figures=FIGURES,
+        resampling=resampling,
+    )

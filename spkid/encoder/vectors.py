@@ -1,0 +1,115 @@
+"""Tables of unit speaker vectors: kept in a file, averaged by speaker, gathered in clusters."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from spkid.encoder.encoder import Vector
+from spkid.errors import SpkidError
+from spkid.files import written_beside
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class EmbeddingTable:
+    """Unit vectors by path; ``model`` is the fingerprint of what made them, empty if unknown."""
+
+    row_of: dict[str, int]
+    vectors: NDArray[np.float32]  # [clips, dim]
+    model: str
+
+    @classmethod
+    def load(cls, path: str | Path) -> EmbeddingTable:
+        """Read an ``.npz`` with ``paths`` and ``embeddings``, as ``spkid embed`` writes it.
+
+        Raises
+        ------
+        SpkidError
+            If it is no such file or a vector is zero or not finite.
+        """
+        try:
+            # numpy would leave its own handle open where the file is cut short
+            with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+                paths, vectors = file["paths"].tolist(), file["embeddings"]
+                model = str(file["model"]) if "model" in file else ""
+            lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+            if len(paths) != len(vectors) or not (np.isfinite(lengths) & (lengths > 0)).all():
+                raise ValueError("vectors that are zero, not finite or without a path")
+        except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+            raise SpkidError(
+                f"{path}: not a usable table of embeddings",
+                expected="an .npz with 'paths' and finite 'embeddings'",
+                do="make it with 'spkid embed'",
+            ) from error
+        unit = (vectors / lengths[:, None]).astype(np.float32)
+        return cls({name: row for row, name in enumerate(paths)}, unit, model)
+
+    def rows(self, paths: pd.Series) -> NDArray[np.intp]:
+        """Row numbers for ``paths``.
+
+        Raises
+        ------
+        SpkidError
+            If a path has no vector.
+        """
+        rows = paths.map(self.row_of)
+        if rows.isna().any():
+            missing = paths[rows.isna()]
+            raise SpkidError(
+                f"no vector for {missing.iloc[0]} ({missing.nunique()} such clips)",
+                expected="a vector for each clip of the list",
+                do="run 'spkid embed' on a manifest that names them all",
+            )
+        return rows.to_numpy(dtype=np.intp)
+
+
+def save_embeddings(path: Path, vectors: dict[str, Vector], *, model: str, dim: int) -> None:
+    """Write ``paths``, ``embeddings`` and ``model`` as ``.npz``, beside and renamed."""
+    stacked = np.stack(list(vectors.values())) if vectors else np.empty((0, dim), np.float32)
+    try:
+        with written_beside(path) as beside, beside.open("wb") as file:
+            np.savez(
+                file,
+                paths=np.array(list(vectors), dtype=str),
+                embeddings=stacked.astype(np.float32),
+                model=np.array(model),
+            )
+    except OSError as error:
+        raise SpkidError(
+            f"{path}: {error.strerror}", expected="a file to write to", do="choose another --out"
+        ) from error
+
+
+def mean_vectors(clips: pd.DataFrame, vectors: NDArray[np.float32]) -> tuple[list[str], Floats]:
+    """Each speaker's unit mean; ``clips`` has a column ``speaker`` for the rows of ``vectors``."""
+    codes, names = pd.factorize(clips["speaker"], sort=True)
+    sums = np.zeros((len(names), vectors.shape[1]))
+    np.add.at(sums, codes, vectors)
+    return list(names), sums / np.linalg.norm(sums, axis=1, keepdims=True)
+
+
+def spherical_k_means(vectors: Floats, n_cohorts: int, *, seed: int) -> Floats:
+    """Unit centroids ``[n_cohorts, dim]`` of unit ``vectors`` ``[speakers, dim]``."""
+    import faiss
+
+    k_means = faiss.Kmeans(
+        vectors.shape[1],
+        n_cohorts,
+        spherical=True,
+        nredo=5,
+        seed=seed,
+        min_points_per_centroid=1,
+    )
+    k_means.train(vectors.astype(np.float32))
+    return k_means.centroids.astype(np.float64)
+
+
+def nearest(vectors: Floats, centroids: Floats) -> NDArray[np.intp]:
+    return np.argmax(vectors @ centroids.T, axis=1)

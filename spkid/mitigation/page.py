@@ -1,0 +1,117 @@
+"""The trade as JSON, CSV and a page: what each mitigation costs, and what it brings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from spkid import __version__
+from spkid.files import to_json, write_text
+from spkid.mitigation.trade import BEFORE, FIGURES, Trade
+from spkid.mitigation.words import (
+    WORDS,
+    Mitigation,
+    mitigation_method,
+    mitigation_verdict,
+    shown_change,
+    signed,
+)
+from spkid.pages import COLOURS, INK, new_figure, percent, render, to_svg
+
+COLUMNS = ("error", "gap", "error_cohort", "error_others")  # of the table that people read
+
+
+def mitigation_record(found: Mitigation) -> dict[str, Any]:
+    """All of it as plain values, for JSON, without the names of speakers."""
+    trade = found.trade
+    return {
+        "spkid": __version__,
+        "title": found.title,
+        "verdict": mitigation_verdict(found),
+        "caveat": found.caveat,
+        "notes": list(found.notes),
+        "method": mitigation_method(found),
+        "cohort": {"kind": found.cohort.kind, "name": found.cohort.name},
+        "chosen": trade.chosen or None,
+        "false_match_rate": trade.false_match_rate,
+        "thresholds": trade.thresholds,
+        "n_choosing": trade.n_choosing,
+        "n_choosing_cohort": trade.n_choosing_cohort,
+        "n_read": trade.n_read,
+        "n_read_cohort": trade.n_read_cohort,
+        "n_resamples": trade.n_resamples,
+        "seed": trade.seed,
+        "trade": trade.table.to_dict("records"),
+        "choosing": trade.choosing.to_dict("records"),
+    }
+
+
+def shown_rows(trade: Trade) -> list[dict[str, Any]]:
+    """A row a system for the table: words, and for each of ``COLUMNS`` value, range and change."""
+    rows = []
+    for system in trade.systems:
+        cells = []
+        for figure in COLUMNS:
+            row = trade.at(system, figure)
+            show = signed if figure == "gap" else percent
+            cells.append(
+                {
+                    "figure": figure,
+                    "value": show(row.value),
+                    "range": f"{show(row.low)} to {show(row.high)}",
+                    "change": "" if system == BEFORE else shown_change(row),
+                }
+            )
+        rows.append({"system": system, "words": WORDS[system], "cells": cells})
+    return rows
+
+
+def trade_plot(trade: Trade) -> Any:
+    """Overall error against gap, a point a system with both intervals; down and left is better."""
+    with new_figure(5.2, 3.8) as figure:
+        axes = figure.subplots()
+        for system, colour in zip(trade.systems, (INK, *COLOURS), strict=False):
+            error, gap = (trade.at(system, name) for name in ("error", "gap"))
+            axes.errorbar(
+                100 * error.value,
+                100 * gap.value,
+                xerr=[[100 * (error.value - error.low)], [100 * (error.high - error.value)]],
+                yerr=[[100 * (gap.value - gap.low)], [100 * (gap.high - gap.value)]],
+                fmt="s" if system == BEFORE else "o",
+                color=colour,
+                alpha=0.85,
+                capsize=2,
+                elinewidth=0.8,
+                label=WORDS[system],
+            )
+        axes.axhline(0, color=INK, linewidth=0.8)
+        axes.set_xlabel("overall error, %")
+        axes.set_ylabel("gap, points")
+        axes.grid(alpha=0.3)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+        return to_svg(figure)
+
+
+def write_mitigation(found: Mitigation, folder: Path) -> None:
+    """Write ``mitigation.html``, ``.json``, ``.csv`` and ``speakers.csv``, beside and renamed."""
+    trade = found.trade
+    render(
+        "mitigation.html",
+        folder / "mitigation.html",
+        title=found.title,
+        lead=f"{trade.n_read} speakers left aside; changes in points, below zero is better.",
+        verdict=mitigation_verdict(found),
+        caveat=found.caveat,
+        header=[FIGURES[figure] for figure in COLUMNS],
+        rows=shown_rows(trade),
+        chosen=trade.chosen,
+        plot=trade_plot(trade),
+        notes=found.notes,
+        method=mitigation_method(found),
+    )
+    for name, text in (
+        ("mitigation.json", to_json(mitigation_record(found)) + "\n"),
+        ("mitigation.csv", trade.table.to_csv(index=False)),
+        ("speakers.csv", found.speakers.to_csv(index=False)),
+    ):
+        write_text(folder / name, text)

@@ -1,0 +1,74 @@
+"""Self-contained HTML pages: no script, no request, plots as inline SVG."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from spkid.files import write_text
+
+COLOURS = ("#2f6690", "#d1495b", "#c98b1b", "#4f8f6d", "#8d6a9f", "#5d6678")
+INK = "#1d2433"
+# a group may be called $5-$9, and text stays text: the reader's fonts draw it
+LOOK = {
+    "svg.hashsalt": "spkid",
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "text.parse_math": False,
+}
+
+
+def render(template: str, path: Path, **content: Any) -> None:
+    """Fill ``template`` (all text escaped) and write ``path``, beside and renamed."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+    )
+    write_text(path, environment.get_template(template).render(**content))
+
+
+@contextmanager
+def new_figure(width: float, height: float) -> Iterator[Any]:
+    """A matplotlib figure in the pages' look; draw and convert it inside the ``with``.
+
+    Neither pyplot's state nor matplotlib's settings are changed outside.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(LOOK):
+        yield Figure(figsize=(width, height), layout="constrained")
+
+
+def to_svg(figure: Any) -> Any:
+    """The figure as inline SVG that the template does not escape."""
+    from markupsafe import Markup
+
+    buffer = io.StringIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    return Markup(text[text.index("<svg") :])
+
+
+def percent(rate: float) -> str:
+    """A rate in words of a page: ``4.2 %``, or a dash where it is not known."""
+    return "–" if math.isnan(rate) else f"{100 * rate:.1f} %"
+
+
+def points(low: float, high: float) -> str:
+    return f"95 % interval {100 * low:+.1f} to {100 * high:+.1f} points"

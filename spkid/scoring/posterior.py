@@ -1,0 +1,78 @@
+"""From vectors to scores and from scores to a household's posterior. Pure functions.
+
+All vectors are unit length, so a dot product is a cosine.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from spkid.scoring.calibration import UNKNOWN_SPEECH_S, Calibration
+
+AMBIGUOUS_ODDS = 4.0  # first against second member; less is too close to name anybody
+
+Floats = NDArray[np.float64]
+
+
+def profile_vector(exemplars: ArrayLike) -> Floats:
+    """The length-normalised mean of a member's exemplars, ``[clips, dim]`` -> ``[dim]``."""
+    mean = np.asarray(exemplars, dtype=np.float64).mean(axis=0)
+    return mean / np.linalg.norm(mean)
+
+
+def posteriors(llrs: ArrayLike, *, guest_prior: float) -> Floats:
+    """Who spoke, from log-likelihood ratios ``[..., members]`` -> ``[..., members + 1]``.
+
+    Members share ``1 - guest_prior`` equally; the last column is the guest.
+    ``P(k|x) = pi_k e^{s_k} / (pi_0 + sum_j pi_j e^{s_j})`` (METHODS section 7).
+    """
+    members = np.asarray(llrs, dtype=np.float64)
+    n_members = members.shape[-1]
+    weighted = members + np.log((1 - guest_prior) / n_members)
+    guest = np.full((*members.shape[:-1], 1), np.log(guest_prior))
+    logs = np.concatenate([weighted, guest], axis=-1)
+    logs -= logs.max(axis=-1, keepdims=True)
+    odds = np.exp(logs)
+    return odds / odds.sum(axis=-1, keepdims=True)
+
+
+def known_log_odds(llrs: ArrayLike, *, guest_prior: float) -> Floats:
+    """Log odds of the likeliest member against a guest, ``[..., members]`` -> ``[...]``.
+
+    Over simulated homes of training speakers this missed a tenth fewer members than the odds
+    of *some* member, to which every unlikely member adds.
+    """
+    members = np.asarray(llrs, dtype=np.float64)
+    prior = np.log((1 - guest_prior) / guest_prior / members.shape[-1])
+    return prior + members.max(axis=-1)
+
+
+def household_llrs(
+    probes: ArrayLike,
+    profiles: ArrayLike,
+    n_clips: ArrayLike,
+    calibration: Calibration,
+    speech_s: ArrayLike = UNKNOWN_SPEECH_S,
+) -> tuple[Floats, Floats]:
+    """Log-likelihood ratios and raw cosines of probes against members.
+
+    Parameters
+    ----------
+    probes : ``[..., dim]``
+    profiles : ``[members, dim]``
+    n_clips : int ``[members]``
+        Exemplars behind each profile.
+    speech_s : float ``[...]``
+        Seconds of speech in each probe.
+
+    Returns
+    -------
+    llrs, cosines : float64 ``[..., members]``
+    """
+    heard = np.asarray(probes, dtype=np.float64)
+    cosines = heard @ np.asarray(profiles, dtype=np.float64).T
+    seconds = np.asarray(speech_s, dtype=np.float64)[..., None]
+    crowding = calibration.crowding(heard)[..., None]
+    llrs = calibration.log_likelihood_ratio(cosines, n_clips, seconds, crowding=crowding)
+    return llrs, cosines

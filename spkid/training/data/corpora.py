@@ -1,0 +1,124 @@
+"""The clips of a recipe, decoded into memory: for training, held out, noise, and a teacher's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.progress import Progress
+
+from spkid.data.sources import audio_files, read_source
+from spkid.encoder.vectors import EmbeddingTable
+from spkid.errors import SpkidError
+from spkid.training.config import DataConfig
+from spkid.training.data.corpus import Corpus, is_held_out
+from spkid.training.data.sampler import SPEEDS
+
+
+@dataclass(frozen=True)
+class Corpora:
+    """``held_out`` and ``noise`` may be without clips."""
+
+    training: Corpus
+    held_out: Corpus
+    noise: Corpus
+
+
+def load_corpora(config: DataConfig, progress: Progress) -> Corpora:
+    """Training clips (unlabelled ones too), held-out clips and noise.
+
+    Rows of the splits ``train`` and ``unlabelled`` are read. One speaker in ten, by name, is
+    held out, where that gives two speakers with two clips; else nobody is.
+
+    Raises
+    ------
+    SpkidError
+        If there are no training clips, a clip cannot be read, or the noise folder has none.
+    """
+    if not config.speech:
+        raise SpkidError(
+            "no speech to train on",
+            expected="[data] speech = a folder or a CSV file",
+            do="name it in the configuration, or with --data",
+        )
+    source = read_source(config.speech)
+    table = source.clips[source.clips["split"].isin(["train", "unlabelled"])]
+    aside = table["speaker"].map(is_held_out).astype(bool) & (table["speaker"] != "")
+    n_clips = table["speaker"].map(table["speaker"].value_counts())
+    if table["speaker"][aside & (n_clips >= 2)].nunique() < 2:
+        aside &= False
+    training = _load(source.root, table[~aside], "training clips", progress)
+    if not len(training):
+        raise SpkidError(
+            f"{config.speech}: no clips of the split train",
+            expected="rows for training",
+            do="check the column split",
+        )
+    held_out = _load(source.root, table[aside & (n_clips >= 2)], "held-out clips", progress)
+    noise = _load(Path(config.noise), _noise_table(config.noise), "noise", progress)
+    return Corpora(training, held_out, noise)
+
+
+def _noise_table(folder: str) -> pd.DataFrame:
+    paths = audio_files(Path(folder)) if folder else []
+    if folder and not paths:
+        raise SpkidError(
+            f"{folder}: no clips of noise",
+            expected="audio files in the noise folder",
+            do="correct the folder or leave it out",
+        )
+    return pd.DataFrame({"path": paths}).assign(speaker="", corpus="noise", span=None)
+
+
+def _load(root: Path, table: pd.DataFrame, name: str, progress: Progress) -> Corpus:
+    task = progress.add_task(f"reading {name}", total=len(table))
+    return Corpus.load(
+        root,
+        list(table["path"]),
+        list(table["speaker"]),
+        corpora=list(table["corpus"]),
+        spans=list(table["span"]),
+        advance=lambda: progress.advance(task),
+    )
+
+
+def load_teacher(path: Path | None, corpus: Corpus, dim: int) -> np.ndarray:
+    """Teacher vectors ``[clips, len(SPEEDS), dim]`` in the corpus's order; zeros where none.
+
+    ``path`` is a file as ``spkid embed`` writes it (``paths``, ``embeddings``), of the clips as
+    they are; or a folder of such files, ``speed-1.npz``, ``speed-0.9.npz`` and so on, of the
+    clips played at a speed.
+
+    Raises
+    ------
+    SpkidError
+        If a file is unusable, the folder has none, or the vectors have another dimension than
+        the encoder's.
+    """
+    vectors = np.zeros((len(corpus), len(SPEEDS), dim), dtype=np.float32)
+    if path is None:
+        return vectors
+    files = {0: path}
+    if path.is_dir():
+        places = {number: path / f"speed-{speed:g}.npz" for number, speed in enumerate(SPEEDS)}
+        files = {number: place for number, place in places.items() if place.exists()}
+        if not files:
+            raise SpkidError(
+                f"{path}: a folder without a teacher's vectors",
+                expected="speed-1.npz and the like",
+                do="name a file, or make the folder with benchmarks/model/teacher.py",
+            )
+    for number, file in files.items():
+        known = EmbeddingTable.load(file)
+        if known.vectors.shape[1] != dim:
+            raise SpkidError(
+                f"{file}: teacher vectors of {known.vectors.shape[1]} dimensions",
+                expected=f"{dim}, as many as the encoder has",
+                do="project them first",
+            )
+        rows = [known.row_of.get(clip_path, -1) for clip_path in corpus.paths]
+        found = np.array(rows) >= 0
+        vectors[found, number] = known.vectors[rows][found]
+    return vectors

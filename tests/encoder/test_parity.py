@@ -1,0 +1,41 @@
+"""The bundled graph and the torch network it was made from give the same vectors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from spkid.audio.reading import load_audio
+from spkid.encoder.encoder import WINDOW_SAMPLES
+from spkid.training.checkpoint import load_encoder, weights_fingerprint
+
+CHECKPOINT = (
+    Path(__file__).parents[2] / "benchmarks" / "model" / "checkpoints" / "bundled.safetensors"
+)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return load_encoder(CHECKPOINT)
+
+
+def test_fingerprint_names_the_weights(network, encoder):
+    assert weights_fingerprint(network) == encoder.fingerprint
+
+
+def test_vectors_agree_on_every_real_clip(network, encoder, clips):
+    for path in clips.values():
+        waveform = load_audio(path)[:WINDOW_SAMPLES]  # longer is read in windows
+        with torch.inference_mode():
+            expected, weights = network(torch.from_numpy(waveform)[None])
+        assert float(expected[0].numpy() @ encoder.embed(waveform)) > 0.9999
+        np.testing.assert_allclose(encoder.frame_weights(waveform), weights[0], atol=1e-4)
+
+
+def test_one_clip_of_ours_differs_from_another(encoder, clips):
+    """The agreement above is no accident of vectors that are all alike."""
+    first, second = (encoder.embed_file(clips[name]) for name in ("096160001", "001330126"))
+    assert float(first @ second) < 0.8

@@ -1,0 +1,120 @@
+"""A store that the first schema wrote, opened by this one."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from enrollment import Store
+from enrollment.profile import CONSENT_TEXT
+from enrollment.store.migrations import MIGRATIONS
+from enrollment.store.schema import SCHEMA_VERSION
+from spkid import SpkidError
+
+FIRST = Path(__file__).with_name("stores") / "version_1.sqlite3"
+
+
+@pytest.fixture
+def old(tmp_path):
+    return Path(shutil.copy(FIRST, tmp_path / "store.sqlite3"))
+
+
+def vector(seed: int) -> np.ndarray:
+    """The vector drawn from ``seed`` as the first version kept it, to the byte."""
+    drawn = np.random.default_rng(seed).normal(size=192).astype(np.float32)
+    with closing(sqlite3.connect(FIRST)) as connection:
+        rows = connection.execute("SELECT vector FROM exemplar").fetchall()
+    kept = np.stack([np.frombuffer(blob, dtype=np.float32) for (blob,) in rows])
+    nearest = kept[np.argmax(kept @ drawn)]
+    # the last digit of a length depends on the processor
+    np.testing.assert_allclose(nearest, drawn / np.linalg.norm(drawn), rtol=1e-5)
+    return nearest
+
+
+def test_everything_is_there_after_the_move(old):
+    with Store.open(old) as store:
+        away, ana, zoe = store.members()
+        rows = store._database.read(
+            lambda connection: connection.exec_driver_sql("SELECT * FROM consent").all()
+        )
+        changes = store.changes()
+    assert [(who.household, who.name, who.model) for who in (away, ana, zoe)] == [
+        ("away", "Ana", "m2"),
+        ("home", "Ana", "m1"),
+        ("home", "Zoë", "m1"),
+    ]
+    assert ana.consent_at == "2026-11-21T08:02:38+00:00"
+    assert [clip.digest for clip in ana.exemplars] == ["digest-1", "digest-2"]
+    for who, seeds in ((ana, (1, 2)), (zoe, (3,)), (away, (1, *range(10, 19)))):
+        for clip, seed in zip(who.exemplars, seeds, strict=True):
+            np.testing.assert_array_equal(clip.vector, vector(seed))
+            assert (clip.speech_s, clip.origin) == (4.0, "enrolled")
+    assert np.isnan(zoe.exemplars[0].snr_db)
+    assert sorted((row.given_by, row.version, row.text) for row in rows) == [
+        ("Ana", "1", CONSENT_TEXT),
+        ("Ana", "1", "I agree."),
+        ("Zoë", "1", CONSENT_TEXT),
+    ]
+    assert [change.kind for change in changes] == ["clip_added"] * 13
+
+
+def test_the_schema_after_the_move_is_the_schema_of_a_new_store(old, tmp_path):
+    def shape(path: Path) -> dict:
+        with Store.open(path):
+            pass
+        connection = sqlite3.connect(path)
+        tables = connection.execute(
+            "SELECT name, sql LIKE '%AUTOINCREMENT%' FROM sqlite_master WHERE type = 'table'"
+            " AND name NOT LIKE 'sqlite_%' ORDER BY name"
+        ).fetchall()
+        about = {
+            (name, counts): [
+                sorted(connection.execute(f"PRAGMA {pragma}({name})").fetchall())
+                for pragma in ("table_info", "foreign_key_list")
+            ]
+            + [
+                connection.execute(f"PRAGMA index_info({index[1]})").fetchall()
+                for index in connection.execute(f"PRAGMA index_list({name})").fetchall()
+            ]
+            for name, counts in tables
+        }
+        about["pragmas"] = [
+            connection.execute(f"PRAGMA {name}").fetchone()
+            for name in ("user_version", "application_id", "journal_mode")
+        ]
+        connection.close()
+        return about
+
+    assert shape(old) == shape(tmp_path / "new.sqlite3")
+    assert shape(old)["pragmas"][0] == (SCHEMA_VERSION,)
+
+
+def test_a_moved_store_can_be_written_and_forgotten(old):
+    with Store.open(old) as store:
+        store.forget("home", "Ana")
+        store.forget("away")
+        assert [member.name for member in store.members()] == ["Zoë"]
+    files = b"".join(file.read_bytes() for file in old.parent.iterdir())
+    assert vector(3).tobytes() in files
+    assert vector(1).tobytes() not in files
+
+
+def test_a_failed_move_leaves_the_file_as_it_was(old, monkeypatch):
+    before = old.read_bytes()
+
+    def fails(connection) -> None:
+        connection.exec_driver_sql("ALTER TABLE member RENAME TO old_member")
+        raise SpkidError("no", expected="yes", do="nothing")
+
+    monkeypatch.setitem(MIGRATIONS, 1, fails)
+    with pytest.raises(SpkidError):
+        Store.open(old)
+    monkeypatch.undo()
+    assert old.read_bytes() == before
+    with Store.open(old) as store:
+        assert len(store.members()) == 3

@@ -1,0 +1,250 @@
+"""Who spoke when: windows, the path through them, and real clips one after the other."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+
+from enrollment import Household, Store
+from enrollment.matching import decide
+from enrollment.timeline import (
+    USUAL_SMOOTHING,
+    Heard,
+    Judge,
+    Segment,
+    rttm,
+    segments_of,
+    timeline,
+)
+from enrollment.turns import Stretch, Window, best_path, cut, stretches, windows_of
+from spkid.audio.reading import SAMPLE_RATE_HZ, load_audio
+from spkid.audio.speech import CHUNK_S, CHUNK_SAMPLES, SPEECH_PROBABILITY, speech_probabilities
+
+
+def naive_path(gains, costs):
+    """Every sequence of states is tried."""
+
+    def worth(path):
+        changes = [cost for cost, a, b in zip(costs, path, path[1:], strict=False) if a != b]
+        return sum(gain[state] for gain, state in zip(gains, path, strict=True)) - sum(changes)
+
+    return max(itertools.product(range(gains.shape[1]), repeat=len(gains)), key=worth)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_path_is_the_best_of_all(seed):
+    rng = np.random.default_rng(seed)
+    gains = rng.normal(size=(6, 3)) * 3
+    costs = rng.uniform(0, 6, size=5)
+    assert tuple(best_path(gains, switch_costs=costs)) == naive_path(gains, costs)
+
+
+def test_one_window_has_a_path():
+    assert best_path([[0.0, 2.0, 1.0]], switch_costs=[]).tolist() == [1]
+
+
+@pytest.mark.parametrize("longest_pause", [0, 1, 3])
+def test_stretches_bridge_short_pauses(longest_pause):
+    is_speech = np.random.default_rng(longest_pause).random(200) < 0.4
+    expected, pause = [], longest_pause + 1
+    for chunk, spoken in enumerate(is_speech):
+        if spoken and pause > longest_pause:
+            expected.append([chunk, chunk + 1])
+        elif spoken:
+            expected[-1][1] = chunk + 1
+        pause = 0 if spoken else pause + 1
+    found = stretches(is_speech, longest_pause=longest_pause)
+    assert [[part.first, part.end] for part in found] == expected
+    assert stretches(np.zeros(5, dtype=bool), longest_pause=1) == []
+
+
+def test_windows_lie_around_their_parts():
+    assert windows_of(Stretch(10, 30), window=10, step=5) == [
+        Window(10, 20, 10, 15),
+        Window(12, 22, 15, 20),
+        Window(17, 27, 20, 25),
+        Window(20, 30, 25, 30),
+    ]
+    assert windows_of(Stretch(3, 9), window=10, step=5) == [Window(3, 9, 3, 9)]
+
+
+@pytest.mark.parametrize("n_block", [100, 5_000, 100_000])
+def test_cutting_a_stream_is_cutting_the_whole(n_block):
+    samples = np.random.default_rng(0).normal(size=60 * CHUNK_SAMPLES - 7).astype(np.float32)
+    windows = [
+        Window(2, 6, 2, 6),
+        Window(4, 8, 6, 8),
+        Window(40, 41, 40, 41),
+        Window(55, 60, 55, 60),
+    ]
+    blocks = (samples[first : first + n_block] for first in range(0, len(samples), n_block))
+    for window, piece in zip(windows, cut(blocks, windows), strict=True):
+        whole = samples[window.first * CHUNK_SAMPLES : window.end * CHUNK_SAMPLES]
+        np.testing.assert_array_equal(piece, whole)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("timeline") / "store.sqlite3"
+
+
+@pytest.fixture(scope="module")
+def home(place, encoder, cast):
+    with Store.open(place) as store:
+        household = Household(store, "home", encoder=encoder)
+        for name in ("Ana", "Ben"):
+            household.enroll(name, cast[name]["enroll"], consent=True)
+        yield household
+
+
+@pytest.fixture(scope="module")
+def judge(home):
+    return Judge(home.members(), home.calibration, 0.05)
+
+
+def test_without_a_cost_windows_are_decided_as_clips_are(judge):
+    rng = np.random.default_rng(0)
+    towards = np.stack([member.vector for member in judge.members] * 40)
+    vectors = towards * rng.uniform(0, 0.12, size=(80, 1)) + rng.normal(size=(80, 192)) / 192
+    vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    seconds = rng.uniform(0.6, 3, size=80)
+    winners = judge.gains(vectors, seconds).argmax(axis=1)
+    decisions = [
+        decide(vector, judge.members, judge.calibration, false_accept_rate=0.05, speech_s=long_s)
+        for vector, long_s in zip(vectors, seconds, strict=True)
+    ]
+    unknown = [decision.status == "unknown" for decision in decisions]
+    assert 10 < sum(unknown) < 70
+    assert (winners == len(judge.members)).tolist() == unknown
+    for winner, decision in zip(winners, decisions, strict=True):
+        if decision.status == "known":
+            assert judge.members[winner].name == decision.member
+
+
+def heard_as(judge, order, *, n_chunks=60, pause=0):
+    """Windows that sound exactly like the members named by ``order``."""
+    firsts = [place * (n_chunks + pause) for place in range(len(order))]
+    windows = tuple(Window(first, first + n_chunks, first, first + n_chunks) for first in firsts)
+    is_speech = np.ones(firsts[-1] + n_chunks, dtype=bool)
+    vectors = np.stack([judge.members[k].vector for k in order]).astype(np.float32)
+    return Heard(is_speech, windows, vectors, ())
+
+
+def test_a_turn_whose_windows_disagree_is_doubtful(judge):
+    stubborn = replace(USUAL_SMOOTHING, switch_cost=1e6, doubtful_share=0.3)
+    (segment,) = segments_of(heard_as(judge, [0, 1, 0, 1]), judge, stubborn)
+    assert segment == Segment(0.0, 240 * CHUNK_S, None, "doubtful", None)
+    (segment,) = segments_of(heard_as(judge, [0, 0, 0, 0, 1]), judge, stubborn)
+    assert (segment.who, segment.status) == ("Ana", "known")
+
+
+def test_a_change_of_voice_cuts_and_a_pause_does_not_rename(judge):
+    light = replace(USUAL_SMOOTHING, switch_cost=0.1)
+    cuts = segments_of(heard_as(judge, [0, 0, 1]), judge, light)
+    assert [(part.start_s, part.end_s, part.who) for part in cuts] == [
+        (0.0, 120 * CHUNK_S, "Ana"),
+        (120 * CHUNK_S, 180 * CHUNK_S, "Ben"),
+    ]
+    paused = segments_of(heard_as(judge, [0, 0], pause=12), judge, USUAL_SMOOTHING)
+    assert [part.start_s for part in paused] == [0.0, 72 * CHUNK_S]
+    assert paused[0].probability == paused[1].probability
+
+
+def test_rttm_has_names_of_one_word():
+    parts = [
+        Segment(0.5, 2.0, "Ana <Maria> 5%", "known", 0.9),
+        Segment(2.0, 2.25, None, "too_short", None),
+    ]
+    assert rttm(parts, "a day") == (
+        "SPEAKER a%20day 1 0.500 1.500 <NA> <NA> Ana%20%3CMaria%3E%205%25 <NA> <NA>\n"
+        "SPEAKER a%20day 1 2.000 0.250 <NA> <NA> <too_short> <NA> <NA>\n"
+    )
+
+
+@pytest.fixture(scope="module")
+def recording(cast, tmp_path_factory):
+    """Real clips with 1 s between them, and where each begins and ends."""
+    order = [("Ana", 0), ("Ben", 0), ("a visitor", 0), ("Ana", 1), ("Ben", 1), ("a visitor", 1)]
+    samples, spans, position = [], [], 0
+    for name, which in order:
+        clip = load_audio(cast[name]["heard"][which])
+        spans.append((position / SAMPLE_RATE_HZ, (position + len(clip)) / SAMPLE_RATE_HZ, name))
+        samples += [clip, np.zeros(SAMPLE_RATE_HZ, dtype=np.float32)]
+        position += len(clip) + SAMPLE_RATE_HZ
+    path = tmp_path_factory.mktemp("recording") / "long day.wav"
+    soundfile.write(path, np.concatenate(samples), SAMPLE_RATE_HZ)
+    return path, spans
+
+
+def test_real_clips_get_their_speakers(home, recording):
+    path, spans = recording
+    segments = timeline(home, path)
+    answers = {"a visitor": "unknown"}
+    right_s = total_s = 0.0
+    for segment in segments:
+        (name,) = [who for start_s, end_s, who in spans if start_s <= segment.start_s < end_s]
+        assert segment.end_s <= next(end_s for _, end_s, who in spans if segment.start_s < end_s)
+        long_s = segment.end_s - segment.start_s
+        total_s += long_s
+        right_s += long_s * ((segment.who or segment.status) == answers.get(name, name))
+    assert 20 < total_s < 40
+    assert right_s > 0.9 * total_s
+
+
+def without_pauses(clip):
+    n_whole = len(clip) // CHUNK_SAMPLES
+    is_speech = speech_probabilities([clip])[:n_whole] >= SPEECH_PROBABILITY
+    return clip[: n_whole * CHUNK_SAMPLES].reshape(-1, CHUNK_SAMPLES)[is_speech].ravel()
+
+
+def test_a_change_without_a_pause_is_found(home, cast, tmp_path):
+    first, second = (without_pauses(load_audio(cast[name]["heard"][0])) for name in ("Ana", "Ben"))
+    path = tmp_path / "both.wav"
+    soundfile.write(path, np.concatenate([first, second]), SAMPLE_RATE_HZ)
+    named = [part for part in timeline(home, path) if part.who]
+    assert [part.who for part in named][:: len(named) - 1] == ["Ana", "Ben"]
+    change_s = len(first) / SAMPLE_RATE_HZ
+    assert all(part.end_s < change_s + 0.7 for part in named if part.who == "Ana")
+    assert all(part.start_s > change_s - 0.7 for part in named if part.who == "Ben")
+
+
+def test_the_command_writes_table_rttm_and_picture(spkid, home, place, recording, tmp_path):
+    path, _ = recording
+    outputs = ("--out-rttm", tmp_path / "day.rttm", "--plot", tmp_path / "day.png")
+    own = ("--household", "home", "--store", place)
+    code, printed, said = spkid("timeline", path, *own, *outputs)
+    assert code == 0, said
+    assert "Ana" in printed
+    assert "0:00:0" in printed
+    lines = (tmp_path / "day.rttm").read_text().splitlines()
+    assert (tmp_path / "day.png").read_bytes().startswith(b"\x89PNG")
+    code, printed, _ = spkid("timeline", path, *own, "--json")
+    segments = json.loads(printed)["segments"]
+    assert len(segments) == len(lines)
+    assert lines[0].split()[:4] == ["SPEAKER", "long%20day", "1", f"{segments[0]['start_s']:.3f}"]
+
+
+def test_bad_input_is_one_sentence(spkid, home, place, recording, tmp_path):
+    path, _ = recording
+    silence, broken = tmp_path / "silence.wav", tmp_path / "broken.wav"
+    soundfile.write(silence, np.zeros(3 * SAMPLE_RATE_HZ), SAMPLE_RATE_HZ)
+    broken.write_bytes(b"RIFF and nothing")
+    own = ("--household", "home", "--store", place)
+    for words, sentence in [
+        ((silence, *own), "no speech heard"),
+        ((broken, *own), "not audio"),
+        ((tmp_path / "none.wav", *own), "no such file"),
+        ((path, "--household", "cabin", *own[2:]), "cabin"),
+        ((path, *own, "--plot", tmp_path / "day.pdf"), ".png or .svg"),
+        ((path, *own, "--out-rttm", tmp_path / "no" / "day.rttm"), "choose another --out-rttm"),
+        ((path, *own, "--plot", tmp_path / "no" / "day.png"), "choose another --plot"),
+    ]:
+        code, printed, said = spkid("timeline", *words)
+        assert (code, printed) == (2, "")
+        assert sentence in said
+        assert len(said.strip().splitlines()) == 1

@@ -1,0 +1,206 @@
+"""The fitted calibration on planted clusters: does it let in the asked share of strangers?"""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import product
+
+import numpy as np
+import pytest
+
+from spkid.scoring import fit as calibrate
+from spkid.scoring.calibration import CLIP_COUNTS, RATES, SPEECH_S, Calibration
+from spkid.scoring.fit import (
+    N_LANDMARKS,
+    Pool,
+    fit_calibration,
+    guest_log_odds,
+    landmarks_of,
+    profile_trials,
+)
+
+DIM = 24
+
+
+def make_pool(seed, *, n_speakers=80, n_clips=6, noise=0.8, alike=0.0):
+    """Unit vectors about a random centre a speaker; every fourth speaker has two clips only.
+
+    With ``alike``, all centres share a part of that length.
+    """
+    rng = np.random.default_rng(seed)
+    clips_of = {}
+    for number in range(n_speakers):
+        own = 2 if number % 4 == 3 else n_clips
+        # shorter cuts are noisier; every third speaker has none of the longest
+        spread = noise * np.array([1.0, 1.7, 1.3, 1.0])[:, None]
+        clips = alike + rng.normal(size=DIM) + spread * rng.normal(size=(own, 4, DIM))
+        clips /= np.linalg.norm(clips, axis=-1, keepdims=True)
+        if number % 3 == 1:
+            clips[:, -1] = np.nan
+        clips_of[f"{seed}-{number}"] = clips
+    return Pool(clips_of)
+
+
+def cosines_of(pairs):
+    return np.einsum("ij,ij->i", pairs[:, 0], pairs[:, 1])
+
+
+def ratios_of(pairs, calibration, n_clips, speech_s):
+    crowding = calibration.crowding(pairs[:, 0])
+    return calibration.log_likelihood_ratio(cosines_of(pairs), n_clips, speech_s, crowding=crowding)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _fewer_homes():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calibrate, "N_HOMES", 200)
+        yield
+
+
+def fitted_to(pools, *, seed=0, **options):
+    landmarks = landmarks_of(np.random.default_rng(9).normal(size=(200, DIM)), seed=0)
+    return fit_calibration(
+        pools, landmarks=landmarks, model="m1", trained_on="clusters", seed=seed, **options
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    pools = [make_pool(0), make_pool(1, noise=1.0)]
+    return fitted_to(pools, guest_prior=0.3)
+
+
+@pytest.fixture(scope="module")
+def fresh_pools():
+    """Speakers that the calibration has not seen, from the same two worlds."""
+    return [make_pool(10, n_speakers=400), make_pool(11, n_speakers=400, noise=1.0)]
+
+
+def test_what_is_asked_for_is_kept(fitted, tmp_path):
+    assert (fitted.model, fitted.trained_on, fitted.guest_prior) == ("m1", "clusters", 0.3)
+    assert fitted.is_calibrated
+    assert len(fitted.pair_thresholds) == len(CLIP_COUNTS)
+    assert np.shape(fitted.pair_thresholds[0]) == (len(SPEECH_S), len(RATES))
+    fitted.save(tmp_path / "fitted.json")
+    assert Calibration.load(tmp_path / "fitted.json") == fitted
+
+
+def test_landmarks_are_unit_means_of_many_speakers():
+    rng = np.random.default_rng(4)
+    means = rng.normal(size=(700, DIM))
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    landmarks = np.array(landmarks_of(means, seed=0))
+    assert landmarks.shape == (N_LANDMARKS, DIM)
+    np.testing.assert_allclose(np.linalg.norm(landmarks, axis=1), 1, atol=1e-3)
+    own = (means @ landmarks.T).argmax(axis=1)
+    for number, landmark in enumerate(landmarks):
+        mean = means[own == number].mean(axis=0)
+        np.testing.assert_allclose(landmark, mean / np.linalg.norm(mean), atol=2e-2)
+        assert (means @ landmark).max() < 0.999  # nobody's own voice
+
+
+def test_the_seed_decides():
+    pools = [make_pool(2, n_speakers=20)]
+    one, same, other = (fitted_to(pools, seed=seed) for seed in (0, 0, 1))
+    assert one == same
+    assert one != other
+
+
+def test_trials_are_of_one_speaker_or_of_two():
+    # speakers on axes of their own: the clip is the profile, or at right angles to it
+    pool = Pool({str(axis): np.tile(np.eye(5)[axis], (4, 4, 1)) for axis in range(5)})
+    target, impostor = profile_trials(pool, 3, np.random.default_rng(0), length=0, n_profiles=30)
+    np.testing.assert_allclose(cosines_of(target), np.ones(30))
+    np.testing.assert_allclose(cosines_of(impostor), np.zeros(30 * 4))
+
+
+def test_profiles_need_one_clip_more_than_they_hold():
+    pool = make_pool(3, n_speakers=8)
+    assert len(pool.with_clips(1)) == 8
+    assert len(pool.with_clips(2)) == 8
+    assert len(pool.with_clips(3)) == 6
+    # a speaker with a clip too few is an impostor only
+    axes = np.repeat(np.eye(4)[:, None], 4, axis=1)
+    lonely = Pool({"many": axes[:3], "few": axes[3:]})
+    target, impostor = profile_trials(lonely, 2, np.random.default_rng(0), length=1, n_profiles=5)
+    np.testing.assert_array_equal(cosines_of(target), np.zeros(5))
+    np.testing.assert_array_equal(cosines_of(impostor), np.zeros(5))
+
+
+def test_only_clips_that_are_long_enough_are_cut():
+    clips = np.ones((2, 4, 4))
+    clips[0, 3:] = np.nan
+    pool = Pool({"one": clips, "other": np.full((1, 4, 4), np.nan)})
+    assert pool.probes(1) == {"one": [0, 1]}
+    assert pool.probes(2) == {"one": [1]}
+    short = Pool(
+        {
+            name: np.pad(np.ones((3, 3, 4)), ((0, 0), (0, 1), (0, 0)), constant_values=np.nan)
+            for name in "ab"
+        }
+    )
+    for side in profile_trials(short, 1, np.random.default_rng(0), length=2):
+        assert len(side) == 0
+
+
+@pytest.fixture(scope="module")
+def strangers(fitted, fresh_pools):
+    """Scores of strangers with the threshold that belongs to them, by what they are held to."""
+    rng = np.random.default_rng(1)
+    scores = {}
+    for length, speech_s in enumerate(SPEECH_S):
+        for n_clips in CLIP_COUNTS:
+            pairs = [profile_trials(pool, n_clips, rng, length=length)[1] for pool in fresh_pools]
+            llrs = ratios_of(np.concatenate(pairs), fitted, n_clips, speech_s)
+            threshold = partial(fitted.pair_threshold, n_clips=n_clips, speech_s=speech_s)
+            scores[f"profile of {n_clips}, {speech_s} s"] = llrs, threshold
+        threshold = partial(fitted.household_threshold, speech_s=speech_s)
+        guests = [guest_log_odds(pool, fitted, rng, length=length) for pool in fresh_pools]
+        # homes are held to the pool whose guests come in most often
+        scores[f"home, {speech_s} s"] = max(guests, key=partial(np.quantile, q=0.95)), threshold
+    return scores
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_strangers_are_let_in_about_as_often_as_asked(strangers, rate):
+    let_in = [np.mean(scores >= threshold(rate)) for scores, threshold in strangers.values()]
+    assert rate / 1.4 < np.mean(let_in) < rate * 1.4
+    assert rate / 2.5 < min(let_in)
+    assert max(let_in) < rate * 2.5
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.05])
+def test_guests_who_are_alike_do_not_come_in_more_often(rate):
+    worlds = [{"alike": 0.0}, {"alike": 0.6}]
+    pools = [make_pool(seed, n_speakers=200, **world) for seed, world in enumerate(worlds)]
+    fitted = fitted_to(pools)
+    rng, length = np.random.default_rng(3), len(SPEECH_S) - 1
+    let_in = []
+    for seed, world in enumerate(worlds):
+        fresh = make_pool(20 + seed, n_speakers=400, **world)
+        guests = guest_log_odds(fresh, fitted, rng, length=length)
+        threshold = fitted.household_threshold(rate, speech_s=SPEECH_S[length])
+        let_in.append(np.mean(guests >= threshold))
+    assert let_in[0] < rate / 2 < rate / 1.6 < let_in[1] < 1.6 * rate
+
+
+def test_scores_are_calibrated(fitted, fresh_pools):
+    """Of the trials given a ratio of about three, three quarters are targets (equal priors)."""
+    for n_clips, length in product(CLIP_COUNTS, range(len(SPEECH_S))):
+        target, impostor = (
+            np.concatenate(side)
+            for side in zip(
+                *(
+                    profile_trials(
+                        pool, n_clips, np.random.default_rng(2), length=length, n_profiles=2_000
+                    )
+                    for pool in fresh_pools
+                ),
+                strict=True,
+            )
+        )
+        near = [
+            np.mean(np.abs(ratios_of(side, fitted, n_clips, SPEECH_S[length]) - np.log(3)) < 0.5)
+            for side in (target, impostor)
+        ]
+        assert near[0] / (near[0] + near[1]) == pytest.approx(0.75, abs=0.12)
