@@ -15,7 +15,7 @@ from spkid.files import write_text
 COLOURS = ("#2f6690", "#d1495b", "#c98b1b", "#4f8f6d", "#8d6a9f", "#5d6678")
 INK = "#1d2433"
 # a group may be called $5-$9, and text stays text: the reader's fonts draw it
-LOOK = {
+LOOK: dict[Any, Any] = {
     "svg.hashsalt": "spkid",
     "svg.fonttype": "none",
     "font.size": 9,
@@ -71,4 +71,5 @@ def percent(rate: float) -> str:
 
 
 def points(low: float, high: float) -> str:
+    """An interval of a difference of rates in words of a page."""
     return f"95 % interval {100 * low:+.1f} to {100 * high:+.1f} points"

@@ -7,7 +7,8 @@ Writes `spkid/models/spkid.onnx`, `spkid.calibration.json` and `spkid.training.j
 torch weights in `benchmarks/model/checkpoints/` (not part of the wheel). With `--calibrate-only`,
 only the calibration of the model that is bundled now. The calibration is fitted on the held-out
 training speakers (one in ten, by name), which the encoder never heard, with clips cut to several
-lengths of speech, its landmarks on the other training speakers; the `test` split is not touched."""
+lengths of speech, its landmarks on the other training speakers; the `test` split is not touched.
+"""
 
 from __future__ import annotations
 

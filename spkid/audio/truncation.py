@@ -21,7 +21,7 @@ def is_cut_short(path: str | Path, file: soundfile.SoundFile, n_read: int) -> bo
         return _ogg_is_cut(path)
     if file.format == "MP3" and not _mp3_knows_its_length(path):
         return False  # the length is libsndfile's guess
-    return n_read < file.frames
+    return bool(n_read < file.frames)
 
 
 def _wav_is_cut(log: str) -> bool:

@@ -22,7 +22,9 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Mitigation:
-    """``speakers`` has a row a speaker: ``speaker``, ``used_for`` (``choosing`` or ``reading``)
+    """A trade with what it was measured on.
+
+    ``speakers`` has a row a speaker: ``speaker``, ``used_for`` (``choosing`` or ``reading``)
     and ``cohort``; ``notes`` are sentences that a reader must see.
     """
 

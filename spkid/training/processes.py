@@ -22,7 +22,7 @@ from spkid.errors import SpkidError
 
 @dataclass(frozen=True)
 class Team:
-    """This process's place among ``size``: it is number ``rank`` and computes on ``device``."""
+    """The place of a process among ``size``: it is number ``rank`` and computes on ``device``."""
 
     rank: int
     size: int
