@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
-RESULTS = Path(__file__).parents[1] / "results"
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks" / "results"
+MODELS = ROOT / "spkid" / "models"
+MODEL_FILES = {"training": "spkid.training.json", "calibration": "spkid.calibration.json"}
 SYSTEMS = {
     "bundled": "spkid",
     "resemblyzer": "Resemblyzer",
@@ -26,24 +31,51 @@ LISTS = {
 }
 
 
-def result(name: str) -> dict:
-    return json.loads((RESULTS / f"{name}.json").read_text())
+def result(name: str) -> dict[str, Any]:
+    """A whole result file: command, commit, date, machine and figures."""
+    loaded: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    return loaded
 
 
-def figures(name: str) -> dict:
+def figures(name: str) -> Any:
+    """The figures of a result, or what is known of the bundled model itself."""
+    if name in MODEL_FILES:
+        return json.loads((MODELS / MODEL_FILES[name]).read_text(encoding="utf-8"))
     return result(name)["figures"]
 
 
+def command_of(own: dict[str, Any]) -> str:
+    """The command that makes a result, as it is run today: older files name the script."""
+    return re.sub(r"python benchmarks/(\w+)\.py", r"python -m benchmarks.\1", own["command"])
+
+
+def source(*names: str) -> str:
+    """A line a result: command, seed, commit, machine and date."""
+    lines = []
+    for name in names:
+        own, machine = result(name), result(name)["machine"]
+        commit = (own["commit"] or "unknown")[:10]
+        changed = " with changes" if own["uncommitted_changes"] else ""
+        seed = "no seed" if own["seed"] is None else f"seed {own['seed']}"
+        lines.append(
+            f"- `{command_of(own)}`: {seed}, commit {commit}{changed}, "
+            f"{machine['cores']} cores of {machine['cpu']}, {own['date'][:10]}"
+        )
+    return "\n".join(lines)
+
+
 def percent(rate: float | None) -> str:
+    """Two digits, a dash where it is undefined."""
     return "–" if rate is None else f"{100 * rate:.2f}"
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
+    """A table in Markdown, its first column to the left."""
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def with_interval(row: dict, figure: str) -> str:
+def with_interval(row: dict[str, Any], figure: str) -> str:
     """A rate with its 95 % interval."""
     low, high = row[f"{figure}_low"], row[f"{figure}_high"]
     return f"{percent(row[figure])} ({percent(low)} to {percent(high)})"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from benchmarks.harness.result_files import SYSTEMS, figures, table, with_interval
 
 SETS = {
@@ -46,7 +48,7 @@ def audit_gaps() -> str:
 def audit_cohorts() -> str:
     """Worst against best: known groups and discovered cohorts, beside the paper's figures."""
 
-    def cells(found: dict | None) -> list[str]:
+    def cells(found: dict[str, Any] | None) -> list[str]:
         if found is None or found["relative_gap"] is None:
             return ["too few", "–" if found is None else f"{100 * found['share']:.0f}", "–"]
         sure = "yes" if found["certain"] else "no"

@@ -1,33 +1,20 @@
-"""Write the figures of README.md and MODEL_CARD.md from the files in `benchmarks/results/`.
-
-    python -m benchmarks.pages.tables [--check]
-
-Text between `<!-- figures:NAME -->` and `<!-- /figures -->` is replaced. `--check` writes
-nothing and ends with 1 if something would change.
-"""
+"""The tables of what the bundled model and its homes do, beside its peers."""
 
 from __future__ import annotations
-
-import argparse
-import json
-import re
-import sys
-from pathlib import Path
 
 from benchmarks.harness.result_files import (
     CALIBRATED,
     LISTS,
+    MODELS,
     RESULTS,
+    command_of,
     figures,
     percent,
+    result,
     table,
     with_interval,
 )
-from benchmarks.pages import audit_tables, training_tables
 
-ROOT = Path(__file__).parents[2]
-MODELS = ROOT / "spkid" / "models"
-PAGES = (ROOT / "README.md", MODELS / "MODEL_CARD.md")
 GROUPED = ("verify_new_speechocean762", "verify_known_speechocean762", "verify_new_commonvoice")
 HOMES = {
     "households_new_speechocean762": "new",
@@ -264,9 +251,8 @@ def index() -> str:
 
 def training() -> str:
     """What the bundled model was made from."""
-    legs = json.loads((MODELS / "spkid.training.json").read_text())
+    legs, calibration = figures("training"), figures("calibration")
     size_mb = (MODELS / "spkid.onnx").stat().st_size / 1e6
-    calibration = json.loads((MODELS / "spkid.calibration.json").read_text())
     run = legs[-1]
     crops = [
         f"{leg['train']['n_steps']} of {2 * leg['train']['n_speakers']} + "
@@ -291,9 +277,9 @@ def sources() -> str:
     """Which command made which file, and when."""
     rows = []
     for path in sorted(RESULTS.glob("*.json")):
-        own = json.loads(path.read_text())
+        own = result(path.stem)
         commit = (own["commit"] or "unknown")[:10]
-        rows.append([f"`{path.name}`", f"`{own['command']}`", commit, own["date"][:10]])
+        rows.append([f"`{path.name}`", f"`{command_of(own)}`", commit, own["date"][:10]])
     return table(["file in `benchmarks/results/`", "command", "commit", "date"], rows)
 
 
@@ -311,30 +297,4 @@ BLOCKS = {
     "speed": speed,
     "training": training,
     "sources": sources,
-    **audit_tables.BLOCKS,
-    **training_tables.BLOCKS,
 }
-
-
-def filled(text: str) -> str:
-    """``text`` with each block's figures as the results have them now."""
-    pattern = re.compile(r"(<!-- figures:(\w+) -->\n).*?(<!-- /figures -->)", re.DOTALL)
-    return pattern.sub(lambda hit: f"{hit[1]}{BLOCKS[hit[2]]()}\n{hit[3]}", text)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true")
-    arguments = parser.parse_args()
-    changed = [page for page in PAGES if filled(page.read_text()) != page.read_text()]
-    if not arguments.check:
-        for page in changed:
-            page.write_text(filled(page.read_text()))
-    for page in changed:
-        print(f"{'differs' if arguments.check else 'written'}: {page.name}")
-    if arguments.check and changed:
-        sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

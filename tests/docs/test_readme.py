@@ -125,7 +125,7 @@ def test_python_example_runs(folder):
 
 def test_figures_are_those_of_the_result_files():
     result = subprocess.run(
-        [sys.executable, "-m", "benchmarks.pages.tables", "--check"],
+        [sys.executable, "-m", "benchmarks.pages", "--check"],
         capture_output=True,
         text=True,
         check=False,

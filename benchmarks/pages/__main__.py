@@ -1,0 +1,54 @@
+"""Write the figures of README, `docs/` and the model card from the files in `benchmarks/results/`.
+
+    python -m benchmarks.pages [--check]
+
+How a page asks for a table or a figure: see `filling.py`. `--check` writes nothing and ends with
+1 if something would change. Seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks.pages import audit_tables, tables, training_tables
+from benchmarks.pages.filling import filled
+from spkid.errors import SpkidError
+
+ROOT = Path(__file__).parents[2]
+BLOCKS = {**tables.BLOCKS, **audit_tables.BLOCKS, **training_tables.BLOCKS}
+
+
+def pages() -> list[Path]:
+    """Every page with figures in it."""
+    return [
+        ROOT / "README.md",
+        ROOT / "spkid" / "models" / "MODEL_CARD.md",
+        *sorted((ROOT / "docs").rglob("*.md")),
+    ]
+
+
+def main() -> None:
+    """Fill the pages, or say which of them would change."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    check = parser.parse_args().check
+    is_changed = False
+    for page in pages():
+        name = page.relative_to(ROOT)
+        before = page.read_text(encoding="utf-8")
+        try:
+            after = filled(before, BLOCKS)
+        except SpkidError as error:
+            sys.exit(f"{name}: {error}")
+        if after != before:
+            is_changed = True
+            print(f"{'differs' if check else 'written'}: {name}")
+            if not check:
+                page.write_text(after, encoding="utf-8")
+    sys.exit(int(check and is_changed))
+
+
+if __name__ == "__main__":
+    main()
