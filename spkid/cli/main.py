@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from spkid import __version__
 from spkid.cli import (
@@ -23,13 +24,26 @@ from spkid.cli import (
 from spkid.cli.output import report_error
 from spkid.errors import SpkidError
 
+OTHER_WORDS = {"delete": "forget", "list": "profiles", "remove": "forget", "recognize": "identify"}
+
+
+class Commands(TyperGroup):
+    """The commands; a word that other tools use for one of them names it."""
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in OTHER_WORDS:
+            ctx.fail(f"No such command {cmd_name!r}. Did you mean {OTHER_WORDS[cmd_name]!r}?")
+        return super().get_command(ctx, cmd_name)
+
+
 app = typer.Typer(
     name="spkid",
+    cls=Commands,
     help="Who is speaking at home, and is it equally good for everyone.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",  # as "rich", it would take a [table] for markup and drop it
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -76,14 +90,10 @@ for command in (
 def main() -> None:
     """Run the command; bad input ends with one sentence and exit code 2."""
     try:
-        app()
+        app(prog_name="spkid")
     except SpkidError as error:
         report_error(error, as_json="--json" in sys.argv)
         sys.exit(2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 from spkid.errors import SpkidError
@@ -21,8 +29,47 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PLOTS = (".png", ".svg")
+LINE_EVERY_S = 30.0  # how often a run says how far it is where no bar can be drawn
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+# what errors say in the words of the API -> what is typed instead
+FLAGS = {
+    "by": "--by",
+    "consent": "--consent",
+    "cost_prior": "--cost",
+    "false_accept_rate": "--far",
+    "false_match_rate": "--fmr",
+    "household": "--household",
+    "member": "--member",
+    "metadata": "--metadata",
+    "model": "--model",
+    "vault": "--keep-audio",
+}
+_PARAMETER = re.compile(rf"\b({'|'.join(FLAGS)})=(?:True\b)?(?=([\w'\"])?)")
+
+
+def parse_rate(text: str | float) -> float:
+    """A rate as it is typed: ``1%`` or ``0.01``.
+
+    Raises
+    ------
+    SpkidError
+        If it is anything else, or not between 0 and 1.
+    """
+    words = str(text).strip()
+    try:
+        rate = float(words.removesuffix("%")) / (100 if words.endswith("%") else 1)
+    except ValueError:
+        rate = math.nan
+    if not 0 <= rate <= 1:
+        raise SpkidError(f"the rate {words!r}", expected="such as 1% or 0.01", do="correct it")
+    return rate
+
+
+def rate_option(flag: str, help: str) -> Any:
+    """An option that takes a rate; for ``Annotated[float, rate_option("--far", "...")]``."""
+    return typer.Option(flag, parser=parse_rate, metavar="RATE", help=help)
 
 
 def console() -> Console:
@@ -52,19 +99,44 @@ def say(line: str) -> None:
 
 
 def percent(rate: float | None) -> str:
+    """A rate as a cell of a table: ``4.20 %``, or a dash where it is not known."""
     return "–" if rate is None or math.isnan(rate) else f"{100 * rate:.2f} %"
 
 
+class _Bar(Progress):
+    """A bar on a terminal; a line now and then elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=not sys.stderr.isatty(),
+        )
+        self._said_at_s = self.get_time()
+
+    def advance(self, task_id: TaskID, advance: float = 1) -> None:
+        super().advance(task_id, advance)
+        self._say_how_far(task_id)
+
+    def update(self, task_id: TaskID, **changes: Any) -> None:
+        super().update(task_id, **changes)
+        self._say_how_far(task_id)
+
+    def _say_how_far(self, task_id: TaskID) -> None:
+        if not self.disable or self.get_time() - self._said_at_s < LINE_EVERY_S:
+            return
+        self._said_at_s = self.get_time()
+        task = self._tasks[task_id]
+        left = "" if task.time_remaining is None else f", {task.time_remaining:.0f} s left"
+        say(f"{task.description}: {task.completed:.0f} of {task.total or math.nan:.0f}{left}")
+
+
 def progress_bar() -> Progress:
-    """A bar on standard error; silent where that is no terminal."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
-    )
+    """Progress on standard error: a bar on a terminal, else a line every half minute."""
+    return _Bar()
 
 
 def check_plot(path: Path | None) -> None:
@@ -93,8 +165,14 @@ def save_plot(figure: Figure, path: Path) -> None:
         figure.savefig(beside, format=path.suffix[1:], dpi=150)
 
 
+def in_flags(sentence: str) -> str:
+    """``consent=True`` becomes ``--consent``, ``false_accept_rate=0.9`` becomes ``--far 0.9``."""
+    return _PARAMETER.sub(lambda found: FLAGS[found[1]] + (" " if found[2] else ""), sentence)
+
+
 def report_error(error: SpkidError, *, as_json: bool) -> None:
     """One sentence on standard error; with ``--json`` an object on standard output too."""
+    sentence = in_flags(str(error))
     if as_json:
-        print_json({"error": str(error), "code": error.code})
-    say(f"spkid: {error}")
+        print_json({"error": sentence, "code": error.code})
+    say(f"spkid: {sentence}")

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +15,8 @@ import pytest
 import soundfile
 
 from spkid.audio.reading import load_audio
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -320,3 +325,31 @@ def test_demo(spkid, tmp_path):
     page = (tmp_path / "demo.html").read_text()
     assert "<svg" in page
     assert "neighbour" in page
+
+
+@pytest.mark.parametrize("words", [["-h"], ["--help"], ["train", "-h"], ["audit", "--help"]])
+def test_help(spkid, words):
+    code, out, err = spkid(*words)
+    assert (code, err) == (0, "")
+    assert "Usage: spkid" in out
+
+
+def test_help_keeps_what_stands_in_brackets(spkid):
+    assert "[train]" in spkid("train", "-h")[1]
+
+
+def test_completion_can_be_installed(spkid):
+    assert "--install-completion" in spkid("-h")[1]
+
+
+@pytest.mark.parametrize(("word", "command"), [("delete", "forget"), ("list", "profiles")])
+def test_words_of_other_tools_name_the_command(spkid, word, command):
+    code, _, err = spkid(word)
+    assert code == 2
+    assert f"Did you mean '{command}'?" in err
+
+
+def test_python_dash_m(tmp_path):
+    words = [sys.executable, "-m", "spkid", "--version"]
+    result = subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert result.stdout.split()[0] == "spkid"
