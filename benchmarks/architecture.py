@@ -35,15 +35,9 @@ from spkid.encoder.encoder import SpeakerEncoder
 from spkid.scoring.calibration import raw_cosines
 from spkid.training.checkpoint import load_encoder
 from spkid.training.export import export_onnx
-from spkid.training.networks.backbones import (
-    EcapaConfig,
-    LstmConfig,
-    NetworkConfig,
-    ResNetConfig,
-    XvectorConfig,
-    network_settings,
-)
-from spkid.training.networks.base import SpeakerNetwork
+from spkid.training.networks.backbones import EcapaConfig, LstmConfig, ResNetConfig, XvectorConfig
+from spkid.training.networks.base import NetworkConfig, SpeakerNetwork
+from spkid.training.networks.registry import network_settings
 
 SEEDS = (1, 2)
 OURS = small_runs.SMALL_ENCODER

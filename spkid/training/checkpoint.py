@@ -13,8 +13,8 @@ from torch import Tensor
 from spkid.config import canonical_json, fingerprint
 from spkid.errors import SpkidError
 from spkid.files import written_beside
-from spkid.training.networks.backbones import build_network, network_config, network_settings
 from spkid.training.networks.base import SpeakerNetwork
+from spkid.training.networks.registry import build_network, network_config, network_settings
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any]) -> None:

@@ -12,8 +12,8 @@ from onnx import numpy_helper
 
 from spkid.files import written_beside
 from spkid.training.checkpoint import weights_fingerprint
-from spkid.training.networks.backbones import network_settings
 from spkid.training.networks.base import SpeakerNetwork
+from spkid.training.networks.registry import network_settings
 
 SMALLEST_HALVED = 4_096  # values; smaller weights stay in single precision
 

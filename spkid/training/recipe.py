@@ -14,8 +14,8 @@ from spkid.errors import SpkidError
 from spkid.training.config import DataConfig, TrainConfig
 from spkid.training.data.augment import AugmentConfig
 from spkid.training.networks.attentive import EncoderConfig
-from spkid.training.networks.backbones import (
-    NetworkConfig,
+from spkid.training.networks.base import NetworkConfig
+from spkid.training.networks.registry import (
     config_class,
     network_config,
     network_settings,

@@ -25,8 +25,8 @@ from spkid.training.data.corpus import Corpus
 from spkid.training.data.sampler import Sampler
 from spkid.training.held_out import held_out_errors
 from spkid.training.networks.attentive import EncoderConfig
-from spkid.training.networks.backbones import NetworkConfig, build_network
-from spkid.training.networks.base import SpeakerNetwork
+from spkid.training.networks.base import NetworkConfig, SpeakerNetwork
+from spkid.training.networks.registry import build_network
 from spkid.training.objectives.adversarial import fast_gradient
 from spkid.training.objectives.ewc import ElasticWeights, hold_statistics, losses_of
 from spkid.training.objectives.reweighting import Reweighting

@@ -12,7 +12,7 @@ from spkid.encoder.encoder import SpeakerEncoder
 from spkid.errors import SpkidError
 from spkid.training.checkpoint import weights_fingerprint
 from spkid.training.export import SMALLEST_HALVED, export_onnx, halve_weights
-from spkid.training.networks.backbones import network_settings
+from spkid.training.networks.registry import network_settings
 
 # the TorchScript exporter is chosen on purpose: any batch and any length in one graph
 pytestmark = [

@@ -10,7 +10,8 @@ from spkid.errors import SpkidError
 from spkid.training.config import DataConfig, TrainConfig
 from spkid.training.data.augment import AugmentConfig
 from spkid.training.networks.attentive import EncoderConfig
-from spkid.training.networks.backbones import EcapaConfig, network_settings
+from spkid.training.networks.backbones import EcapaConfig
+from spkid.training.networks.registry import network_settings
 from spkid.training.recipe import Recipe, read_recipe
 
 CONFIGS = Path(__file__).parents[2] / "benchmarks" / "model" / "configs"

@@ -25,7 +25,7 @@ from spkid.training.data.corpus import Corpus
 from spkid.training.data.sampler import CPU, SPEEDS, Batch, Sampler
 from spkid.training.held_out import embed_clips, held_out_errors
 from spkid.training.networks.attentive import EncoderConfig, SelfAttentiveEncoder
-from spkid.training.networks.backbones import network_config
+from spkid.training.networks.registry import network_config
 from spkid.training.objectives.losses import teacher_distance
 from spkid.training.objectives.weighted_sum import Losses
 from spkid.training.processes import Team

@@ -1,8 +1,8 @@
-"""The self-attentive frame-weighting speaker encoder (METHODS: SAASI, Li et al., Interspeech 2020).
+"""The self-attentive frame-weighting speaker encoder (SAASI, Li et al., Interspeech 2020).
 
 A small two-dimensional convolution reads the log-mel image, dilated convolutions give each
 frame its neighbourhood, self-attention makes each frame a weighted sum of all frames of
-the utterance, and pooling makes one unit-length vector of them.
+the utterance, and pooling makes one unit-length vector of them. docs/methods.md, section 1.
 """
 
 from __future__ import annotations
@@ -13,27 +13,26 @@ import torch
 from torch import Tensor, nn
 
 from spkid.errors import SpkidError
-from spkid.training.networks.base import SpeakerNetwork
+from spkid.training.networks.base import NetworkConfig, SpeakerNetwork
+from spkid.training.networks.registry import DEFAULT, register
 
 POOLINGS = ("attentive", "mean")
 
 
 @dataclass(frozen=True)
-class EncoderConfig:
+class EncoderConfig(NetworkConfig):
     """Sizes of the network; part of every checkpoint.
 
     ``pooling`` is ``"attentive"`` (attentive statistics) or ``"mean"`` (the paper's
     frame mean). With ``long_term_spectrum``, frames are told the :class:`LongTermSpectrum`.
     """
 
-    n_mels: int = 80
     n_stem_channels: int = 32
     n_channels: int = 384
     n_conv_blocks: int = 3
     n_attention_blocks: int = 2
     n_heads: int = 6
     pooling: str = "attentive"
-    embedding_dim: int = 192
     long_term_spectrum: bool = False
 
     def __post_init__(self) -> None:
@@ -183,6 +182,7 @@ class FrameMean(nn.Module):
         return frames.mean(dim=2), torch.ones_like(frames[:, 0]) / n_frames
 
 
+@register(DEFAULT, EncoderConfig)
 class SelfAttentiveEncoder(SpeakerNetwork):
     """Waveform ``[batch, samples]`` -> unit vectors ``[batch, 192]``, weights ``[batch, frames]``.
 

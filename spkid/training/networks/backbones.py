@@ -1,4 +1,4 @@
-"""Networks by name: ours and the four baselines of METHODS 1, behind the same face.
+"""The four baselines of docs/methods.md, section 1, behind the same face as our network.
 
 All read our log-mel and give a unit vector, so that they share the training loop, the
 checkpoints and the export. speechbrain is imported only where one of its networks is built.
@@ -6,28 +6,23 @@ checkpoints and the export. speechbrain is imported only where one of its networ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from spkid.config import from_mapping
 from spkid.errors import SpkidError
-from spkid.training.networks.attentive import EncoderConfig, SelfAttentiveEncoder
-from spkid.training.networks.base import SpeakerNetwork, equal_weights
+from spkid.training.networks.base import NetworkConfig, SpeakerNetwork, equal_weights
+from spkid.training.networks.registry import register
 
 
 @dataclass(frozen=True)
-class EcapaConfig:
+class EcapaConfig(NetworkConfig):
     """ECAPA-TDNN (Desplanques et al., Interspeech 2020); the defaults are its small form."""
 
-    n_mels: int = 80
     n_channels: int = 512
     n_pooled_channels: int = 1536
     n_attention_channels: int = 128
-    embedding_dim: int = 192
 
 
 class WholeClipPooling(nn.Module):
@@ -54,6 +49,7 @@ class WholeClipPooling(nn.Module):
         return torch.cat([mean, variance.clamp_min(1e-12).sqrt()], dim=1)
 
 
+@register("ecapa", EcapaConfig)
 class Ecapa(SpeakerNetwork):
     """speechbrain's ECAPA-TDNN on our log-mel."""
 
@@ -76,13 +72,11 @@ class Ecapa(SpeakerNetwork):
 
 
 @dataclass(frozen=True)
-class XvectorConfig:
+class XvectorConfig(NetworkConfig):
     """The x-vector network (Snyder et al., ICASSP 2018)."""
 
-    n_mels: int = 80
     n_channels: int = 512
     n_pooled_channels: int = 1500
-    embedding_dim: int = 192
 
 
 class Statistics(nn.Module):
@@ -98,6 +92,7 @@ class Statistics(nn.Module):
         return torch.cat([mean, (variance + 1e-5).sqrt()], dim=2)
 
 
+@register("xvector", XvectorConfig)
 class Xvector(SpeakerNetwork):
     """speechbrain's x-vector network on our log-mel."""
 
@@ -121,15 +116,14 @@ class Xvector(SpeakerNetwork):
 
 
 @dataclass(frozen=True)
-class LstmConfig:
+class LstmConfig(NetworkConfig):
     """The d-vector network of GE2E (Wan et al., ICASSP 2018)."""
 
-    n_mels: int = 80
     n_hidden: int = 256
     n_layers: int = 3
-    embedding_dim: int = 192
 
 
+@register("lstm", LstmConfig)
 class Lstm(SpeakerNetwork):
     """Stacked LSTM; the last frame's output, projected, is the vector."""
 
@@ -145,13 +139,11 @@ class Lstm(SpeakerNetwork):
 
 
 @dataclass(frozen=True)
-class ResNetConfig:
+class ResNetConfig(NetworkConfig):
     """Residual network with attentive statistics; ``n_blocks`` is the depth of each stage."""
 
-    n_mels: int = 80
     n_channels: tuple[int, ...] = (32, 64, 128, 256)
     n_blocks: tuple[int, ...] = (3, 4, 6, 3)
-    embedding_dim: int = 192
 
     def __post_init__(self) -> None:
         if len(self.n_channels) != 4 or len(self.n_blocks) != 4:
@@ -162,6 +154,7 @@ class ResNetConfig:
             )
 
 
+@register("resnet", ResNetConfig)
 class ResNet(SpeakerNetwork):
     """speechbrain's ResNet (r-vector) on our log-mel."""
 
@@ -179,56 +172,3 @@ class ResNet(SpeakerNetwork):
     def encode(self, log_mel: Tensor) -> tuple[Tensor, Tensor]:
         embedding = self.body(log_mel.transpose(1, 2))
         return nn.functional.normalize(embedding.float(), dim=1), equal_weights(log_mel)
-
-
-NetworkConfig = EncoderConfig | EcapaConfig | XvectorConfig | LstmConfig | ResNetConfig
-OURS = "self_attentive"
-ARCHITECTURES: dict[str, tuple[type, type[SpeakerNetwork]]] = {
-    OURS: (EncoderConfig, SelfAttentiveEncoder),
-    "ecapa": (EcapaConfig, Ecapa),
-    "xvector": (XvectorConfig, Xvector),
-    "lstm": (LstmConfig, Lstm),
-    "resnet": (ResNetConfig, ResNet),
-}
-
-
-def network_config(settings: Mapping[str, Any]) -> NetworkConfig:
-    """Sizes of a network from ``settings``, whose ``architecture`` says which (default: ours).
-
-    Raises
-    ------
-    SpkidError
-        If the architecture or another key is unknown.
-    """
-    return from_mapping(config_class(settings), without_architecture(settings))
-
-
-def config_class(settings: Mapping[str, Any]) -> type:
-    """The config dataclass of the architecture that ``settings`` names."""
-    name = settings.get("architecture", OURS)
-    if name not in ARCHITECTURES:
-        raise SpkidError(
-            f"architecture {name!r}",
-            expected=f"one of {', '.join(ARCHITECTURES)}",
-            do="correct the configuration",
-        )
-    return ARCHITECTURES[name][0]
-
-
-def without_architecture(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in settings.items() if key != "architecture"}
-
-
-def network_settings(config: NetworkConfig) -> dict[str, Any]:
-    """The other way; without what checkpoints from before there was a choice do not name."""
-    name = next(name for name, (cls, _) in ARCHITECTURES.items() if type(config) is cls)
-    settings = asdict(config)
-    if settings.get("long_term_spectrum") is False:
-        del settings["long_term_spectrum"]
-    return settings if name == OURS else {"architecture": name, **settings}
-
-
-def build_network(config: NetworkConfig) -> SpeakerNetwork:
-    """A network with fresh weights from torch's global generator."""
-    network = next(network for cls, network in ARCHITECTURES.values() if type(config) is cls)
-    return network(config)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -10,19 +10,37 @@ from torch import Tensor, nn
 from spkid.training.networks.features import LogMel
 
 
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The sizes that every network has; they are part of every checkpoint."""
+
+    n_mels: int = 80
+    embedding_dim: int = 192
+
+
 class SpeakerNetwork(nn.Module):
     """Waveform ``[batch, samples]`` -> unit vectors ``[batch, dim]``, weights ``[batch, frames]``.
 
-    A child reads the log-mel in :meth:`encode`; ``config`` has ``n_mels`` and
-    ``embedding_dim``.
+    A child reads the features in :meth:`encode`.
+
+    Parameters
+    ----------
+    config : NetworkConfig
+        The sizes.
+    centred : bool
+        Whether each band's mean over time is removed from the features.
     """
 
-    def __init__(self, config: Any, *, centred: bool = True) -> None:
+    config: NetworkConfig
+    log_mel: nn.Module
+
+    def __init__(self, config: NetworkConfig, *, centred: bool = True) -> None:
         super().__init__()
         self.config = config
         self.log_mel = LogMel(config.n_mels, centred=centred)
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
+        """Unit vectors and frame weights of whole waveforms."""
         return self.encode(self.log_mel(waveform))
 
     def encode(self, log_mel: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,13 +16,15 @@ from spkid.training.checkpoint import load_encoder, save_encoder, weights_finger
 from spkid.training.config import DataConfig, TrainConfig
 from spkid.training.export import export_onnx
 from spkid.training.networks.backbones import (
-    ARCHITECTURES,
     EcapaConfig,
     LstmConfig,
     ResNetConfig,
     Statistics,
     WholeClipPooling,
     XvectorConfig,
+)
+from spkid.training.networks.registry import (
+    architectures,
     build_network,
     network_config,
     network_settings,
@@ -64,7 +66,7 @@ def voices(speech) -> torch.Tensor:
 
 
 def test_every_architecture_is_tested():
-    assert {"self_attentive", *TINY} == set(ARCHITECTURES)
+    assert {"self_attentive", *TINY} == set(architectures())
 
 
 def test_unit_vectors_of_each_row_alone(network, voices):
