@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from spkid.errors import SpkidError
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -31,17 +34,34 @@ LISTS = {
 }
 
 
+def _loaded(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SpkidError(
+            f"no result {path.name}",
+            expected=f"one of {', '.join(sorted(own.stem for own in RESULTS.glob('*.json')))}",
+            do="correct the name, or run the study first",
+            code="no_figure",
+        ) from None
+
+
 def result(name: str) -> dict[str, Any]:
     """A whole result file: command, commit, date, machine and figures."""
-    loaded: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = _loaded(RESULTS / f"{name}.json")
     return loaded
 
 
 def figures(name: str) -> Any:
     """The figures of a result, or what is known of the bundled model itself."""
     if name in MODEL_FILES:
-        return json.loads((MODELS / MODEL_FILES[name]).read_text(encoding="utf-8"))
+        return _loaded(MODELS / MODEL_FILES[name])
     return result(name)["figures"]
+
+
+def drawn(draw: Callable[..., str], *names: str) -> Callable[[], str]:
+    """What ``draw`` makes of the figures of the results ``names``, when it is called."""
+    return lambda: draw(*map(figures, names))
 
 
 def command_of(own: dict[str, Any]) -> str:

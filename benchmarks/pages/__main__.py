@@ -12,12 +12,24 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks.pages import audit_tables, tables, training_tables
+from benchmarks.pages import (
+    accuracy_tables,
+    audit_tables,
+    model_tables,
+    system_tables,
+    training_tables,
+)
 from benchmarks.pages.filling import filled
 from spkid.errors import SpkidError
 
 ROOT = Path(__file__).parents[2]
-BLOCKS = {**tables.BLOCKS, **audit_tables.BLOCKS, **training_tables.BLOCKS}
+BLOCKS = {
+    **accuracy_tables.BLOCKS,
+    **audit_tables.BLOCKS,
+    **system_tables.BLOCKS,
+    **training_tables.BLOCKS,
+    **model_tables.BLOCKS,
+}
 
 
 def pages() -> list[Path]:

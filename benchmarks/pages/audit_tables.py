@@ -1,10 +1,10 @@
-"""The tables of the model's own audit: groups, gaps and cohorts."""
+"""The tables of audits: groups, gaps, cohorts, planted truth and mitigation."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.harness.result_files import SYSTEMS, figures, table, with_interval
+from benchmarks.harness.result_files import SYSTEMS, drawn, percent, table, with_interval
 
 SETS = {
     "speechocean762_new": "speechocean762, new speakers",
@@ -13,9 +13,9 @@ SETS = {
 }
 
 
-def audit_groups() -> str:
+def audit_groups(own: Any) -> str:
     """Rates by group at one shared threshold, a row a system and group."""
-    systems = figures("audit_real")["systems"]
+    systems = own["systems"]
     rows = []
     for column in ("age_group", "gender"):
         for name, words in SYSTEMS.items():
@@ -30,9 +30,9 @@ def audit_groups() -> str:
     return table(header, rows)
 
 
-def audit_gaps() -> str:
+def audit_gaps(own: Any) -> str:
     """GARBE by grouping with its interval, a row a system."""
-    systems = figures("audit_real")["systems"]
+    systems = own["systems"]
     columns = ("age_group", "gender", "age_group*gender")
     rows = []
     for name, words in SYSTEMS.items():
@@ -45,7 +45,7 @@ def audit_gaps() -> str:
     return table(["GARBE (0 is alike), 95 % interval", *columns], rows)
 
 
-def audit_cohorts() -> str:
+def audit_cohorts(own: Any) -> str:
     """Worst against best: known groups and discovered cohorts, beside the paper's figures."""
 
     def cells(found: dict[str, Any] | None) -> list[str]:
@@ -54,16 +54,15 @@ def audit_cohorts() -> str:
         sure = "yes" if found["certain"] else "no"
         return [f"{100 * found['relative_gap']:+.0f}", f"{100 * found['share']:.0f}", sure]
 
-    real = figures("audit_real")
     rows = []
     for part, said in SETS.items():
         for name, words in SYSTEMS.items():
-            own = real["systems"][name]["sets"][part]
-            known = own["known"]["worst"] if own["known"] else "–"
+            part_of = own["systems"][name]["sets"][part]
+            known = part_of["known"]["worst"] if part_of["known"] else "–"
             rows.append(
-                [f"{said}: {words}", known, *cells(own["known"]), *cells(own["discovered"])]
+                [f"{said}: {words}", known, *cells(part_of["known"]), *cells(part_of["discovered"])]
             )
-    paper = real["paper"]
+    paper = own["paper"]
     numbers = [
         [f"{100 * paper[kind]['relative_gap']:+.1f}", f"{100 * paper[kind]['share']:.1f}", ""]
         for kind in ("known", "discovered")
@@ -73,12 +72,12 @@ def audit_cohorts() -> str:
     return table([*header, "found: gap, %", "share, %", "certain"], rows)
 
 
-def audit_naive() -> str:
+def audit_naive(own: Any) -> str:
     """What the worst discovered cohort looks like on the speakers it was picked on."""
     rows = []
     for part, said in SETS.items():
         for name, words in SYSTEMS.items():
-            found = figures("audit_real")["systems"][name]["sets"][part]["discovered"]
+            found = own["systems"][name]["sets"][part]["discovered"]
             read, naive = found["read"], found["naive"]
             if read["difference"] is None or naive["difference"] is None:
                 continue
@@ -96,9 +95,44 @@ def audit_naive() -> str:
     return table([*header, "more than their share"], rows)
 
 
+def planted_truth(own: Any) -> str:
+    """How often intervals cover what was planted, and what is called certain that is not there."""
+    shown = {
+        "groups": ("false_match_rate", "false_non_match_rate", "equal_error_rate", "min_dcf"),
+        "garbe": ("both",),
+    }
+    rows = []
+    for name, found in own.items():
+        if isinstance(found, dict) and "cover_percent" in found:
+            cover = found["cover_percent"]
+            cells = [f"{cover[kind][key]['covered']:.1f}" for kind in shown for key in shown[kind]]
+            rows.append([name, *cells, f"{found['false_alarms_percent']:.1f}"])
+    header = ["95 % intervals that cover the truth, %", "false matches", "false non-matches"]
+    header += ["EER", "minDCF", "GARBE", "audits with a false alarm"]
+    return table(header, rows)
+
+
+def mitigation(own: Any) -> str:
+    """A row a cohort and a method: error and gap on speakers left aside, with its change."""
+    rows = []
+    for result in own["results"]:
+        found = {(row["system"], row["figure"]): row for row in result["trade"]}
+        for system in dict.fromkeys(name for name, _ in found):
+            error, gap = found[system, "error"], found[system, "gap"]
+            change = "–"
+            if gap["change"] is not None:
+                low, high = 100 * gap["change_low"], 100 * gap["change_high"]
+                change = f"{100 * gap['change']:+.2f} ({low:+.2f} to {high:+.2f})"
+            cells = [percent(error["value"]), percent(gap["value"]), change]
+            rows.append([f"seed {result['seed']}, {result['cohort']}: {system}", *cells])
+    return table(["cohort: method", "error, %", "gap, points", "change of the gap"], rows)
+
+
 BLOCKS = {
-    "audit_groups": audit_groups,
-    "audit_gaps": audit_gaps,
-    "audit_cohorts": audit_cohorts,
-    "audit_naive": audit_naive,
+    "audit_groups": drawn(audit_groups, "audit_real"),
+    "audit_gaps": drawn(audit_gaps, "audit_real"),
+    "audit_cohorts": drawn(audit_cohorts, "audit_real"),
+    "audit_naive": drawn(audit_naive, "audit_real"),
+    "planted_truth": drawn(planted_truth, "planted_truth"),
+    "mitigation": drawn(mitigation, "mitigation"),
 }

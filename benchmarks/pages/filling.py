@@ -45,9 +45,10 @@ def value_at(path: str) -> Any:
         If nothing stands there, or more than one thing.
     """
     name, *steps = path.split("/")
+    own = figures(name)
     try:
-        return _below(figures(name), steps)
-    except (KeyError, IndexError, ValueError, TypeError, OSError) as error:
+        return _below(own, steps)
+    except (KeyError, IndexError, ValueError, TypeError) as error:
         raise SpkidError(
             f"no figure at {path!r} ({error})",
             expected="result/key/key and so on",

@@ -1,10 +1,11 @@
-"""The tables of README.md on what training tries: networks, adversaries, weights, cohorts."""
+"""The tables on what training tries: networks, adversaries, weights, cohorts."""
 
 from __future__ import annotations
 
 import statistics
+from typing import Any
 
-from benchmarks.harness.result_files import LISTS, figures, percent, table
+from benchmarks.harness.result_files import LISTS, drawn, percent, table
 
 NETWORKS = {
     "xvector": "x-vector",
@@ -18,33 +19,33 @@ CORPORA = {"arabic-commands": "Arabic one-second commands", "speechocean762": "s
 COHORT_SYSTEMS = {"before": "before", "plain": "plain", "consolidated": "consolidated"}
 
 
-def architecture() -> str:
+def architecture(own: Any) -> str:
     """A row a network: errors, size and time."""
     lists = ("verify_new_speechocean762", "verify_new_commonvoice", "verify_new_arabic-commands")
     rows = []
-    for name, system in figures("architecture")["systems"].items():
+    for network, system in own["systems"].items():
         mean = system["mean"]
         rows.append(
             [
-                NETWORKS.get(name, name),
-                *(percent(mean["eer"][own]) for own in lists),
-                *(percent(mean["closed_set_error"][own]) for own in SPEAKERS),
-                *(percent(mean["fnir"][own]) for own in SPEAKERS),
+                NETWORKS.get(network, network),
+                *(percent(mean["eer"][name]) for name in lists),
+                *(percent(mean["closed_set_error"][who]) for who in SPEAKERS),
+                *(percent(mean["fnir"][who]) for who in SPEAKERS),
                 f"{mean['n_parameters'] / 1e6:.2f}",
                 f"{system['ms_a_clip']:.1f}",
                 f"{mean['training_s'] / 60:.1f}",
             ]
         )
     header = ["%, mean of two seeds", "EER speechocean762", "EER Common Voice", "EER Arabic"]
-    header += [f"confused, {own}" for own in SPEAKERS] + [f"missed, {own}" for own in SPEAKERS]
+    header += [f"{error}, {who}" for error in ("confused", "missed") for who in SPEAKERS]
     return table([*header, "million parameters", "ms a clip", "minutes of training"], rows)
 
 
-def architecture_paper() -> str:
+def architecture_paper(own: Any) -> str:
     """How much lower our errors are than the best baseline's, beside the paper's claim."""
     words = {"closed_set_error": "confused", "fnir": "missed"}
     rows, forms = [], []
-    for figure, compared in figures("architecture")["reduction_against_best_baseline"].items():
+    for figure, compared in own["reduction_against_best_baseline"].items():
         for speakers, row in compared.items():
             best, paper = row["best_baseline"], row["paper"]
             forms = [name for name in row if name not in ("best_baseline", "paper")]
@@ -54,9 +55,8 @@ def architecture_paper() -> str:
     return table(["change, %", "best baseline", *forms, "the paper's, its data"], rows)
 
 
-def adversarial() -> str:
+def adversarial(own: Any) -> str:
     """A row a condition, without and with the adversarial term."""
-    own = figures("adversarial")
     homes = "households_new_speechocean762"
     shown = {
         "EER": "verify_new_speechocean762",
@@ -81,9 +81,8 @@ def adversarial() -> str:
     return table(["%, mean of two seeds", *columns], rows)
 
 
-def reweighting() -> str:
+def reweighting(own: Any) -> str:
     """A row a list and group column, the relative changes of each form."""
-    own = figures("reweighting")
     names = {"equal_error_rate": "EER", "gap": "gap", "deviation": "deviation"}
     rows = []
     for section, found in own["sections"].items():
@@ -102,9 +101,9 @@ def reweighting() -> str:
     return table([*header, "the paper's, on VoxCeleb"], rows)
 
 
-def cohort_finetuning() -> str:
+def cohort_finetuning(own: Any) -> str:
     """A row a list: EER of the worst cohort, of the others and of all, before and after."""
-    seeds = figures("cohort_finetuning")["seeds"]
+    seeds = own["seeds"]
     rows = []
     for name in seeds[0]["systems"]["before"]:
         for part in seeds[0]["systems"]["before"][name]:
@@ -112,31 +111,32 @@ def cohort_finetuning() -> str:
                 system: [seed["systems"][system][name][part] for seed in seeds]
                 for system in COHORT_SYSTEMS
             }
-            if any(None in own for own in values.values()):
+            if any(None in each for each in values.values()):
                 continue
-            means = [percent(statistics.mean(own)) for own in values.values()]
+            means = [percent(statistics.mean(each)) for each in values.values()]
             rows.append([f"{LISTS[name]}: {part}", *means])
     return table(["EER, %, mean of two seeds", *COHORT_SYSTEMS.values()], rows)
 
 
-def unseen_corpus() -> str:
+def unseen_corpus(own: Any) -> str:
     """A row a system, a column for each corpus that it never heard."""
-    left_out = figures("unseen_corpus")["left_out"]
+    left_out = own["left_out"]
     systems = next(iter(left_out.values()))["eer"]
     header = [
-        f"{CORPORA[corpus]}, {own['n_speakers']} speakers" for corpus, own in left_out.items()
+        f"{CORPORA[corpus]}, {each['n_speakers']} speakers" for corpus, each in left_out.items()
     ]
     rows = [
-        [system, *(percent(own["eer"][system]) for own in left_out.values())] for system in systems
+        [system, *(percent(each["eer"][system]) for each in left_out.values())]
+        for system in systems
     ]
     return table(["EER on a corpus left out, %", *header], rows)
 
 
 BLOCKS = {
-    "architecture": architecture,
-    "architecture_paper": architecture_paper,
-    "adversarial": adversarial,
-    "reweighting": reweighting,
-    "cohort_finetuning": cohort_finetuning,
-    "unseen_corpus": unseen_corpus,
+    "architecture": drawn(architecture, "architecture"),
+    "architecture_paper": drawn(architecture_paper, "architecture"),
+    "adversarial": drawn(adversarial, "adversarial"),
+    "reweighting": drawn(reweighting, "reweighting"),
+    "cohort_finetuning": drawn(cohort_finetuning, "cohort_finetuning"),
+    "unseen_corpus": drawn(unseen_corpus, "unseen_corpus"),
 }

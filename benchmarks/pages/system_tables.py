@@ -1,0 +1,153 @@
+"""The tables of time, memory, many processes and who spoke when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.harness.result_files import drawn, percent, table
+
+
+def speed(own: Any) -> str:
+    """Milliseconds, seconds and megabytes."""
+    clip = own["three_second_clip_one_core"]
+    cold, hour = own["identify_cold_shell_3_s"], own["identify_hour_long_file"]
+    names = {
+        "spkid": "3 s clip, model loaded, one core: spkid",
+        "resemblyzer": "the same, Resemblyzer",
+        "ecapa_tdnn_1024": "the same, ECAPA-TDNN 1024 (speechbrain)",
+    }
+    rows = [
+        [words, f"{clip[name]['median_ms']:.1f} ms"]
+        for name, words in names.items()
+        if name in clip
+    ]
+    rows += [
+        ["`spkid identify` of 3 s from a cold shell, one core", f"{cold['median_s']:.2f} s"],
+        ["– peak memory", f"{cold['peak_memory_mb']} MB"],
+        ["`spkid identify` of an hour-long file, one core", f"{hour['median_s']:.0f} s"],
+        ["– peak memory", f"{hour['peak_memory_mb']} MB"],
+    ]
+    return table(["speed", "median"], rows)
+
+
+def concurrency(own: Any) -> str:
+    """What many processes on one store did, a column a database."""
+    databases = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+    rows = [
+        [words, *(str(own[name][key]) for name in databases)]
+        for words, key in {
+            "processes at work": "n_processes",
+            "seconds": "seconds",
+            "processes killed": "n_killed",
+            "enrolments acknowledged": "n_enrolments_acknowledged",
+            "– of them lost": "n_lost",
+            "deletions acknowledged": "n_deletions_acknowledged",
+            "– of them still there": "n_forgotten_but_there",
+            "half done, doubled or never enrolled": "n_wrong",
+            "searches that named somebody else": "n_missed_by_search",
+        }.items()
+    ]
+    agrees = ["yes" if own[name]["index_agrees_with_table"] else "no" for name in databases]
+    rows.append(["index and database agree", *agrees])
+    for words, key in {
+        "reading a home meanwhile": "identify_ms",
+        "enrolling three clips meanwhile": "enrol_ms",
+    }.items():
+        cells = [
+            f"{own[name][key]['median']:.1f} / {own[name][key]['p99']:.0f}" for name in databases
+        ]
+        rows.append([f"{words}, median / p99, ms", *cells])
+    six = own["identify_in_a_home_of_six"]
+    cells = [f"{six[name]['p50_ms']:.2f} / {six[name]['p99_ms']:.2f}" for name in databases]
+    rows.append(["answer in a home of six, vector given, median / p99, ms", *cells])
+    cells = [f"{six[name]['load_average']:.0f}" for name in databases]
+    rows.append(["– programs waiting for the processor meanwhile", *cells])
+    return table(["one store", *databases.values()], rows)
+
+
+def timeline(own: Any) -> str:
+    """Time-weighted errors of who spoke when, in parts, a column a set of homes."""
+    errors = own["errors"]
+    columns = ["all", "2 members", "4 members", "6 members", "quiet", "noisy"]
+    rows = [["speech, minutes", *(f"{errors[name]['speech_s'] / 60:.0f}" for name in columns)]]
+    for words, key in {
+        "wrong or missing, %": "error",
+        "– speech not noticed": "not_noticed",
+        "– left undecided": "undecided",
+        "– member taken for another": "member_as_other_member",
+        "– member taken for a stranger": "member_as_stranger",
+        "– stranger taken for a member": "stranger_as_member",
+        "named where nobody speaks": "false_alarm",
+    }.items():
+        rows.append([words, *(percent(errors[name][key]) for name in columns)])
+    hour = own["an_hour"]
+    cost = [f"{hour['median_s']:.0f} s, {hour['peak_memory_mb']} MB"]
+    rows.append(["an hour of audio: time, peak memory", *cost, *[""] * (len(columns) - 1)])
+    return table([f"{own['homes_of_each_size']} homes of each size", *columns], rows)
+
+
+def index(own: Any) -> str:
+    """What searching all profiles costs, a row a size."""
+    rows = [
+        [
+            f"{size['n_profiles']:,}",
+            size["kind"],
+            f"{size['build_s']:.1f}",
+            f"{size['peak_memory_mb'] / 1000:.2f}",
+            f"{size['search_p50_ms']:.1f} / {size['search_p99_ms']:.1f}",
+            f"{100 * size['recall_at_1_rescored']:.1f}",
+            f"{100 * size['recall_at_1_first']:.1f}",
+            f"{size['load_average']:.0f}",
+        ]
+        for size in [*own["sizes"], *own["hnsw"]]
+    ]
+    header = ["vectors", "kind", "building, s", "peak memory, GB", "search p50 / p99, ms"]
+    header += ["recall@1, 10 compared exactly, %", "recall@1 of the index alone, %"]
+    return table([*header, "programs waiting for the processor"], rows)
+
+
+def audit_scale(own: Any) -> str:
+    """What one large audit costs."""
+    rows = [
+        [f"audit of {own['n_trials']:,} trials in {own['n_groups']} groups", "audit_s"],
+        ["– of the processor", "audit_cpu_s"],
+        ["reading the scores from a file", "read_s"],
+        ["– of the processor", "read_cpu_s"],
+    ]
+    rows = [[words, f"{own[key]:.1f} s"] for words, key in rows]
+    rows.append(["peak memory of the audit", f"{own['peak_gib']:.2f} GiB"])
+    return table([f"{own['n_resamples']} resamplings of the speakers", ""], rows)
+
+
+def vad(own: Any) -> str:
+    """A row a detector: noise taken for speech, and misses and false alarms on speech."""
+    conditions = own["speech"]["conditions"]
+    rows = [
+        [
+            detector,
+            f"{100 * rate:.1f}",
+            *(
+                f"{100 * rates[detector]['miss_rate']:.0f} / "
+                f"{100 * rates[detector]['false_alarm_rate']:.0f}"
+                for rates in conditions.values()
+            ),
+            f"{own['processor_ms_per_second_of_audio'][detector]:.2f}",
+        ]
+        for detector, rate in own["noise"]["false_speech_rate"].items()
+    ]
+    header = [
+        "%",
+        "noise taken for speech",
+        *(f"miss / false alarm, {name}" for name in conditions),
+    ]
+    return table([*header, "ms a second of audio"], rows)
+
+
+BLOCKS = {
+    "speed": drawn(speed, "speed"),
+    "concurrency": drawn(concurrency, "concurrency"),
+    "timeline": drawn(timeline, "timeline"),
+    "index": drawn(index, "index"),
+    "audit_scale": drawn(audit_scale, "audit_scale"),
+    "vad": drawn(vad, "vad"),
+}
