@@ -30,7 +30,7 @@ from spkid.cli.output import to_json
 from spkid.config import canonical_json, fingerprint
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.scoring.metrics import equal_error_rate
-from spkid.scoring.trials import score_trials
+from spkid.scoring.trials import all_pairs, score_trials
 from spkid.training.data.corpora import Corpora
 from spkid.training.data.corpus import Corpus
 from spkid.training.finetune import FINE_TUNING, finetune
@@ -64,9 +64,7 @@ def pair_errors(table: EmbeddingTable, corpus: Corpus, speakers: set[str]) -> fl
     rows = [i for i, name in enumerate(corpus.speakers) if name in speakers]
     names = np.array([corpus.speakers[row] for row in rows])
     vectors = table.vectors[[table.row_of[corpus.paths[row]] for row in rows]]
-    scores, same = vectors @ vectors.T, names[:, None] == names
-    upper = np.triu(np.ones_like(same), k=1)
-    return equal_error_rate(scores[same & upper], scores[~same & upper])
+    return equal_error_rate(*all_pairs(vectors, names))
 
 
 class Regions:

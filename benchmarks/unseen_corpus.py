@@ -33,6 +33,7 @@ from benchmarks.model.teacher import (
 from spkid.cli.output import to_json
 from spkid.data.manifest import read_manifest
 from spkid.scoring.metrics import equal_error_rate
+from spkid.scoring.trials import all_pairs
 from spkid.training.checkpoint import load_encoder
 from spkid.training.data.corpora import Corpora
 from spkid.training.data.sampler import SPEEDS
@@ -74,13 +75,6 @@ def teacher_without(corpus: str, table: pd.DataFrame, vectors: Path, out: Path) 
     return project(heard)
 
 
-def pair_error(vectors: np.ndarray, speakers: np.ndarray) -> float:
-    """EER over all pairs of unit vectors ``[clips, dim]``."""
-    scores, same = vectors @ vectors.T, speakers[:, None] == speakers
-    upper = np.triu(np.ones_like(same), k=1)
-    return equal_error_rate(scores[same & upper], scores[~same & upper])
-
-
 def main() -> None:
     options = small_runs.parser(__doc__)
     options.add_argument("--teacher", type=Path, required=True)
@@ -99,8 +93,8 @@ def main() -> None:
         heard /= np.linalg.norm(heard, axis=1, keepdims=True)
         speakers = rows["speaker"].to_numpy()
         errors = {
-            "Resemblyzer": pair_error(heard, speakers),
-            "Resemblyzer + LDA": pair_error(projection[rows.index], speakers),
+            "Resemblyzer": equal_error_rate(*all_pairs(heard, speakers)),
+            "Resemblyzer + LDA": equal_error_rate(*all_pairs(projection[rows.index], speakers)),
         }
         whole = clips.training
         unseen = whole.subset([name == corpus for name in whole.corpora])

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Scores = NDArray[np.float64]
 
+LEAST_AND_MOST = 1e-300, 1 - 1e-16  # of a probability whose logarithm is taken
+
 
 def _prepared(target: ArrayLike, impostor: ArrayLike) -> tuple[Scores, Scores] | None:
     """Both as float64, or None (with a warning) where one is empty."""
@@ -27,20 +29,67 @@ def _prepared(target: ArrayLike, impostor: ArrayLike) -> tuple[Scores, Scores] |
     return target_scores, impostor_scores
 
 
-def error_curve(target: ArrayLike, impostor: ArrayLike) -> tuple[Scores, Scores, Scores]:
-    """Every distinct threshold with its error rates.
+class ErrorCurve:
+    """Both error rates at every distinct score of ``target`` and ``impostor``.
 
-    Returns
-    -------
-    thresholds, false_match_rates, false_non_match_rates : float64 ``[n]``
+    Attributes
+    ----------
+    thresholds, false_match, false_non_match : float64 ``[n]``
         Thresholds rise; the last is infinity, where nothing is accepted.
+    position : int ``[trials]``
+        Where each trial's score stands among the thresholds, target trials first.
     """
-    target_sorted = np.sort(np.asarray(target, dtype=np.float64))
-    impostor_sorted = np.sort(np.asarray(impostor, dtype=np.float64))
-    thresholds = np.append(np.unique(np.concatenate([target_sorted, impostor_sorted])), np.inf)
-    false_non_match = np.searchsorted(target_sorted, thresholds) / len(target_sorted)
-    false_match = 1.0 - np.searchsorted(impostor_sorted, thresholds) / len(impostor_sorted)
-    return thresholds, false_match, false_non_match
+
+    def __init__(self, target: Scores, impostor: Scores) -> None:
+        scores = np.concatenate([target, impostor])
+        order = np.argsort(scores, kind="stable")
+        ordered = scores[order]
+        is_new = np.append(True, ordered[1:] > ordered[:-1])
+        first = np.flatnonzero(is_new)
+        starts = np.append(first, len(ordered))
+        targets_below = np.append(0, np.cumsum(order < len(target)))[starts]
+        impostors_below = starts - targets_below
+        self.position = np.empty(len(order), dtype=np.intp)
+        self.position[order] = np.cumsum(is_new) - 1
+        self.thresholds = np.append(ordered[first], np.inf)
+        self.false_non_match = targets_below / len(target)
+        self.false_match = 1 - impostors_below / len(impostor)
+        # the share of either side that has each distinct score
+        self._target_mass = np.diff(targets_below) / len(target)
+        self._impostor_mass = np.diff(impostors_below) / len(impostor)
+
+    def closest(self) -> int:
+        """The place where both rates are closest to each other."""
+        return int(np.argmin(np.abs(self.false_match - self.false_non_match)))
+
+    def equal_error_rate(self) -> float:
+        """The mean of both rates where they are closest."""
+        at = self.closest()
+        return float((self.false_match[at] + self.false_non_match[at]) / 2)
+
+    def detection_costs(self, target_prior: float) -> Scores:
+        """The normalised detection cost of each threshold, ``[n]``."""
+        cost = target_prior * self.false_non_match + (1 - target_prior) * self.false_match
+        costs: Scores = cost / min(target_prior, 1 - target_prior)
+        return costs
+
+    def calibrated(self) -> Scores:
+        """Probability of "same speaker" at each distinct score, ``[n - 1]``, classes even.
+
+        After the best monotone calibration, found by pooling adjacent violators.
+        """
+        from sklearn.isotonic import isotonic_regression
+
+        mass = self._target_mass + self._impostor_mass
+        fitted: Scores = isotonic_regression(self._target_mass / mass, sample_weight=mass)
+        return fitted
+
+    def min_log_likelihood_ratio_cost(self) -> float:
+        """Cllr after that calibration, in bits."""
+        posterior = np.clip(self.calibrated(), *LEAST_AND_MOST)
+        bits = self._target_mass @ np.log2(posterior)
+        bits += self._impostor_mass @ np.log2(1 - posterior)
+        return float(-bits / 2)
 
 
 def equal_error_rate(target: ArrayLike, impostor: ArrayLike) -> float:
@@ -49,11 +98,7 @@ def equal_error_rate(target: ArrayLike, impostor: ArrayLike) -> float:
     Exact over the distinct scores: the mean of both rates where they are closest.
     """
     prepared = _prepared(target, impostor)
-    if prepared is None:
-        return float("nan")
-    _, false_match, false_non_match = error_curve(*prepared)
-    closest = np.argmin(np.abs(false_match - false_non_match))
-    return float((false_match[closest] + false_non_match[closest]) / 2)
+    return float("nan") if prepared is None else ErrorCurve(*prepared).equal_error_rate()
 
 
 def min_detection_cost(target: ArrayLike, impostor: ArrayLike, *, target_prior: float) -> float:
@@ -61,9 +106,7 @@ def min_detection_cost(target: ArrayLike, impostor: ArrayLike, *, target_prior: 
     prepared = _prepared(target, impostor)
     if prepared is None:
         return float("nan")
-    _, false_match, false_non_match = error_curve(*prepared)
-    cost = target_prior * false_non_match + (1 - target_prior) * false_match
-    return float(cost.min() / min(target_prior, 1 - target_prior))
+    return float(ErrorCurve(*prepared).detection_costs(target_prior).min())
 
 
 def log_likelihood_ratio_cost(target: ArrayLike, impostor: ArrayLike) -> float:
@@ -81,26 +124,18 @@ def min_log_likelihood_ratio_cost(target: ArrayLike, impostor: ArrayLike) -> flo
     prepared = _prepared(target, impostor)
     if prepared is None:
         return float("nan")
-    from sklearn.isotonic import isotonic_regression
-
-    target_scores, impostor_scores = prepared
-    _, position = np.unique(np.concatenate(prepared), return_inverse=True)
-    is_target = np.arange(len(position)) < len(target_scores)
-    # each class weighs one half, so that the posterior odds are the likelihood ratio
-    weight = np.where(is_target, 0.5 / len(target_scores), 0.5 / len(impostor_scores))
-    mass = np.bincount(position, weights=weight)
-    target_mass = np.bincount(position, weights=weight * is_target)
-    posterior = isotonic_regression(target_mass / mass, sample_weight=mass)[position]
-    posterior = np.clip(posterior, 1e-300, 1 - 1e-16)
-    own = np.where(is_target, posterior, 1 - posterior)
-    return float(-(weight * np.log2(own)).sum())
+    return ErrorCurve(*prepared).min_log_likelihood_ratio_cost()
 
 
 def rates_at(target: ArrayLike, impostor: ArrayLike, threshold: float) -> tuple[float, float]:
-    """False match rate and false non-match rate at ``threshold``; NaN for an empty side."""
-    target_scores, impostor_scores = np.asarray(target), np.asarray(impostor)
-    false_match = (impostor_scores >= threshold).mean() if impostor_scores.size else np.nan
-    false_non_match = (target_scores < threshold).mean() if target_scores.size else np.nan
+    """False match rate and false non-match rate at ``threshold``; NaN for an empty side.
+
+    A score that is NaN is not accepted.
+    """
+    accepted = np.asarray(target) >= threshold, np.asarray(impostor) >= threshold
+    missed, matched = 1 - accepted[0].astype(float), accepted[1].astype(float)
+    false_match = matched.mean() if matched.size else np.nan
+    false_non_match = missed.mean() if missed.size else np.nan
     return float(false_match), float(false_non_match)
 
 
@@ -123,6 +158,5 @@ def threshold_at_least_cost(
     prepared = _prepared(target, impostor)
     if prepared is None:
         return float("nan")
-    thresholds, false_match, false_non_match = error_curve(*prepared)
-    cost = target_prior * false_non_match + (1 - target_prior) * false_match
-    return float(thresholds[cost.argmin()])
+    curve = ErrorCurve(*prepared)
+    return float(curve.thresholds[curve.detection_costs(target_prior).argmin()])

@@ -1,10 +1,10 @@
-"""Trial lists and score files as pandas tables, and vectors in npz files."""
+"""Scores of the trials of a list, and of all pairs of clips."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.scoring.calibration import Calibration
@@ -25,3 +25,26 @@ def calibrated_trials(
     sides = [by_clip[embeddings.rows(trials[side])] for side in ("enroll", "test")]
     cosines = score_trials(trials, embeddings)
     return calibration.log_likelihood_ratio(cosines, 1, crowding=np.mean(sides, axis=0))
+
+
+def all_pairs(
+    vectors: NDArray[np.floating], speakers: ArrayLike
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Cosines of all pairs of clips, each pair once.
+
+    Parameters
+    ----------
+    vectors : float ``[clips, dim]``
+        Unit vectors.
+    speakers : ``[clips]``
+        Who speaks in each clip.
+
+    Returns
+    -------
+    target, impostor : float ``[pairs]``
+        Of two clips of one speaker, and of two speakers; either may be empty.
+    """
+    cosines, names = vectors @ vectors.T, np.asarray(speakers)
+    same = names[:, None] == names
+    upper = np.triu(np.ones_like(same), k=1)
+    return cosines[same & upper], cosines[~same & upper]

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from spkid.scoring.metrics import equal_error_rate
+from spkid.scoring.trials import all_pairs
 from spkid.training.data.corpus import Corpus
 from spkid.training.networks.base import SpeakerNetwork
 
@@ -40,9 +41,7 @@ def held_out_errors(encoder: SpeakerNetwork, corpus: Corpus) -> dict[str, float]
     errors = {}
     for name in sorted(set(corpora)):
         rows = corpora == name
-        scores = vectors[rows] @ vectors[rows].T
-        same = speakers[rows][:, None] == speakers[rows]
-        upper = np.triu(np.ones_like(same), k=1)
-        if (same & upper).any() and (~same & upper).any():
-            errors[str(name)] = equal_error_rate(scores[same & upper], scores[~same & upper])
+        target, impostor = all_pairs(vectors[rows], speakers[rows])
+        if len(target) and len(impostor):
+            errors[str(name)] = equal_error_rate(target, impostor)
     return errors

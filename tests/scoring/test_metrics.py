@@ -89,11 +89,14 @@ def naive_min_log_likelihood_ratio_cost(target, impostor) -> float:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_error_curve_counts_at_every_threshold(seed: int) -> None:
     target, impostor = draw(seed)
-    curve = metrics.error_curve(target, impostor)
+    curve = metrics.ErrorCurve(target, impostor)
     expected = np.array(naive_curve(target, impostor), dtype=np.float64)
-    np.testing.assert_allclose(np.column_stack(curve), expected, atol=1e-12)
-    assert np.isinf(curve[0][-1])
-    assert (np.diff(curve[0]) > 0).all()
+    columns = np.column_stack([curve.thresholds, curve.false_match, curve.false_non_match])
+    np.testing.assert_allclose(columns, expected, atol=1e-12)
+    assert np.isinf(curve.thresholds[-1])
+    assert (np.diff(curve.thresholds) > 0).all()
+    both = np.concatenate([target, impostor])
+    np.testing.assert_array_equal(curve.thresholds[curve.position], both)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -209,6 +212,7 @@ def test_scores_that_are_nan_are_an_error(figure, target, impostor) -> None:
 def test_rates_of_an_empty_side_are_nan() -> None:
     assert metrics.rates_at([], [0.0, 1.0], 0.5) == pytest.approx((0.5, np.nan), nan_ok=True)
     assert metrics.rates_at([0.0, 1.0], [], 1.5) == pytest.approx((np.nan, 1.0), nan_ok=True)
+    assert metrics.rates_at([np.nan, 1.0], [np.nan, 1.0], 0.5) == (0.5, 0.5)  # NaN is refused
 
 
 def test_the_threshold_without_impostors_is_nan_with_a_warning() -> None:

@@ -12,7 +12,7 @@ from spkid.data.score_files import read_scores, read_trials, write_scores
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.errors import SpkidError
 from spkid.scoring.posterior import household_llrs
-from spkid.scoring.trials import calibrated_trials, score_trials
+from spkid.scoring.trials import all_pairs, calibrated_trials, score_trials
 
 
 @pytest.fixture
@@ -232,3 +232,15 @@ def test_calibrated_trials_are_the_mean_of_both_directions(calibration):
     for ratio, (one, other) in zip(found, [(0, 1), (0, 2), (1, 3), (3, 2)], strict=True):
         assert llrs[one, other] != pytest.approx(llrs[other, one], abs=1e-3)
         assert ratio == pytest.approx((llrs[one, other] + llrs[other, one]) / 2)
+
+
+def test_all_pairs_are_each_pair_once():
+    vectors, speakers = np.random.default_rng(2).normal(size=(7, 5)), list("abacbac")
+    expected = {True: [], False: []}
+    for one in range(7):
+        for other in range(one):
+            cosine = sum(vectors[one] * vectors[other])
+            expected[speakers[one] == speakers[other]].append(cosine)
+    target, impostor = all_pairs(vectors, speakers)
+    assert sorted(target) == pytest.approx(sorted(expected[True]))
+    assert sorted(impostor) == pytest.approx(sorted(expected[False]))

@@ -14,7 +14,7 @@ from spkid.audit.cohorts.findings import Cohort
 from spkid.audit.grouping import members_of, parse_grouping
 from spkid.audit.result import Audit, GroupAudit
 from spkid.pages import COLOURS, INK, new_figure, to_svg
-from spkid.scoring.metrics import error_curve
+from spkid.scoring.metrics import ErrorCurve
 
 WIDTH = 5.2  # inches; at the width of a phone the text is still readable
 MOST_GROUPS = 6  # in one plot of curves; more cannot be told apart
@@ -67,7 +67,7 @@ def det_plot(scores: dict[str, tuple[Floats, Floats]], threshold: float) -> Any:
         return norm.ppf(np.clip(rate, RATE_TICKS[0] / 2, 0.6))
 
     curves = {
-        group: error_curve(*each)
+        group: ErrorCurve(*each)
         for group, each in scores.items()
         if min(map(len, each)) >= LEAST_TRIALS
     }
@@ -75,15 +75,13 @@ def det_plot(scores: dict[str, tuple[Floats, Floats]], threshold: float) -> Any:
         return None
     with new_figure(WIDTH, 4.4) as figure:
         axes = figure.subplots()
-        for (group, (thresholds, match, non_match)), colour in zip(
-            curves.items(), COLOURS, strict=False
-        ):
-            across = scale(match)
+        for (group, curve), colour in zip(curves.items(), COLOURS, strict=False):
+            across, up = scale(curve.false_match), scale(curve.false_non_match)
             kept = np.searchsorted(-across, np.linspace(-across[0], -across[-1], N_CURVE_POINTS))
-            kept = np.unique(np.minimum(kept, len(match) - 1))
-            axes.plot(across[kept], scale(non_match[kept]), color=colour, label=group)
-            here = min(int(np.searchsorted(thresholds, threshold)), len(match) - 1)
-            axes.plot(across[here], scale(non_match[here]), "o", color=colour)
+            kept = np.unique(np.minimum(kept, len(across) - 1))
+            axes.plot(across[kept], up[kept], color=colour, label=group)
+            here = min(int(np.searchsorted(curve.thresholds, threshold)), len(across) - 1)
+            axes.plot(across[here], up[here], "o", color=colour)
         ticks, names = scale(np.array(RATE_TICKS)), [f"{100 * rate:g}" for rate in RATE_TICKS]
         axes.set_xticks(ticks, names)
         axes.set_yticks(ticks, names)

@@ -16,6 +16,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from spkid.scoring.metrics import LEAST_AND_MOST, ErrorCurve
+
 Floats = NDArray[np.float64]
 Scale = Literal["logit", "log", "identity"]
 
@@ -59,29 +61,17 @@ class Costed:
     optimism: float = 0.0
 
 
-class Curve:
-    """Errors of both kinds below and above every distinct score of a set of trials."""
+class Curve(ErrorCurve):
+    """The figures of a set of trials, and what every trial costs."""
 
     def __init__(self, target: Floats, impostor: Floats) -> None:
+        super().__init__(target, impostor)
         self.target, self.impostor = target, impostor
-        scores = np.concatenate([target, impostor])
-        order = np.argsort(scores, kind="stable")
-        ordered = scores[order]
-        is_new = np.append(True, ordered[1:] > ordered[:-1])
-        first = np.flatnonzero(is_new)
-        is_target = order < len(target)
-        self._order, self._place = order, np.cumsum(is_new) - 1
-        below = np.append(0, np.cumsum(is_target))
-        starts = np.append(first, len(ordered))
-        self.thresholds = np.append(ordered[first], np.inf)
-        self.false_non_match = below[starts] / len(target)
-        self.false_match = 1 - (starts - below[starts]) / len(impostor)
 
     def equal_error(self) -> Costed:
-        """As ``metrics.equal_error_rate``."""
+        """The equal error rate."""
         apart = self.false_match - self.false_non_match
-        at = int(np.argmin(np.abs(apart)))
-        value = float((self.false_match[at] + self.false_non_match[at]) / 2)
+        at, value = self.closest(), self.equal_error_rate()
         # the slope of the error curve, between where one error is about half and twice the other
         width = max(value / 2, 1 / len(self.target))
         left, right = np.searchsorted(-apart, [-width, width])
@@ -98,10 +88,10 @@ class Curve:
         )
 
     def detection_cost(self, target_prior: float) -> Costed:
-        """As ``metrics.min_detection_cost``."""
+        """The minimum detection cost."""
         weights = np.array([target_prior, 1 - target_prior])
         weights /= weights.min()
-        cost = weights[0] * self.false_non_match + weights[1] * self.false_match
+        cost = self.detection_costs(target_prior)
         at = int(cost.argmin())
         threshold = self.thresholds[at]
         return Costed(
@@ -118,18 +108,12 @@ class Curve:
         lower than it is: to second order, half of ``(1 - q) / (2 n_target) + q / (2 n_impostor)``
         for each level ``q`` that was fitted, an isotonic fit having as many free values as levels.
         """
-        from sklearn.isotonic import isotonic_regression
-
         each = 0.5 / len(self.target), 0.5 / len(self.impostor)
-        target_mass = np.diff(self.false_non_match) / 2
-        mass = target_mass - np.diff(self.false_match) / 2
-        fitted = isotonic_regression(target_mass / mass, sample_weight=mass)
+        fitted = self.calibrated()
         levels = np.unique(fitted)
         levels = levels[(levels > 0) & (levels < 1)]
         optimism = float(((1 - levels) * each[0] + levels * each[1]).sum() / 2 / np.log(2))
-        fitted = np.clip(fitted, 1e-300, 1 - 1e-16)
-        of_trial = np.empty(len(self._order))
-        of_trial[self._order] = fitted[self._place]
+        of_trial = np.clip(fitted, *LEAST_AND_MOST)[self.position]
         return of_trial[: len(self.target)], of_trial[len(self.target) :], optimism
 
 
