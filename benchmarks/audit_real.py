@@ -167,7 +167,7 @@ def main() -> None:
                 trials,
                 manifest,
                 GROUPINGS,
-                false_match_rate=FALSE_MATCH_RATE,
+                false_accept_rate=FALSE_MATCH_RATE,
                 seed=arguments.seed,
             )
             findings = find_cohorts(

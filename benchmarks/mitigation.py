@@ -23,8 +23,8 @@ import pandas as pd
 from benchmarks.harness import small_runs
 from benchmarks.harness.protocols import Protocols
 from benchmarks.harness.record import RESULTS, write_result
+from spkid.audit import AuditResult
 from spkid.audit.cohorts.findings import Findings, find_cohorts
-from spkid.audit.report.record import write_record
 from spkid.audit.verification import audit_scores
 from spkid.files import to_json
 from spkid.mitigation.groupwise import CALIBRATION, TRAINED, groupwise_calibration
@@ -65,8 +65,7 @@ def worst_of(kind: str, found: Findings, folder: Path) -> WorstCohort | None:
     own = replace(found, cohorts=tuple(each for each in found.cohorts if each.kind == kind))
     if own.worst is None:
         return None
-    folder.mkdir(parents=True, exist_ok=True)
-    write_record(own, folder)
+    AuditResult(own).save(folder)
     return WorstCohort.read(folder)
 
 
@@ -101,7 +100,7 @@ def traded(
         cohort=cohort.speakers,
         choosing=choosing,
         may_be_chosen=TRAINED,
-        false_match_rate=FALSE_MATCH_RATE,
+        false_accept_rate=FALSE_MATCH_RATE,
     )
     return trade, trained.n_like_cohort
 

@@ -20,9 +20,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from spkid.audit import MEASURES, MIN_SPEAKERS
 from spkid.audit.result import Audit
-from spkid.audit.statistics.measures import MEASURES
-from spkid.audit.statistics.rules import MIN_SPEAKERS
 from spkid.audit.verification import PAIR, audit_scores
 from spkid.scoring.metrics import (
     equal_error_rate,

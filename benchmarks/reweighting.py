@@ -27,7 +27,7 @@ from benchmarks.resampled_rates import (
     weighted_equal_error_rates,
     weighted_share,
 )
-from spkid.audit.statistics.intervals import speaker_draws
+from spkid.audit import speaker_draws
 from spkid.cli.output import to_json
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.scoring.metrics import threshold_at_false_match_rate

@@ -6,25 +6,30 @@ are imported on first use.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from spkid.errors import SpkidError
 
 if TYPE_CHECKING:
+    from spkid.audit.face import audit as audit
+    from spkid.data.score_files import read_scores as read_scores
     from spkid.encoder.encoder import SpeakerEncoder as SpeakerEncoder
     from spkid.scoring.calibration import Calibration as Calibration
 
 __version__ = "0.1.0"
-__all__ = ["Calibration", "SpeakerEncoder", "SpkidError", "__version__"]
+__all__ = ["Calibration", "SpeakerEncoder", "SpkidError", "__version__", "audit", "read_scores"]
+
+_MODULES = {
+    "Calibration": "spkid.scoring.calibration",
+    "SpeakerEncoder": "spkid.encoder.encoder",
+    "read_scores": "spkid.data.score_files",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "SpeakerEncoder":
-        from spkid.encoder.encoder import SpeakerEncoder
-
-        return SpeakerEncoder
-    if name == "Calibration":
-        from spkid.scoring.calibration import Calibration
-
-        return Calibration
+    if name == "audit":  # a package that is also a function
+        return import_module("spkid.audit")
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

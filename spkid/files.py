@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from spkid.errors import SpkidError
+
 
 @contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
@@ -25,6 +27,27 @@ def written_beside(path: Path) -> Iterator[Path]:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def folder_for(path: str | Path) -> Iterator[Path]:
+    """``path`` as a folder to write to, made where it does not exist.
+
+    Raises
+    ------
+    SpkidError
+        If the folder, or a file that is written inside the ``with``, cannot be made.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+    except OSError as error:
+        raise SpkidError(
+            f"{folder}: {error.strerror or error}",
+            expected="a folder to write to",
+            do="choose another folder",
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -65,11 +65,16 @@ def to_svg(figure: Any) -> Any:
     return Markup(text[text.index("<svg") :])
 
 
-def percent(rate: float) -> str:
+def percent(rate: float, *, decimals: int = 1) -> str:
     """A rate in words of a page: ``4.2 %``, or a dash where it is not known."""
-    return "–" if math.isnan(rate) else f"{100 * rate:.1f} %"
+    return "–" if math.isnan(rate) else f"{100 * rate:.{decimals}f} %"
+
+
+def signed(change: float) -> str:
+    """A change of a rate in points: ``+1.3``, or a dash where it is not known."""
+    return "–" if math.isnan(change) else f"{100 * change:+.1f}"
 
 
 def points(low: float, high: float) -> str:
     """An interval of a difference of rates in words of a page."""
-    return f"95 % interval {100 * low:+.1f} to {100 * high:+.1f} points"
+    return f"95 % interval {signed(low)} to {signed(high)} points"

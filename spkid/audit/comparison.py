@@ -13,16 +13,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from spkid.audit.grouping import members_of, parse_grouping
+from spkid.audit.grouping import members_of, parse_grouping, speakers_of
 from spkid.audit.result import Audit
 from spkid.audit.statistics.contrast import deviations
 from spkid.audit.statistics.differences import holm
 from spkid.audit.statistics.measures import gap, garbe
 from spkid.audit.statistics.rules import LEVEL, MIN_SPEAKERS
-from spkid.audit.statistics.speaker_errors import speaker_errors, speakers_of
+from spkid.audit.statistics.speaker_errors import speaker_errors
+from spkid.encoder.vectors import Floats
 from spkid.errors import SpkidError
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def compare_audits(
     return Comparison(
         names=names,
         table=table,
-        thresholds=(first.threshold.value, second.threshold.value),
+        thresholds=(first.shared_threshold, second.shared_threshold),
         n_speakers=len(common),
         n_resamples=n_resamples,
         seed=seed,
@@ -125,7 +124,7 @@ class Draws:
         found = []
         for audit, part in zip(audits, parts, strict=True):
             errors = speaker_errors(
-                part, audit.threshold.value, both, n_resamples=self.n_resamples, seed=self.seed
+                part, audit.shared_threshold, both, n_resamples=self.n_resamples, seed=self.seed
             )
             found.append(errors.rates(np.ones(len(both), dtype=bool)))
         return [np.hstack([each[kind] for each in found]) for kind in (0, 1)], len(both)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from spkid.errors import SpkidError
 
@@ -218,3 +219,9 @@ def members_of(trials: pd.DataFrame, grouping: Grouping, side: str) -> pd.Series
     if side == "both":
         return enroll.where(enroll.cat.codes == test.cat.codes)
     return enroll if side == "enroll" else test
+
+
+def speakers_of(trials: pd.DataFrame) -> NDArray[np.object_]:
+    """Names of all speakers of ``trials`` (``enroll_speaker``, ``test_speaker``), sorted."""
+    sides = (set(trials[f"{side}_speaker"].unique()) for side in ("enroll", "test"))
+    return np.array(sorted(set().union(*sides)), dtype=object)

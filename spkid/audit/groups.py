@@ -84,8 +84,8 @@ def audit_groups(
             "n_impostor": len(own) - n_target,
             "judged": n_speakers >= MIN_SPEAKERS,
         }
-        for figure in figures:
-            row |= dict.fromkeys((figure.name, f"{figure.name}_low", f"{figure.name}_high"), np.nan)
+        for figure in (each.name for each in figures):
+            row |= dict.fromkeys((figure, f"{figure}_low", f"{figure}_high"), np.nan)
         if row["judged"]:
             estimates = judged[str(name)] = estimate(own)
             for figure, each in estimates.items():
@@ -128,7 +128,7 @@ def measures_table(
     made = _worlds(known, resampling)
     rows = []
     for measure in MEASURES:
-        takes = [(name,) for name in values]
+        takes: list[tuple[str, ...]] = [(name,) for name in values]
         if measure.n_figures == 2:
             takes = [resampling.pair] if set(resampling.pair) <= set(values) else []
         for names in takes:
@@ -175,7 +175,9 @@ def _worlds(
         parts[name] = centres, errors, draws[: len(centres)]
         draws = draws[len(centres) :]
         scales[name] = next(iter(estimates.values())).scale
-    worlds = {(name,): (Worlds.around(*part, scale=scales[name]),) for name, part in parts.items()}
+    worlds: dict[tuple[str, ...], tuple[Worlds, ...]] = {
+        (name,): (Worlds.around(*part, scale=scales[name]),) for name, part in parts.items()
+    }
     if set(resampling.pair) <= set(parts):
         shares = {name: true_share(*parts[name][:2]) for name in resampling.pair}
         worlds[resampling.pair] = tuple(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from spkid.audit.statistics.figures import Figure
+from spkid.errors import SpkidError
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,23 @@ class Audit:
     n_resamples: int
     seed: int
     alpha: float
+
+    @property
+    def shared_threshold(self) -> float:
+        """The threshold's value.
+
+        Raises
+        ------
+        SpkidError
+            For a household's log, whose answers are given.
+        """
+        if self.threshold is None:
+            raise SpkidError(
+                "an audit of a household's answers",
+                expected="an audit of scores",
+                do="audit the scores behind the answers",
+            )
+        return self.threshold.value
 
     @property
     def rates(self) -> tuple[str, ...]:

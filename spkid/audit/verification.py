@@ -31,7 +31,7 @@ def audit_scores(
     metadata: pd.DataFrame,
     groupings: Sequence[str],
     *,
-    false_match_rate: float = 0.05,
+    false_accept_rate: float = 0.05,
     cost_prior: float | None = None,
     threshold: float | None = None,
     side: str = "both",
@@ -51,7 +51,7 @@ def audit_scores(
         A row a clip (``path``) or a speaker, with ``speaker``; an empty value is unknown.
     groupings : sequence of str
         As ``grouping.parse_grouping`` reads them: ``gender``, ``gender*age_group``.
-    false_match_rate, cost_prior, threshold : float
+    false_accept_rate, cost_prior, threshold : float
         The shared threshold: the one that accepts this share of all impostor trials; or, where
         ``cost_prior`` is given, the one of least detection cost at that prior of a target (unit
         costs); or ``threshold`` itself.
@@ -74,7 +74,7 @@ def audit_scores(
         that are not finite or all equal, or with a grouping of one group only.
     """
     asked = tuple(parse_grouping(text) for text in groupings)
-    _check_options(false_match_rate, side, alpha, asked)
+    _check_options(false_accept_rate, cost_prior, threshold, side, alpha, asked)
     trials, n_unmatched, unmatched = attach_groups(scores, metadata, asked)
     _check_scores(trials)
     said = list(notes)
@@ -84,7 +84,9 @@ def audit_scores(
             f"names, for example {unmatched[0]!r}."
         )
     score, label = trials["score"].to_numpy(np.float64), trials["label"].to_numpy(bool)
-    shared = _shared_threshold(score[label], score[~label], false_match_rate, cost_prior, threshold)
+    shared = _shared_threshold(
+        score[label], score[~label], false_accept_rate, cost_prior, threshold
+    )
 
     def estimate(rows: np.ndarray) -> Estimates:
         return _estimates(trials, rows, shared.value, target_prior)
@@ -113,24 +115,34 @@ def audit_scores(
 
 
 def _check_options(
-    false_match_rate: float, side: str, alpha: float, groupings: tuple[Grouping, ...]
+    false_accept_rate: float,
+    cost_prior: float | None,
+    threshold: float | None,
+    side: str,
+    alpha: float,
+    groupings: tuple[Grouping, ...],
 ) -> None:
-    if not 0 < false_match_rate < 1:
+    for name, share in (("false_accept_rate", false_accept_rate), ("cost_prior", cost_prior)):
+        if share is not None and not 0 < share < 1:
+            raise SpkidError(
+                f"{name}={share:g}", expected="a share between 0 and 1", do="give for example 0.05"
+            )
+    if threshold is not None and not np.isfinite(threshold):
         raise SpkidError(
-            f"a false match rate of {false_match_rate:g}",
-            expected="a share between 0 and 1",
-            do="give for example 0.05",
+            f"threshold={threshold:g}",
+            expected="a finite number: nothing compares with NaN",
+            do="give another threshold, or leave it out",
         )
     if side not in SIDES:
         raise SpkidError(
-            f"{side!r} as the side", expected=f"one of {', '.join(SIDES)}", do="correct --side"
+            f"side={side!r}", expected=f"one of {', '.join(SIDES)}", do="correct side="
         )
     if not 0 <= alpha <= 1:
-        raise SpkidError(
-            f"a weight of {alpha:g}", expected="a share in 0..1", do="give for example 0.5"
-        )
+        raise SpkidError(f"alpha={alpha:g}", expected="a share in 0..1", do="give for example 0.5")
     if not groupings:
-        raise SpkidError("no groups", expected="a column or more", do="give for example gender")
+        raise SpkidError(
+            "no groups", expected="a column or more", do="give for example by=['gender']"
+        )
 
 
 def _check_scores(trials: pd.DataFrame) -> None:
@@ -157,7 +169,7 @@ def _check_scores(trials: pd.DataFrame) -> None:
 def _shared_threshold(
     target: np.ndarray,
     impostor: np.ndarray,
-    false_match_rate: float,
+    false_accept_rate: float,
     cost_prior: float | None,
     threshold: float | None,
 ) -> Threshold:
@@ -166,8 +178,8 @@ def _shared_threshold(
     if cost_prior is not None:
         value = threshold_at_least_cost(target, impostor, target_prior=cost_prior)
         return Threshold(value, "cost", cost_prior)
-    value = threshold_at_false_match_rate(impostor, false_match_rate)
-    return Threshold(value, "false_match_rate", false_match_rate)
+    value = threshold_at_false_match_rate(impostor, false_accept_rate)
+    return Threshold(value, "false_match_rate", false_accept_rate)
 
 
 def _estimates(
@@ -176,10 +188,12 @@ def _estimates(
     """Each figure of the trials in ``rows``."""
     label = trials["label"].to_numpy(bool)[rows]
     score = trials["score"].to_numpy(np.float64)[rows]
-    sides = [trials[f"{side}_speaker"].cat.codes.to_numpy()[rows] for side in ("enroll", "test")]
+    enroll, test = (
+        trials[f"{side}_speaker"].cat.codes.to_numpy()[rows] for side in ("enroll", "test")
+    )
     n_all = len(trials["enroll_speaker"].cat.categories)
     kinds = {
-        kind: Clusters.of(*(side[chosen] for side in sides), n_all)
+        kind: Clusters.of(enroll[chosen], test[chosen], n_all)
         for kind, chosen in (("target", label), ("impostor", ~label))
     }
     estimates = {figure.name: no_estimate(n_all, figure.scale) for figure in FIGURES}

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spkid.cli.output import JsonFlag, percent, print_json, print_table, say
+from spkid.cli.output import JsonFlag, print_json, print_table, rate_option, say
 from spkid.errors import SpkidError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from spkid.audit.cohorts.findings import Findings
-    from spkid.audit.result import Audit
-
-Figures = dict[str, dict[str, float]]  # by grouping and name; what a condition may ask for
+    from spkid.audit.face import AuditResult, ComparisonResult
 
 
 def audit(
@@ -51,8 +44,8 @@ def audit(
         Path | None,
         typer.Option(readable=False, help="CSV clip,speaker,truth, if the log does not say."),
     ] = None,
-    fmr: Annotated[
-        float, typer.Option("--fmr", help="Overall false match rate of the shared threshold.")
+    far: Annotated[
+        float, rate_option("--far", "Share of strangers that the shared threshold accepts.")
     ] = 0.05,
     cost: Annotated[
         float | None,
@@ -79,9 +72,8 @@ def audit(
     as_json: JsonFlag = False,
 ) -> None:
     """Who is it worse for, is that certain, and which cohort to work on first."""
+    from spkid.audit import face
     from spkid.audit.conditions import read_condition
-    from spkid.data.manifest import read_manifest
-    from spkid.data.score_files import read_trials
 
     conditions = [read_condition(text) for text in fail_if or ()]
     groupings = words_of(by)
@@ -93,7 +85,6 @@ def audit(
             expected="two with --compare" if compare else "one, or two with --compare",
             do="give each file once",
         )
-    described = read_manifest(metadata, required=("speaker",))
     if decisions and (compare or embeddings or tree):
         raise SpkidError(
             "--decisions with --compare, --embeddings or --tree",
@@ -106,37 +97,41 @@ def audit(
             expected="--trials for scores, --truth with --decisions",
             do="leave it out",
         )
-    labels = None if trials is None else read_trials(trials)
-    who_spoke = (
-        None if truth is None else read_manifest(truth, required=("clip", "speaker", "truth"))
-    )
-    choice = {"false_match_rate": fmr, "cost_prior": cost, "threshold": threshold, "side": side}
-    audits = []
-    for path in scores:
-        if decisions:
-            audits.append(audit_log(path, described, groupings, truth=who_spoke))
-        else:
-            audits.append(audit_file(path, described, groupings, labels=labels, **choice))
+    options: face.Options = {
+        "false_accept_rate": far,
+        "cost_prior": cost,
+        "threshold": threshold,
+        "side": side,
+    }
+    result: AuditResult | ComparisonResult
     if decisions:
-        from spkid.audit.cohorts.findings import without_cohorts
-
-        found = without_cohorts(audits[0], title=f"Audit of {scores[0].name}")
-        figures = report_findings(found, out, as_json=as_json)
+        result = face.decisions(scores[0], metadata, by=groupings, truth=truth)
     elif compare:
-        figures = report_comparison(audits, scores, out, as_json=as_json)
-    else:
-        from spkid.audit.cohorts.findings import find_cohorts
-        from spkid.encoder.vectors import EmbeddingTable
-
-        found = find_cohorts(
-            audits[0],
-            described,
-            title=f"Audit of {scores[0].name}",
-            tree_columns=words_of(tree),
-            embeddings=None if embeddings is None else EmbeddingTable.load(embeddings),
-            share=share,
+        result = face.compare(
+            scores[0], scores[1], metadata, by=groupings, trials=trials, **options
         )
-        figures = report_findings(found, out, as_json=as_json)
+    else:
+        result = face.audit(
+            scores[0],
+            metadata,
+            by=groupings,
+            trials=trials,
+            embeddings=embeddings,
+            tree=words_of(tree),
+            share=share,
+            **options,
+        )
+    page = result.save(out)
+    if as_json:
+        print_json(result.record())
+    else:
+        for table in result.tables():
+            print_table(table.title, table.header, table.rows)
+        typer.echo(result.verdict)
+        for note in result.notes:
+            say(note)
+        say(f"Page: {page}; the figures as JSON and CSV beside it")
+    figures = result.figures
     failed = False
     for condition in conditions:
         for column in condition.columns_where_true(figures):
@@ -149,146 +144,3 @@ def audit(
 def words_of(text: str) -> list[str]:
     """Words separated by commas."""
     return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def audit_log(
-    log: Path, metadata: pd.DataFrame, groupings: list[str], *, truth: pd.DataFrame | None
-) -> Audit:
-    """The audit of one log of household decisions."""
-    from spkid.audit.homes import audit_decisions
-    from spkid.data.decision_log import read_decisions
-
-    return audit_decisions(read_decisions(log, truth=truth), metadata, groupings)
-
-
-def audit_file(
-    scores: Path,
-    metadata: pd.DataFrame,
-    groupings: list[str],
-    *,
-    labels: pd.DataFrame | None,
-    **choice: Any,
-) -> Audit:
-    """The audit of one score file; ``choice`` is how the threshold and the side are chosen."""
-    from spkid.audit.verification import audit_scores
-    from spkid.data.score_files import read_score_file
-
-    read = read_score_file(scores, trials=labels)
-    return audit_scores(read.table, metadata, groupings, notes=read.notes, **choice)
-
-
-@contextmanager
-def folder_for(out: Path) -> Iterator[None]:
-    """Make ``out``; what cannot be written there is one sentence."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise SpkidError(
-            f"{out}: {error.strerror}", expected="a folder to write to", do="choose another --out"
-        ) from error
-
-
-def report_findings(found: Findings, out: Path, *, as_json: bool) -> Figures:
-    """Write and print an audit; its figures for conditions."""
-    from spkid.audit.report.page import write_audit_page
-    from spkid.audit.report.record import audit_record, headline_figures, write_record
-
-    with folder_for(out):
-        write_audit_page(found, out / "audit.html")
-        write_record(found, out)
-    if as_json:
-        print_json(audit_record(found))
-    else:
-        print_findings(found)
-        say(f"Page: {out / 'audit.html'}; the figures as JSON and CSV beside it")
-    return headline_figures(found)
-
-
-def report_comparison(
-    audits: list[Audit], scores: list[Path], out: Path, *, as_json: bool
-) -> Figures:
-    """Write and print a comparison; its figures for conditions."""
-    from spkid.audit.comparison import compare_audits
-    from spkid.audit.report.comparison_page import (
-        FIGURE_WORDS,
-        comparison_figures,
-        comparison_record,
-        comparison_verdict,
-        shown,
-        shown_change,
-        write_comparison,
-    )
-
-    first, second = (path.name for path in scores)
-    if first == second:
-        first, second = map(str, scores)
-    result = compare_audits(*audits, names=(first, second))
-    with folder_for(out):
-        write_comparison(result, out)
-    if as_json:
-        print_json(comparison_record(result))
-        return comparison_figures(result)
-    rows = []
-    for row in result.table.itertuples():
-        change, low, high = shown_change(row.figure, row.difference, row.low, row.high)
-        rows.append(
-            (
-                f"{row.grouping} {row.group}".strip() or "overall",
-                FIGURE_WORDS[row.figure],
-                shown(row.figure, row.first),
-                shown(row.figure, row.second),
-                change,
-                f"{low} to {high}",
-                "yes" if row.certain else "no",
-            )
-        )
-    header = ("group", "figure", first, second, "change", "95 % interval", "certain")
-    print_table(f"{first} and {second}, paired by speaker", header, rows)
-    for line in (*comparison_verdict(result), *result.notes):
-        say(line)
-    say(f"Page: {out / 'compare.html'}")
-    return comparison_figures(result)
-
-
-def print_findings(found: Findings) -> None:
-    """Rates by group and cohorts as tables, then the verdict."""
-    from spkid.audit.report.page import shown_rates
-    from spkid.audit.report.words import verdict
-
-    audit = found.audit
-    rates = shown_rates(audit)
-    for section in audit.groupings:
-        rows = [
-            (
-                row["group"],
-                row["n_speakers"],
-                row["n_target"],
-                row["n_impostor"],
-                *(percent(row[rate.name]) for rate in rates),
-            )
-            for row in section.groups.to_dict("records")
-        ]
-        title, kinds = f"By {section.name}", ("members", "guests")
-        if audit.threshold is not None:
-            title += f", shared threshold {audit.threshold.value:.3f}"
-            kinds = ("own", "strangers")
-        header = ("group", "speakers", *kinds, *(rate.words for rate in rates))
-        print_table(title, header, rows)
-    read = [each for each in found.cohorts if each.read.difference == each.read.difference]
-    rows = [
-        (
-            each.name,
-            len(each.speakers),
-            percent(each.read.error),
-            percent(each.read.error_others),
-            f"{100 * each.read.difference:+.1f}",
-            f"{100 * each.read.low:+.1f} to {100 * each.read.high:+.1f}",
-        )
-        for each in read[:5]
-    ]
-    if rows:
-        header = ("cohort", "speakers", "error", "others", "points", "95 % interval")
-        print_table("Worst cohorts against all other speakers", header, rows)
-    for line in (*verdict(found), *audit.notes):
-        say(line)

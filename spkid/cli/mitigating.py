@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spkid.cli.auditing import folder_for, words_of
+from spkid.cli.auditing import words_of
 from spkid.cli.output import JsonFlag, print_json, print_table, progress_bar, say
 from spkid.cli.training import data_at, need_torch
 from spkid.errors import SpkidError
+from spkid.files import folder_for
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,8 +70,7 @@ def mitigate(
             do="correct the option",
         )
     to_train = [method for method in TRAINED if method in asked]
-    if to_train:
-        need_training(to_train, data, encoder)
+    given = need_training(to_train, data, encoder) if to_train else None
     cohort = WorstCohort.read(audit)
     described = read_manifest(metadata, required=("speaker",))
     groupings = [section["name"] for section in cohort.record["groupings"]]
@@ -81,15 +81,15 @@ def mitigate(
     notes = list(notes_on(cohort, trials, choosing, groupings))
     systems = {BEFORE: trials["score"].to_numpy(float)}
     with folder_for(out):
-        if to_train:
+        if given is not None:
             from spkid.training.finetune import fine_tuning_recipe
             from spkid.training.mitigate import trained_scores
 
-            given = [*data_at(data, noise), f"train.ewc={ewc}"]
+            settings = [*(changes or []), *data_at(given[0], noise), f"train.ewc={ewc}"]
             with progress_bar() as bar:
                 trained = trained_scores(
-                    fine_tuning_recipe([*(changes or []), *given]),
-                    encoder,
+                    fine_tuning_recipe(settings),
+                    given[1],
                     methods=to_train,
                     cohort=cohort,
                     metadata=described,
@@ -111,8 +111,8 @@ def mitigate(
         report(found, trials, systems, out, as_json=as_json)
 
 
-def need_training(methods: list[str], data: Path | None, encoder: Path | None) -> None:
-    """Say what the trained methods need, where it is missing."""
+def need_training(methods: list[str], data: Path | None, encoder: Path | None) -> tuple[Path, Path]:
+    """The clips and the encoder that the trained methods need; says so where one is missing."""
     if data is None or encoder is None:
         raise SpkidError(
             f"--methods {','.join(methods)} without --data or --encoder",
@@ -121,6 +121,7 @@ def need_training(methods: list[str], data: Path | None, encoder: Path | None) -
             code="no_clips",
         )
     need_torch()
+    return data, encoder
 
 
 def notes_on(
@@ -132,13 +133,14 @@ def notes_on(
     if cohort.kind != "group":
         return ["The audit searched for the cohort on the speakers for choosing alone."]
     threshold = cohort.record["threshold"]["value"]
-    alone = worst_group(trials, threshold, groupings, choosing)
-    if alone == cohort.name:
-        return ["By the speakers for choosing alone, the audit's worst group is the same."]
+    grouping, group = worst_group(trials, threshold, groupings, choosing)
+    if (grouping, group) == (cohort.grouping, cohort.group):
+        return ["The speakers used for choosing alone point to the same worst group."]
+    other = f"{grouping}: {group}" if grouping else "none"
     return [
-        f"By the speakers for choosing alone, the worst group is {alone or 'none'}: the audit "
-        f"picked {cohort.name} with the help of speakers who are read here, so its gap before is "
-        "likely too large, and a part of any fall is that."
+        f"The speakers used for choosing alone point to another worst group: {other}. The audit "
+        f"picked {cohort.name} with the help of speakers whose results are reported here, so the "
+        "gap before is probably overstated, and so is any fall in it."
     ]
 
 
@@ -154,7 +156,7 @@ def traded(
     import numpy as np
     import pandas as pd
 
-    from spkid.audit.statistics.speaker_errors import speakers_of
+    from spkid.audit.grouping import speakers_of
     from spkid.mitigation.groupwise import TRAINED
     from spkid.mitigation.trade import trade_off
     from spkid.mitigation.words import Mitigation

@@ -36,10 +36,16 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of a 
 # what errors say in the words of the API -> what is typed instead
 FLAGS = {
     "by": "--by",
+    "embeddings": "--embeddings",
+    "share": "--share",
+    "side": "--side",
+    "threshold": "--threshold",
+    "tree": "--tree",
+    "trials": "--trials",
+    "truth": "--truth",
     "consent": "--consent",
     "cost_prior": "--cost",
     "false_accept_rate": "--far",
-    "false_match_rate": "--fmr",
     "household": "--household",
     "member": "--member",
     "metadata": "--metadata",

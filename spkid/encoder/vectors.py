@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,7 +88,9 @@ def save_embeddings(path: Path, vectors: dict[str, Vector], *, model: str, dim: 
         ) from error
 
 
-def mean_vectors(clips: pd.DataFrame, vectors: NDArray[np.float32]) -> tuple[list[str], Floats]:
+def mean_vectors(
+    clips: pd.DataFrame, vectors: NDArray[np.floating[Any]]
+) -> tuple[list[str], Floats]:
     """Each speaker's unit mean; ``clips`` has a column ``speaker`` for the rows of ``vectors``."""
     codes, names = pd.factorize(clips["speaker"], sort=True)
     sums = np.zeros((len(names), vectors.shape[1]))

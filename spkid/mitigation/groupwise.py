@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from spkid.audit.statistics.rules import MIN_SPEAKERS
+from spkid.encoder.vectors import Floats
 from spkid.errors import SpkidError
 
 TRAINED = ("reweighting", "oversampling", "ewc")  # these need clips, an encoder and torch
@@ -20,8 +21,6 @@ CAVEAT = (
     "whenever it decides, and treating people differently by age, gender, origin or language may "
     "be unlawful where you are. It is shown so that the trade is known; it is never chosen."
 )
-
-Floats = NDArray[np.float64]
 
 
 def groupwise_calibration(
@@ -71,4 +70,4 @@ def log_likelihood_ratios(scores: Floats, fitted: Floats, label: NDArray[np.bool
             expected="target scores above impostor scores",
             do="check the labels",
         )
-    return model.decision_function(scores[:, None])
+    return np.asarray(model.decision_function(scores[:, None]), dtype=np.float64)

@@ -15,11 +15,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from spkid.audit.comparison import paired_change
+from spkid.audit.grouping import speakers_of
 from spkid.audit.statistics.contrast import deviations
 from spkid.audit.statistics.differences import holm
 from spkid.audit.statistics.intervals import t_quantile
 from spkid.audit.statistics.rules import LEVEL, MIN_SPEAKERS
-from spkid.audit.statistics.speaker_errors import speaker_errors, speakers_of
+from spkid.audit.statistics.speaker_errors import speaker_errors
+from spkid.encoder.vectors import Floats
 from spkid.errors import SpkidError
 from spkid.scoring.metrics import threshold_at_false_match_rate
 
@@ -33,8 +35,6 @@ FIGURES = {
     "false_non_match_rate": "own rejected (FNMR)",
 }
 TESTED = ("error", "gap")
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -17,31 +17,32 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from spkid.audit.cohorts.metadata import by_speaker
-from spkid.audit.cohorts.tree import grow_tree, with_common_categories
-from spkid.audit.cohorts.tree_conditions import region
-from spkid.audit.grouping import group_names, parse_grouping
+from spkid.audit.cohorts.tree_conditions import Condition, region, with_categories
+from spkid.audit.grouping import group_names, parse_grouping, speakers_of
 from spkid.audit.report.record import COHORT_FILE
 from spkid.audit.statistics.contrast import contrast
 from spkid.audit.statistics.rules import MIN_SPEAKERS
-from spkid.audit.statistics.speaker_errors import halves, speaker_errors, speakers_of
+from spkid.audit.statistics.speaker_errors import halves, speaker_errors
 from spkid.data.manifest import read_manifest
-from spkid.encoder.vectors import mean_vectors, nearest
-from spkid.errors import SpkidError
-
-Floats = NDArray[np.float64]
+from spkid.encoder.vectors import Floats, mean_vectors, nearest
+from spkid.errors import BadTable
 
 
 @dataclass(frozen=True)
 class WorstCohort:
     """The worst cohort that an audit wrote.
 
-    ``kind`` is ``group``, ``region`` or ``discovered``; ``members`` has ``speaker``, ``cohort``,
-    ``worst`` and ``searched`` of everybody who was searched for cohorts (no rows where it was
-    not discovered); ``record`` is the audit's JSON.
+    ``kind`` is ``group`` (named by ``grouping`` and ``group``), ``region`` (where all
+    ``conditions`` hold) or ``discovered``; ``members`` has ``speaker``, ``cohort``, ``worst`` and
+    ``searched`` of everybody who was searched for cohorts (no rows where it was not discovered);
+    ``record`` is the audit's JSON.
     """
 
     kind: str
     name: str
+    grouping: str
+    group: str
+    conditions: tuple[Condition, ...]
     words: str
     speakers: frozenset[str]
     members: pd.DataFrame
@@ -53,34 +54,48 @@ class WorstCohort:
 
         Raises
         ------
-        SpkidError
+        BadTable
             If it holds no audit of scores, or one in which no cohort is worse off.
         """
         try:
             record = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
             worst, threshold = record["worst_cohort"], record["threshold"]
+            if threshold is None or worst is None:
+                what = "of decisions" if threshold is None else "in which no cohort is worse off"
+                raise BadTable(
+                    f"{folder}: an audit {what}",
+                    expected="an audit of scores with a worst cohort",
+                    do="audit a score file, by other groups or with embeddings=",
+                )
+            conditions = tuple(
+                Condition(**{**each, "values": tuple(each["values"])})
+                for each in worst["conditions"]
+            )
+            kind, name, words = worst["kind"], worst["name"], worst["words"]
+            grouping, group = worst["grouping"] or "", worst["group"] or ""
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise SpkidError(
+            raise BadTable(
                 f"{folder}: no audit.json that can be read",
                 expected="the folder that 'spkid audit' wrote",
-                do="run spkid audit first and give its --out",
+                do="run 'spkid audit' first and give the folder it wrote",
             ) from error
-        if threshold is None or worst is None:
-            what = "of decisions" if threshold is None else "in which no cohort is worse off"
-            raise SpkidError(
-                f"{folder}: an audit {what}",
-                expected="an audit of scores with a worst cohort",
-                do="audit a score file, by other groups or with --embeddings",
-            )
         speakers = read_manifest(folder / COHORT_FILE, required=("speaker",))["speaker"]
         members = pd.DataFrame(columns=["speaker", "cohort", "worst", "searched"])
-        if worst["kind"] == "discovered":
+        if kind == "discovered":
             members = read_manifest(folder / "discovered.csv", required=tuple(members.columns))
             members = members.assign(
                 worst=members["worst"] == "True", searched=members["searched"] == "True"
             )
         return cls(
-            worst["kind"], worst["name"], worst["words"], frozenset(speakers), members, record
+            kind=kind,
+            name=name,
+            grouping=grouping,
+            group=group,
+            conditions=conditions,
+            words=words,
+            speakers=frozenset(speakers),
+            members=members,
+            record=record,
         )
 
     def choosing(self, trials: pd.DataFrame) -> frozenset[str]:
@@ -90,12 +105,12 @@ class WorstCohort:
 
         Raises
         ------
-        SpkidError
+        BadTable
             If ``trials`` are not those of the audit.
         """
         speakers = speakers_of(trials)
         if len(trials) != self.record["n_trials"] or not self.speakers <= set(speakers):
-            raise SpkidError(
+            raise BadTable(
                 f"{len(trials)} trials where the audit had {self.record['n_trials']}, or other "
                 "speakers",
                 expected="the score file and metadata of the audit",
@@ -119,19 +134,8 @@ class WorstCohort:
             return float(threshold["target"])
         return float((scores >= threshold["value"]).mean())
 
-    def grouping(self) -> tuple[str, str]:
-        """The grouping and the group that a known cohort is named by."""
-        for section in self.record["groupings"]:
-            name = section["name"]
-            if self.name.startswith(f"{name}: "):
-                return name, self.name.removeprefix(f"{name}: ")
-        raise ValueError(f"{self.name!r} is no group of the audit")
-
     def like_them(
-        self,
-        metadata: pd.DataFrame,
-        trials: pd.DataFrame,
-        heard: tuple[pd.DataFrame, NDArray[np.float32]],
+        self, metadata: pd.DataFrame, heard: tuple[pd.DataFrame, NDArray[np.float32]]
     ) -> frozenset[str]:
         """Speakers of the same kind as the cohort's, among those that were not audited too.
 
@@ -142,18 +146,20 @@ class WorstCohort:
         ----------
         metadata : DataFrame
             With a row for each clip or speaker that may be in it.
-        trials : DataFrame
-            The audited trials.
         heard : DataFrame, float32 ``[clips, dim]``
             ``path`` and ``speaker`` of clips of audited and other speakers, and their unit
             vectors; only used for a discovered cohort.
         """
         if self.kind == "group":
-            name, group = self.grouping()
-            inside = group_names(metadata, parse_grouping(name)) == group
+            inside = group_names(metadata, parse_grouping(self.grouping)) == self.group
             return frozenset(metadata["speaker"][inside]) - {""}
         if self.kind == "region":
-            return self._by_rule(metadata, trials)
+            speakers = sorted(set(metadata["speaker"]) - {""})
+            tree = self.record["tree"]
+            table = with_categories(
+                by_speaker(metadata, tree["columns"], speakers), tree["categories"]
+            )
+            return frozenset(table.index[region(table, self.conditions)])
         names, means = mean_vectors(*heard)
         searched = self.members[self.members["searched"]].set_index("speaker")
         known = np.isin(names, list(searched.index))
@@ -165,27 +171,17 @@ class WorstCohort:
         is_worst = np.isin(np.array(numbers, dtype=object)[nearest(means, centroids)], list(worst))
         return frozenset(np.array(names, dtype=object)[is_worst])
 
-    def _by_rule(self, metadata: pd.DataFrame, trials: pd.DataFrame) -> frozenset[str]:
-        """Grows the audit's tree again, to have its conditions and not their words."""
-        grown, threshold = self.record["tree"], self.record["threshold"]["value"]
-        tree = grow_tree(trials, threshold, metadata, grown["columns"], seed=grown["seed"])
-        leaf = next(leaf for leaf in tree.leaves if leaf.rule == self.name)
-        names = sorted(set(metadata["speaker"]) - {""})
-        table = by_speaker(metadata, grown["columns"], names)
-        table = with_common_categories(table, np.isin(names, list(self.choosing(trials))))
-        return frozenset(np.array(names, dtype=object)[region(table, leaf.conditions)])
-
 
 def worst_group(
     trials: pd.DataFrame, threshold: float, groupings: Iterable[str], speakers: Iterable[str]
-) -> str:
+) -> tuple[str, str]:
     """The known group with the largest error against all others, by ``speakers`` alone.
 
-    Named as the audit names its cohorts; empty where no group is large enough.
+    Its grouping and its name; both empty where no group is large enough.
     """
     names = np.array(sorted(speakers), dtype=object)
     errors = speaker_errors(trials, threshold, names, n_resamples=1, seed=0)
-    found = {"": 0.0}
+    found = {("", ""): 0.0}
     for grouping in groupings:
         groups = trials[f"enroll:{grouping}"]
         for group in groups.cat.categories:
@@ -195,5 +191,5 @@ def worst_group(
             ]
             inside = np.isin(names, np.concatenate([np.asarray(each, object) for each in own]))
             read = contrast(errors, inside, min_speakers=MIN_SPEAKERS)
-            found[f"{grouping}: {group}"] = float(np.nan_to_num(read.difference))
+            found[grouping, group] = float(np.nan_to_num(read.difference))
     return max(found, key=found.__getitem__)

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from spkid.audit.statistics.speaker_errors import speakers_of
+from spkid.audit.grouping import speakers_of
 from spkid.errors import SpkidError
 from spkid.mitigation.trade import BEFORE
 from spkid.mitigation.worst_cohort import WorstCohort
@@ -93,7 +93,7 @@ def trained_scores(
         other = heard_voices(some, embedded(start, some, out / "training.npz"))
         voices = (pd.concat([voices[0], other[0]]), np.concatenate([voices[1], other[1]]))
     trained = set(corpora.training.speakers) - {""}
-    like_cohort = sorted(cohort.like_them(metadata, trials, voices) & trained)
+    like_cohort = sorted(cohort.like_them(metadata, voices) & trained)
     if len(like_cohort) < LEAST_SPEAKERS:
         raise SpkidError(
             f"{len(like_cohort)} training speakers who are like the cohort ({cohort.name})",

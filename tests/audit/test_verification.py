@@ -162,7 +162,7 @@ def mixed(request):
         *mixed_tables(),
         ["group", "half", "half*group"],
         n_resamples=20,
-        false_match_rate=0.1,
+        false_accept_rate=0.1,
         side=request.param,
     )
 
@@ -271,8 +271,14 @@ def test_what_cannot_be_audited_is_refused(message):
 
 def test_a_rate_out_of_range_is_refused():
     for rate in (-0.1, 0.0, 1.0, math.nan):
-        with pytest.raises(SpkidError, match="false match rate of"):
-            audit_scores(*plant(8), ["group"], false_match_rate=rate)
+        with pytest.raises(SpkidError, match="false_accept_rate="):
+            audit_scores(*plant(8), ["group"], false_accept_rate=rate)
+
+
+@pytest.mark.parametrize("threshold", [math.nan, math.inf])
+def test_a_threshold_that_compares_with_nothing_is_refused(threshold):
+    with pytest.raises(SpkidError, match="threshold="):
+        audit_scores(*plant(8), ["group"], threshold=threshold)
 
 
 def test_groups_that_are_equal_have_no_worst():
@@ -298,7 +304,7 @@ def test_scores_that_are_not_finite_are_refused():
 
 def test_options_out_of_range_are_refused():
     tables = plant(13)
-    for option, message in (({"side": "left"}, "as the side"), ({"alpha": 1.5}, "a weight of 1.5")):
+    for option, message in (({"side": "left"}, "side='left'"), ({"alpha": 1.5}, r"alpha=1\.5")):
         with pytest.raises(SpkidError, match=message):
             audit_scores(*tables, ["group"], **option)
     with pytest.raises(SpkidError, match="no groups"):

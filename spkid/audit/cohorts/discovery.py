@@ -13,13 +13,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from spkid.audit.cohorts.voices import choose_n_cohorts, main_directions, typical_clips
+from spkid.audit.grouping import speakers_of
 from spkid.audit.statistics.contrast import Contrast, contrast, deviations
 from spkid.audit.statistics.rules import MIN_SPEAKERS
-from spkid.audit.statistics.speaker_errors import SpeakerErrors, halves, speaker_errors, speakers_of
-from spkid.encoder.vectors import mean_vectors, nearest, spherical_k_means
+from spkid.audit.statistics.speaker_errors import SpeakerErrors, halves, speaker_errors
+from spkid.encoder.vectors import Floats, mean_vectors, nearest, spherical_k_means
 from spkid.errors import SpkidError
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -72,10 +71,12 @@ def shrunk_errors(values: Floats) -> Floats:
     if between == 0:
         return np.full_like(measured, mean)
     weight = np.where(known, between / (between + sampling), 0.0)
-    return mean + weight * (np.where(known, measured, mean) - mean)
+    return np.asarray(mean + weight * (np.where(known, measured, mean) - mean))
 
 
-def merge_worst(shrunk: Floats, measured: Floats, sizes: NDArray[np.intp], share: float) -> list:
+def merge_worst(
+    shrunk: Floats, measured: Floats, sizes: NDArray[np.intp], share: float
+) -> list[int]:
     """Cohorts from the worst on until they hold ``share`` of the speakers and are judgeable.
 
     Where shrinkage leaves all the same, the measured errors give the order.

@@ -11,10 +11,12 @@ import pandas as pd
 from spkid.audit.cohorts.discovery import Discovery, discover
 from spkid.audit.cohorts.metadata import by_speaker, over_representation
 from spkid.audit.cohorts.tree import CohortTree, grow_tree
+from spkid.audit.cohorts.tree_conditions import Condition
+from spkid.audit.grouping import speakers_of
 from spkid.audit.result import Audit
 from spkid.audit.statistics.contrast import Contrast, contrast
 from spkid.audit.statistics.rules import MIN_SPEAKERS
-from spkid.audit.statistics.speaker_errors import speaker_errors, speakers_of
+from spkid.audit.statistics.speaker_errors import speaker_errors
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.errors import SpkidError
 
@@ -27,8 +29,9 @@ class Cohort:
     """A set of speakers that may be worse off.
 
     ``kind`` is ``group`` (known by a label), ``region`` (a leaf of the tree) or ``discovered``;
-    ``read`` stands it against all other speakers, for the two latter on the half of the
-    speakers that was not searched.
+    ``read`` compares it with all other speakers, for the latter two on the half of the speakers
+    that was not searched. What defines it is data too: ``grouping`` and ``group`` of a group,
+    ``conditions`` of a region; a discovered cohort has neither.
     """
 
     kind: str
@@ -36,6 +39,9 @@ class Cohort:
     speakers: tuple[str, ...]
     share: float
     read: Contrast
+    grouping: str = ""
+    group: str = ""
+    conditions: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ def find_cohorts(
         If the vectors are of other clips, or as :func:`cohorts.discover`. A tree that cannot be
         grown because speakers are few is a note, unless it was asked for.
     """
-    trials, threshold = audit.trials, audit.threshold.value
+    trials, threshold = audit.trials, audit.shared_threshold
     speakers = speakers_of(trials)
     notes = []
     columns = list(tree_columns) or list(
@@ -126,7 +132,14 @@ def find_cohorts(
     n_all = len(speakers)
     if tree is not None and len(tree.leaves) > 1:
         found += [
-            Cohort("region", leaf.rule, leaf.speakers, len(leaf.speakers) / n_all, leaf.read)
+            Cohort(
+                kind="region",
+                name=leaf.rule,
+                speakers=leaf.speakers,
+                share=len(leaf.speakers) / n_all,
+                read=leaf.read,
+                conditions=leaf.conditions,
+            )
             for leaf in tree.leaves
         ]
     if discovery is not None:
@@ -169,7 +182,7 @@ def known_cohorts(audit: Audit, *, n_resamples: int = N_RESAMPLES) -> list[Cohor
     trials = audit.trials
     names = speakers_of(trials)
     errors = speaker_errors(
-        trials, audit.threshold.value, names, n_resamples=n_resamples, seed=audit.seed
+        trials, audit.shared_threshold, names, n_resamples=n_resamples, seed=audit.seed
     )
     found = []
     for section in audit.groupings:
@@ -187,8 +200,17 @@ def known_cohorts(audit: Audit, *, n_resamples: int = N_RESAMPLES) -> list[Cohor
             read = contrast(
                 errors, inside, min_speakers=MIN_SPEAKERS, n_comparisons=max(1, len(groups) - 1)
             )
-            name = f"{section.name}: {group}"
-            found.append(Cohort("group", name, tuple(names[inside]), float(inside.mean()), read))
+            found.append(
+                Cohort(
+                    kind="group",
+                    name=f"{section.name}: {group}",
+                    speakers=tuple(names[inside]),
+                    share=float(inside.mean()),
+                    read=read,
+                    grouping=section.name,
+                    group=group,
+                )
+            )
     return found
 
 

@@ -13,10 +13,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from spkid.audit.cohorts.metadata import as_numbers, by_speaker
-from spkid.audit.cohorts.tree_conditions import Condition, region, tightest
+from spkid.audit.cohorts.tree_conditions import Condition, region, tightest, with_categories
+from spkid.audit.grouping import speakers_of
 from spkid.audit.statistics.contrast import Contrast, contrast, deviations
 from spkid.audit.statistics.rules import MIN_SPEAKERS
-from spkid.audit.statistics.speaker_errors import SpeakerErrors, halves, speaker_errors, speakers_of
+from spkid.audit.statistics.speaker_errors import SpeakerErrors, halves, speaker_errors
 from spkid.errors import SpkidError
 
 MAX_DEPTH = 3
@@ -44,9 +45,14 @@ class Leaf:
 
 @dataclass(frozen=True)
 class CohortTree:
-    """``leaves`` with the largest error on the read half first, unread ones last."""
+    """``leaves`` with the largest error on the read half first, unread ones last.
+
+    ``categories`` has, for every column that is no scale of numbers, the values that were common
+    enough on the growing half to split by; all others count as unknown.
+    """
 
     columns: tuple[str, ...]
+    categories: dict[str, tuple[str, ...]]
     leaves: tuple[Leaf, ...]
     n_grown: int
     n_read: int
@@ -86,7 +92,9 @@ def grow_tree(
             do="give more speakers, or leave out the tree",
         )
     grown = halves(len(tried), seed=seed)
-    table = with_common_categories(by_speaker(metadata, columns, tried), grown)
+    table = by_speaker(metadata, columns, tried)
+    categories = common_categories(table, grown)
+    table = with_categories(table, categories)
     errors = [
         speaker_errors(trials, threshold, tried[half], n_resamples=n_resamples, seed=seed)
         for half in (grown, ~grown)
@@ -114,20 +122,17 @@ def grow_tree(
         )
     leaves.sort(key=lambda leaf: np.nan_to_num(leaf.read.difference, nan=-np.inf), reverse=True)
     sizes = int(grown.sum()), int((~grown).sum())
-    return CohortTree(tuple(columns), tuple(leaves), *sizes, seed)
+    return CohortTree(tuple(columns), categories, tuple(leaves), *sizes, seed)
 
 
-def with_common_categories(table: pd.DataFrame, grown: Mask) -> pd.DataFrame:
-    """``table`` with categories of few growing speakers as unknown."""
-    columns = {}
+def common_categories(table: pd.DataFrame, grown: Mask) -> dict[str, tuple[str, ...]]:
+    """Values of at least ``MIN_IN_CATEGORY`` growing speakers, by column without a scale."""
+    found = {}
     for column in table.columns:
-        values = table[column]
-        if as_numbers(values) is None:
-            counts = values[grown].value_counts()
-            common = counts.index[counts >= MIN_IN_CATEGORY]
-            values = values.where(values.isin(common), "")
-        columns[column] = values
-    return pd.DataFrame(columns)
+        if as_numbers(table[column]) is None:
+            counts = table[column][grown & (table[column] != "")].value_counts()
+            found[column] = tuple(sorted(counts.index[counts >= MIN_IN_CATEGORY]))
+    return found
 
 
 def _split(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +57,15 @@ def tightest(steps: tuple[Condition, ...]) -> tuple[Condition, ...]:
     return tuple(
         dataclasses.replace(step, or_unknown=keep_unknown[step.column]) for step in last.values()
     )
+
+
+def with_categories(table: pd.DataFrame, categories: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """``table`` with values that are not among the ``categories`` of their column as unknown."""
+    known = {
+        column: table[column].where(table[column].isin(values), "")
+        for column, values in categories.items()
+    }
+    return table.assign(**known)
 
 
 def region(table: pd.DataFrame, conditions: tuple[Condition, ...]) -> Mask:

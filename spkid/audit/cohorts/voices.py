@@ -8,13 +8,11 @@ from numpy.typing import NDArray
 
 from spkid.audit.statistics.rules import MIN_SPEAKERS
 from spkid.audit.statistics.speaker_errors import halves
-from spkid.encoder.vectors import nearest, spherical_k_means
+from spkid.encoder.vectors import Floats, nearest, spherical_k_means
 
 MAX_COHORTS = 12
 N_STABILITY_PAIRS = 10  # pairs of half-samples for each number of cohorts
 N_TYPICAL = 3  # clips to listen to, each of another speaker
-
-Floats = NDArray[np.float64]
 
 
 def stability_of(vectors: Floats, n_cohorts: int, *, seed: int) -> Floats:
@@ -69,4 +67,4 @@ def main_directions(vectors: Floats) -> Floats:
     """The two principal components, ``[speakers, dim]`` -> ``[speakers, 2]``."""
     from sklearn.decomposition import PCA
 
-    return PCA(n_components=2, svd_solver="full").fit_transform(vectors)
+    return np.asarray(PCA(n_components=2, svd_solver="full").fit_transform(vectors))

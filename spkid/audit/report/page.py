@@ -122,10 +122,11 @@ def section_content(audit: Audit, section: GroupAudit) -> dict[str, Any]:
     if any(row["judged"] for row in groups):
         titles = [(rate.name, rate.words) for rate in rates]
         plots.append((rates_plot(section, titles), "Rates with 95 % intervals."))
-    if scores and (det := det_plot(scores, audit.threshold.value)) is not None:
-        plots.append((det, "Trade-off of errors; the dot is the shared threshold."))
     if scores:
-        distribution = distribution_plot(scores, audit.threshold.value)
+        det = det_plot(scores, audit.shared_threshold)
+        if det is not None:
+            plots.append((det, "Trade-off of errors; the dot is the shared threshold."))
+        distribution = distribution_plot(scores, audit.shared_threshold)
         plots.append((distribution, "Scores, each kind by its own share."))
     across = f"{section.n_across:,} trials across groups and " if section.side == "both" else ""
     return {

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from spkid.audit.cohorts.discovery import Discovery
 from spkid.audit.cohorts.findings import Cohort
 from spkid.audit.grouping import members_of, parse_grouping
 from spkid.audit.result import Audit, GroupAudit
+from spkid.encoder.vectors import Floats
 from spkid.pages import COLOURS, INK, new_figure, to_svg
 from spkid.scoring.metrics import ErrorCurve
 
@@ -21,8 +22,6 @@ MOST_GROUPS = 6  # in one plot of curves; more cannot be told apart
 RATE_TICKS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4)
 N_CURVE_POINTS = 200
 LEAST_TRIALS = 30  # of each kind for a curve
-
-Floats = NDArray[np.float64]
 
 
 def rates_plot(section: GroupAudit, figures: Sequence[tuple[str, str]]) -> Any:
@@ -63,8 +62,8 @@ def det_plot(scores: dict[str, tuple[Floats, Floats]], threshold: float) -> Any:
     """Detection error trade-off by group; the dot is the shared threshold. None without curves."""
     from scipy.stats import norm
 
-    def scale(rate: Floats) -> Floats:
-        return norm.ppf(np.clip(rate, RATE_TICKS[0] / 2, 0.6))
+    def scale(rate: ArrayLike) -> Floats:
+        return np.asarray(norm.ppf(np.clip(rate, RATE_TICKS[0] / 2, 0.6)))
 
     curves = {
         group: ErrorCurve(*each)
@@ -97,7 +96,7 @@ def det_plot(scores: dict[str, tuple[Floats, Floats]], threshold: float) -> Any:
 def distribution_plot(scores: dict[str, tuple[Floats, Floats]], threshold: float) -> Any:
     """Score distributions by group with the shared threshold."""
     whole = np.concatenate([part for each in scores.values() for part in each])
-    edges = np.linspace(*np.quantile(whole, [0.001, 0.999]), 50)
+    edges = np.linspace(np.quantile(whole, 0.001), np.quantile(whole, 0.999), 50)
     with new_figure(WIDTH, 0.8 + 0.75 * len(scores)) as figure:
         panels = figure.subplots(len(scores), 1, sharex=True, squeeze=False)[:, 0]
         for axes, (group, (target, impostor)) in zip(panels, scores.items(), strict=True):

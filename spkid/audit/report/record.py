@@ -65,6 +65,9 @@ def cohort_row(cohort: Cohort) -> dict[str, Any]:
     return {
         "kind": cohort.kind,
         "name": cohort.name,
+        "grouping": cohort.grouping or None,
+        "group": cohort.group or None,
+        "conditions": [dataclasses.asdict(each) for each in cohort.conditions],
         "n_speakers": len(cohort.speakers),
         "n_read": read.pop("n_speakers"),
         "share": cohort.share,
@@ -105,12 +108,14 @@ def tree_record(findings: Findings) -> dict[str, Any] | None:
         return None
     return {
         "columns": list(tree.columns),
+        "categories": {column: list(values) for column, values in tree.categories.items()},
         "n_grown": tree.n_grown,
         "n_read": tree.n_read,
         "seed": tree.seed,
         "leaves": [
             {
                 "rule": leaf.rule,
+                "conditions": [dataclasses.asdict(each) for each in leaf.conditions],
                 "n_grown": leaf.n_grown,
                 "error_grown": leaf.error_grown,
                 "certain": leaf.read.certain,
@@ -168,7 +173,9 @@ def write_record(findings: Findings, folder: Path) -> list[Path]:
         "groups.csv": stacked("groups"),
         "measures.csv": stacked("measures"),
         "differences.csv": stacked("differences"),
-        "cohorts.csv": pd.DataFrame([cohort_row(each) for each in findings.cohorts]),
+        "cohorts.csv": pd.DataFrame(map(cohort_row, findings.cohorts)).drop(
+            columns="conditions", errors="ignore"
+        ),
         COHORT_FILE: cohort,
     }
     if findings.discovery is not None:

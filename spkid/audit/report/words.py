@@ -17,10 +17,17 @@ RATE_WORDS = {
     "false_positive_identification_rate": "of guests' clips are taken for a member",
     "misidentification_rate": "of members' clips are taken for another member",
 }
+SIDE_TITLES = {
+    "both": "trials within each group",
+    "enroll": "trials by the group of the enrolled speaker",
+    "test": "trials by the group of the tested speaker",
+}
+# the one error by which cohorts are compared; the rates of groups are those of their own trials
+MEAN_ERROR = "(FMR + FNMR) / 2 over every trial that one of the speakers is in"
 SIDE_WORDS = {
     "both": "both its sides belong to it",
-    "enroll": "its enrolment side belongs to it",
-    "test": "its test side belongs to it",
+    "enroll": "its enrolled side belongs to it",
+    "test": "its tested side belongs to it",
 }
 
 

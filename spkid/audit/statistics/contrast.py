@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spkid.audit.statistics.speaker_errors import SpeakerErrors, share
-
-Floats = NDArray[np.float64]
+from spkid.encoder.vectors import Floats
 
 
 def deviations(resampled: Floats) -> Floats:

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from spkid.audit.statistics.intervals import Estimate, from_scale, student_below, t_quantile
-
-Floats = NDArray[np.float64]
+from spkid.encoder.vectors import Floats
 
 
 @dataclass(frozen=True)

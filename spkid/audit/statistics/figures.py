@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from spkid.encoder.vectors import Floats
 from spkid.scoring.metrics import LEAST_AND_MOST, ErrorCurve
 
-Floats = NDArray[np.float64]
 Scale = Literal["logit", "log", "identity"]
 
 

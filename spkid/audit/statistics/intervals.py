@@ -23,8 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spkid.audit.statistics.figures import Scale
-
-Floats = NDArray[np.float64]
+from spkid.encoder.vectors import Floats
 
 
 @dataclass(frozen=True)
@@ -166,9 +165,10 @@ def student_below(value: float, degrees: float) -> float:
 
 def from_scale(values: Floats | float, scale: Scale) -> Floats:
     """Back from :meth:`Estimate.on_scale`."""
+    on_scale: Floats = np.asarray(values, dtype=np.float64)
     if scale == "logit":
-        return 1 / (1 + np.exp(-np.asarray(values)))
-    return np.exp(values) if scale == "log" else np.asarray(values)
+        return np.asarray(1 / (1 + np.exp(-on_scale)))
+    return np.asarray(np.exp(on_scale)) if scale == "log" else on_scale
 
 
 def combined(

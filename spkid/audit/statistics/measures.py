@@ -27,12 +27,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spkid.audit.statistics.figures import Scale
 from spkid.audit.statistics.intervals import from_scale
+from spkid.encoder.vectors import Floats
 
-Floats = NDArray[np.float64]
 N_DISTANCES = 61
 # of resamples beyond each end: 2.5 % would cover too rarely with some tens of speakers a group,
 # 87 to 93 % where groups differ (planted truth)
@@ -41,18 +40,18 @@ TAILS = (0.01, 0.99)
 
 def gap(values: Floats) -> Floats:
     """Largest less smallest."""
-    return values.max(axis=0) - values.min(axis=0)
+    return np.asarray(values.max(axis=0) - values.min(axis=0))
 
 
 def ratio(values: Floats) -> Floats:
     """Largest to smallest; NaN where the smallest is not above zero."""
     least = values.min(axis=0)
-    return values.max(axis=0) / np.where(least > 0, least, np.nan)
+    return np.asarray(values.max(axis=0) / np.where(least > 0, least, np.nan))
 
 
 def standard_deviation(values: Floats) -> Floats:
     """Over groups, each counted once (divided by their number less one)."""
-    return values.std(axis=0, ddof=1)
+    return np.asarray(values.std(axis=0, ddof=1))
 
 
 def gini(values: Floats) -> Floats:
@@ -142,7 +141,9 @@ class Worlds:
         noise = errors[:, None] * draws
         seen = true[:, :, None] + noise[:, None, :]
         again = centres[:, None] + noise
-        return cls(*(from_scale(each, scale) for each in (true, seen, again)), scale)
+        return cls(
+            from_scale(true, scale), from_scale(seen, scale), from_scale(again, scale), scale
+        )
 
 
 def true_share(centres: Floats, errors: Floats) -> float:

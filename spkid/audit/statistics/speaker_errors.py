@@ -14,8 +14,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from spkid.audit.statistics.intervals import speaker_draws
-
-Floats = NDArray[np.float64]
+from spkid.encoder.vectors import Floats
 
 
 @dataclass(frozen=True)
@@ -57,13 +56,8 @@ class SpeakerErrors:
 
 def share(hits: Floats, total: Floats) -> Floats:
     """``hits`` of ``total``; NaN where there is nothing."""
-    return np.divide(hits, total, out=np.full_like(hits, np.nan), where=total > 0)
-
-
-def speakers_of(trials: pd.DataFrame) -> NDArray[np.object_]:
-    """Names of all speakers of ``trials`` (``enroll_speaker``, ``test_speaker``), sorted."""
-    sides = (set(trials[f"{side}_speaker"].unique()) for side in ("enroll", "test"))
-    return np.array(sorted(set().union(*sides)), dtype=object)
+    found: Floats = np.divide(hits, total, out=np.full_like(hits, np.nan), where=total > 0)
+    return found
 
 
 def speaker_errors(
@@ -100,7 +94,7 @@ def speaker_errors(
         # a trial weighs the product of its speakers' draws, and counts for both of them
         pairs = (enroll[chosen], test[chosen])
         one_way = sparse.coo_matrix((np.ones(chosen.sum()), pairs), shape=(size, size)).tocsr()
-        return draws * (draws @ (one_way + one_way.T))
+        return np.asarray(draws * (draws @ (one_way + one_way.T)), dtype=np.float64)
 
     return SpeakerErrors(
         speakers=names,

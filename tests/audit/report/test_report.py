@@ -55,7 +55,7 @@ def planted(*, drop=1.5, seed=0, names=(BOLD, QUOTED, TINY)):
 def findings():
     scores, metadata, table = planted()
     audit = audit_scores(
-        scores, metadata, ["group & more", "half"], n_resamples=40, false_match_rate=0.1
+        scores, metadata, ["group & more", "half"], n_resamples=40, false_accept_rate=0.1
     )
     return find_cohorts(audit, metadata, title=TITLE, embeddings=table)
 

@@ -1,0 +1,88 @@
+"""What the command line prints of an audit or a comparison, as tables of text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from spkid.audit.cohorts.findings import Findings
+from spkid.audit.comparison import Comparison
+from spkid.audit.report.comparison_page import FIGURE_WORDS, shown, shown_change
+from spkid.audit.report.page import shown_rates
+from spkid.audit.report.words import MEAN_ERROR, SIDE_TITLES
+from spkid.pages import percent, signed
+
+MOST_COHORTS = 5
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """A table for a terminal."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def audit_tables(findings: Findings) -> Iterator[TextTable]:
+    """Rates by group for each grouping, then the worst cohorts."""
+    audit = findings.audit
+    rates = shown_rates(audit)
+    for section in audit.groupings:
+        if audit.threshold is None:
+            title, kinds = f"By {section.name}", ("members", "guests")
+        else:
+            title = f"By {section.name}, {SIDE_TITLES[section.side]}"
+            title += f", shared threshold {audit.threshold.value:.3f}"
+            kinds = ("own", "strangers")
+        rows = tuple(
+            (
+                row["group"],
+                *(str(row[count]) for count in ("n_speakers", "n_target", "n_impostor")),
+                *(percent(row[rate.name], decimals=2) for rate in rates),
+            )
+            for row in section.groups.to_dict("records")
+        )
+        yield TextTable(title, ("group", "speakers", *kinds, *(rate.words for rate in rates)), rows)
+    read = [each for each in findings.cohorts if not math.isnan(each.read.difference)]
+    if read:
+        yield TextTable(
+            f"Worst cohorts against all other speakers; mean error: {MEAN_ERROR}",
+            ("cohort", "speakers", "mean error", "others", "points", "95 % interval"),
+            tuple(
+                (
+                    each.name,
+                    str(len(each.speakers)),
+                    percent(each.read.error, decimals=2),
+                    percent(each.read.error_others, decimals=2),
+                    signed(each.read.difference),
+                    f"{signed(each.read.low)} to {signed(each.read.high)}",
+                )
+                for each in read[:MOST_COHORTS]
+            ),
+        )
+
+
+def comparison_table(comparison: Comparison) -> TextTable:
+    """A row a figure, overall and by group, with its change."""
+    first, second = comparison.names
+    rows = []
+    for row in comparison.table.itertuples():
+        change, low, high = shown_change(row.figure, row.difference, row.low, row.high)
+        rows.append(
+            (
+                f"{row.grouping} {row.group}".strip() or "overall",
+                FIGURE_WORDS[row.figure],
+                shown(row.figure, row.first),
+                shown(row.figure, row.second),
+                change,
+                f"{low} to {high}",
+                "yes" if row.certain else "no",
+            )
+        )
+    return TextTable(
+        f"{first} and {second}, paired by speaker",
+        ("group", "figure", first, second, "change", "95 % interval", "certain"),
+        tuple(rows),
+    )
