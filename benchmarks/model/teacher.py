@@ -32,7 +32,7 @@ from spkid.data.manifest import read_manifest
 from spkid.encoder.encoder import SpeakerEncoder
 from spkid.training.data.corpus import is_held_out
 from spkid.training.data.sampler import SPEEDS, resample
-from spkid.training.train import computes_in_half
+from spkid.training.processes import computes_in_half
 
 N_RESEMBLYZER = 256  # dimensions
 N_DIMENSIONS = 192

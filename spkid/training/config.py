@@ -89,6 +89,16 @@ class TrainConfig:
                     do="correct the configuration",
                 )
 
+    @property
+    def loss_weights(self) -> dict[str, float]:
+        """The weight of each loss by its name, in the order in which they are added up."""
+        return {
+            "prototypical": self.prototypical_weight,
+            "ge2e": self.ge2e_weight,
+            "aam": self.aam_weight,
+            "teacher": self.teacher_weight,
+        }
+
 
 def learning_rate_at(step: int, config: TrainConfig) -> float:
     """Linear warm-up, then a cosine to one hundredth of the peak."""

@@ -12,12 +12,15 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from spkid.errors import SpkidError
+
+Agreed = TypeVar("Agreed")
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class Team:
         ):
             gradient.copy_(mean.view_as(gradient))
 
-    def agree(self, value: object) -> object:
+    def agree(self, value: Agreed) -> Agreed:
         """What the first process holds; on the others ``value`` does not matter."""
         if self.size == 1:
             return value
@@ -141,6 +144,14 @@ def share_batch_norm(network: nn.Module) -> None:
             setattr(network, name, shared)
         else:
             share_batch_norm(child)
+
+
+def computes_in_half(device: torch.device) -> bool:
+    """Whether bfloat16 is native; a processor that imitates it is several times slower for it."""
+    if device.type != "cpu":
+        return True
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 @contextmanager

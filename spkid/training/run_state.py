@@ -1,13 +1,10 @@
-"""The folder of a run: its checkpoint, its log and curves, and what it was made from."""
+"""The state of a run and its folder: how far it has come, its checkpoint and its log."""
 
 from __future__ import annotations
 
 import json
-import platform
-import subprocess
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +12,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from spkid import __version__, files
+from spkid import files
 from spkid.errors import SpkidError
 from spkid.training.checkpoint import load_tensors, save_tensors
-
-PACKAGES = ("torch", "torchaudio", "speechbrain", "numpy", "scikit-learn")
 
 
 @dataclass
 class RunState:
-    """All that a run needs to go on: ``modules``, ``optimisers`` and how far it has come.
+    """All that a run needs to be resumed: what it keeps, and how far it has come.
 
-    ``lowest_error`` is the lowest mean held-out error so far and ``n_stale`` the number of
-    evaluations since.
+    ``settings`` must be the same when it is resumed. ``lowest_error`` is the lowest mean held-out
+    error so far and ``n_stale`` the number of evaluations since.
     """
 
     folder: Path
@@ -149,41 +144,6 @@ class RunState:
         except OSError as error:
             raise _not_written(self.log, error) from error
 
-    def write_record(self, facts: dict[str, Any]) -> None:
-        """``run.json``: settings, ``facts``, commit, versions; and the curves as a picture."""
-        record = {
-            **self.settings,
-            **facts,
-            "n_steps_done": self.step,
-            "lowest_mean_held_out_eer": self.lowest_error,
-            "training_s": round(self.elapsed_s),
-            "commit": source_commit(),
-            "spkid": __version__,
-            "python": platform.python_version(),
-            **{package: version(package) for package in PACKAGES},
-        }
-        write_text(self.folder / "run.json", json.dumps(record, indent=2) + "\n")
-        self.draw_curves()
-
-    def draw_curves(self) -> None:
-        """``curves.svg``: loss, and held-out error by corpus, over the steps."""
-        from spkid.pages import new_figure, to_svg
-
-        records = self.lines()
-        with new_figure(9.0, 3.2) as figure:
-            left, right = figure.subplots(1, 2)
-            left.plot([r["step"] for r in records], [r["loss"] for r in records], marker=".")
-            left.set(xlabel="step", ylabel="loss")
-            judged = [r for r in records if r.get("held_out_eer")]
-            for name in sorted({name for r in judged for name in r["held_out_eer"]}):
-                points = [(r["step"], 100 * r["held_out_eer"][name]) for r in judged]
-                right.plot(*zip(*points, strict=True), marker=".", label=name)
-            right.set(xlabel="step", ylabel="held-out EER, %")
-            if judged:
-                right.legend()
-            curves = to_svg(figure)
-        write_text(self.folder / "curves.svg", curves)
-
 
 def write_text(path: Path, text: str) -> None:
     """Write beside and rename."""
@@ -200,15 +160,3 @@ def _not_written(path: Path, error: OSError) -> SpkidError:
         do="make room and start again; the last checkpoint is kept",
         code="not_written",
     )
-
-
-def source_commit() -> str | None:
-    """The commit of the checkout that this package is run from; None where it is installed."""
-    checkout = Path(__file__).parents[2]
-    if not (checkout / ".git").exists():
-        return None  # installed: a repository around it is somebody else's
-    command = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None

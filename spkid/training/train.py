@@ -1,41 +1,37 @@
 """Train an encoder: one straight loop that resumes from its last checkpoint.
 
 The batch of a step depends on the seed and the step alone, so a resumed run takes the same
-batches as one that was never stopped.
+batches as one that was never stopped. What is optional (an adversary that weighs the pairs,
+adversarial training, consolidation) stands in ``parts`` and shows the loop one face,
+:class:`spkid.training.objectives.part.Part`.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 from rich.progress import Progress
-from torch import Tensor, nn
+from torch import nn
 
-from spkid.config import fingerprint
-from spkid.errors import SpkidError
-from spkid.training.checkpoint import load_encoder, save_encoder, weights_fingerprint
-from spkid.training.config import learning_rate_at, margin_at
-from spkid.training.data.augment import augment, mask_features
+from spkid.training.checkpoint import save_encoder
+from spkid.training.config import learning_rate_at
 from spkid.training.data.corpora import Corpora, load_corpora, load_teacher
 from spkid.training.data.corpus import Corpus
 from spkid.training.data.sampler import Sampler
 from spkid.training.held_out import held_out_errors
-from spkid.training.networks.attentive import EncoderConfig
-from spkid.training.networks.base import NetworkConfig, SpeakerNetwork
-from spkid.training.networks.registry import build_network
-from spkid.training.objectives.adversarial import fast_gradient
-from spkid.training.objectives.ewc import ElasticWeights, hold_statistics, losses_of
-from spkid.training.objectives.reweighting import Reweighting
+from spkid.training.networks.base import SpeakerNetwork
+from spkid.training.objectives.optional import optional_parts, pair_weighing
 from spkid.training.objectives.weighted_sum import Losses
 from spkid.training.processes import Team, joined, share_batch_norm
 from spkid.training.recipe import Recipe
+from spkid.training.run_log import finish, report
 from spkid.training.run_state import RunState
+from spkid.training.start import check_corpora, first_encoder, run_settings
+from spkid.training.step import check_finite, train_step
 
-LOG_EVERY = 50  # steps
+LARGEST_GRADIENT = 5.0  # Euclidean length, over all parameters
 
 
 def train(
@@ -49,7 +45,7 @@ def train(
     oversampled: Collection[str] = (),
     progress: Progress | None = None,
 ) -> None:
-    """Run, or go on with, the training in ``out``; at the end ``out/encoder.safetensors`` stands.
+    """Run or resume the training in ``out``; at the end ``out/encoder.safetensors`` is there.
 
     Writes ``checkpoint.safetensors`` (weights, optimiser, step), ``log.jsonl``, ``curves.svg``
     and ``run.json``. On a GPU where there is one; under torchrun in all its processes, of which
@@ -57,6 +53,10 @@ def train(
 
     Parameters
     ----------
+    recipe : Recipe
+        Data, network, losses, schedule and augmentation.
+    out : Path
+        The folder of the run.
     teacher : Path, optional
         Vectors to distil from, as :func:`load_teacher` reads them; class centres start there.
     start : Path, optional
@@ -67,6 +67,8 @@ def train(
         With ``recipe.train.ewc``: what the encoder knows of these clips is held on to.
     oversampled : collection of str
         Speakers who are drawn more often, as :class:`Sampler` says.
+    progress : Progress, optional
+        Where to show how far it is.
 
     Raises
     ------
@@ -79,34 +81,21 @@ def train(
         torch.manual_seed(config.seed)
         encoder = first_encoder(recipe.encoder, start).to(team.device)
         corpora = corpora or load_corpora(recipe.data, progress)
-        if config.patience and not len(corpora.held_out):
-            raise SpkidError(
-                f"patience {config.patience} and no speaker held out",
-                expected="a held-out error to wait for",
-                do="add speakers or set patience to 0",
-            )
-        if config.ewc and kept is None:
-            raise SpkidError(
-                f"ewc {config.ewc:g} without clips to hold on to",
-                expected="a cohort to fine-tune on, so that the others are held on to",
-                do="use spkid finetune, or set ewc to 0",
-            )
-        settings = {**recipe.settings(), "clips": corpora.training.fingerprint()}
-        if start is not None:
-            settings["start"] = weights_fingerprint(encoder)
-        if oversampled:
-            settings["oversampled"] = fingerprint("\n".join(sorted(oversampled)).encode())
+        check_corpora(corpora, config)
+        settings = run_settings(recipe, corpora, encoder if start else None, oversampled)
+        dim, n_clips = recipe.encoder.embedding_dim, len(corpora.training)
         sampler = Sampler(
             corpora.training,
             corpora.noise,
-            load_teacher(teacher, corpora.training, recipe.encoder.embedding_dim),
+            load_teacher(teacher, corpora.training, dim),
             seed=config.seed,
             single_clip_weight=config.single_clip_weight,
             speed_chance=config.speed_chance,
             oversampled=oversampled,
             device=team.device,
         )
-        losses = Losses(config, recipe.encoder.embedding_dim, sampler.n_classes).to(team.device)
+        weighing = pair_weighing(config, embedding_dim=dim, n_clips=n_clips, device=team.device)
+        losses = Losses(config, dim, sampler.n_classes, weighing).to(team.device)
         losses.aam.begin_at(sampler.class_targets())
         if team.size > 1:
             share_batch_norm(encoder)
@@ -119,195 +108,50 @@ def train(
         optimiser = torch.optim.AdamW(
             parameters, lr=config.learning_rate, weight_decay=config.weight_decay
         )
+        parts = [weighing, *optional_parts(config, encoder, kept)]
         modules = {"encoder": encoder, "losses": losses, "average": average}
-        optimisers = {"optimiser": optimiser}
-        reweighting, elastic = None, None
-        if config.reweighting != "none":
-            reweighting = Reweighting(
-                config.reweighting,
-                embedding_dim=recipe.encoder.embedding_dim,
-                n_regions=config.n_regions,
-                largest=config.largest_weight,
-            ).to(team.device)
-            adversary = torch.optim.Adam(
-                reweighting.parameters(), lr=config.adversary_learning_rate, maximize=True
-            )
-            modules["reweighting"], optimisers["adversary"] = reweighting, adversary
-            epoch = math.ceil(len(corpora.training) / (2 * config.n_speakers))
-        if config.ewc:
-            elastic = modules["elastic"] = ElasticWeights(encoder)
-        run = RunState(out, settings, modules, optimisers)
+        run = RunState(out, settings, modules, {"optimiser": optimiser})
+        for part in parts:
+            run.modules |= part.modules
+            run.optimisers |= part.optimisers
         run.resume()
-        if elastic is not None and run.step == 0:
-            elastic.measure(encoder, losses_of(encoder, kept, config))
+        if run.step == 0:
+            for part in parts:
+                part.begin()
         if team.rank == 0:
             run.begin()
         task = progress.add_task("training", total=config.n_steps, completed=run.step)
         while run.step < config.n_steps and not 0 < config.patience <= run.n_stale:
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate_at(run.step, config)
-            parts = train_step(run.step, recipe, encoder, losses, sampler, team, reweighting)
-            if elastic is not None:
-                parts["elastic"] = elastic(encoder)
-                parts["loss"] = parts["loss"] + config.ewc * parts["elastic"]
-            # min: the encoder lowers the loss under the weights as they are
+            values = train_step(run.step, recipe, encoder, losses, sampler, team, parts)
             optimiser.zero_grad(set_to_none=True)
-            parts["loss"].backward()
+            values["loss"].backward()
             team.average_gradients(parameters)
-            gradient_norm = nn.utils.clip_grad_norm_(parameters, 5.0)
-            if not torch.isfinite(parts["loss"] + gradient_norm):
-                raise SpkidError(
-                    f"loss {parts['loss'].item()} at step {run.step}, "
-                    f"gradient {gradient_norm.item()}",
-                    expected="a finite loss",
-                    do="lower learning_rate; the last checkpoint is kept",
-                )
+            norm = nn.utils.clip_grad_norm_(parameters, LARGEST_GRADIENT)
+            check_finite(run.step, values["loss"], norm)
             optimiser.step()
             average.update_parameters(encoder)
-            # max: the adversary raises it, with the encoder as it was
-            if "gain" in parts:
-                adversary.zero_grad(set_to_none=True)
-                parts["gain"].backward()
-                adversary.step()
-
             run.tick()
-            if reweighting is not None and run.step % epoch == 0:
-                reweighting.regions.refit(seed=config.seed + run.step)
-            last = run.step == config.n_steps
-            errors = None
+            for part in parts:
+                part.after_step(run.step, values)
+
+            last, errors = run.step == config.n_steps, None
             if last or run.step % config.evaluate_every == 0:
                 errors = judge(run, average.module, corpora, team, keep_best=config.patience > 0)
             if team.rank == 0:
-                report(run, parts, errors, progress, task)
+                report(run, values, errors, progress, task)
                 if last or run.step % config.checkpoint_every == 0:
                     run.save()
         if team.rank == 0:
-            finish(run, average.module, corpora, with_teacher=teacher is not None)
-
-
-def first_encoder(config: NetworkConfig, start: Path | None) -> SpeakerNetwork:
-    """Fresh weights, or the encoder at ``start``, refused where it has another configuration.
-
-    One that does not read the long-term spectrum may begin to: that part changes nothing yet.
-    """
-    encoder = build_network(config)
-    if start is None:
-        return encoder
-    begun = load_encoder(start)
-    if begun.config == config:
-        return begun
-    if isinstance(config, EncoderConfig):
-        deaf = replace(config, long_term_spectrum=False)
-        if begun.config == deaf:
-            encoder.load_state_dict(begun.state_dict(), strict=False)
-            return encoder
-    raise SpkidError(
-        f"{start}: an encoder of another configuration",
-        expected="the [encoder] table of this run",
-        do="correct the configuration or start from another encoder",
-    )
-
-
-def train_step(
-    step: int,
-    recipe: Recipe,
-    encoder: SpeakerNetwork,
-    losses: Losses,
-    sampler: Sampler,
-    team: Team,
-    reweighting: Reweighting | None = None,
-) -> dict[str, Tensor]:
-    """The losses of one step, with their graph.
-
-    Every process makes the features of the whole batch, so that what is drawn at random is
-    the same for any number of them, and encodes its share.
-    """
-    config = recipe.train
-    drawn = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-    crop_s = config.crop_s[int(torch.randint(len(config.crop_s), (1,), generator=drawn))]
-    generator = drawn
-    if team.device.type != "cpu":
-        generator = torch.Generator(team.device).manual_seed(config.seed * 1_000_003 + step)
-    batch = sampler.batch(
-        step, n_speakers=config.n_speakers, n_unlabelled=config.n_unlabelled, crop_s=crop_s
-    )
-    encoder.train()
-    if config.ewc:
-        hold_statistics(encoder)
-    with torch.no_grad():
-        waveforms = augment(batch.waveforms, batch.noises, recipe.augment, generator)
-        log_mel = mask_features(encoder.log_mel(waveforms), generator)
-    warm = step >= config.reweighting_warm_up * config.n_steps
-    options = {"margin": margin_at(step, config), "reweighting": reweighting if warm else None}
-
-    def parts_of(features: Tensor) -> dict[str, Tensor]:
-        half = computes_in_half(team.device)
-        with torch.autocast(team.device.type, dtype=torch.bfloat16, enabled=half):
-            embeddings, _ = encoder.encode(features)
-        embeddings = team.gather(embeddings.float())
-        if reweighting is not None:
-            reweighting.regions.observe(embeddings)
-        return losses(embeddings, batch, **options)
-
-    own = log_mel[team.share(len(log_mel))]
-    if not config.adversarial_weight:
-        return parts_of(own)
-    own.requires_grad_()
-    parts = parts_of(own)
-    disturbance = fast_gradient(parts["loss"], own, epsilon=config.adversarial_epsilon)
-    disturbed = parts_of(own.detach() + disturbance)["loss"]
-    share = config.adversarial_weight
-    loss = (1 - share) * parts["loss"] + share * disturbed
-    return {**parts, "disturbed": disturbed, "loss": loss}
-
-
-def computes_in_half(device: torch.device) -> bool:
-    """Whether bfloat16 is native; a processor that imitates it is several times slower for it."""
-    if device.type != "cpu":
-        return True
-    able = torch.cpu.get_capabilities()
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+            finish(run, average.module, corpora.training, with_teacher=teacher is not None)
 
 
 def judge(
     run: RunState, encoder: SpeakerNetwork, corpora: Corpora, team: Team, *, keep_best: bool
 ) -> dict[str, float]:
     """Held-out error by corpus, counted in ``run``, which keeps the best encoder if asked to."""
-    errors = held_out_errors(encoder, corpora.held_out) if team.rank == 0 else {}
-    errors = team.agree(errors)
+    errors = team.agree(held_out_errors(encoder, corpora.held_out) if team.rank == 0 else {})
     if errors and run.judge(errors) and keep_best and team.rank == 0:
         save_encoder(run.folder / "best.safetensors", encoder)
     return errors
-
-
-def report(
-    run: RunState,
-    parts: dict[str, Tensor],
-    errors: dict[str, float] | None,
-    progress: Progress,
-    task: int,
-) -> None:
-    """Show the step, and log it where it is due."""
-    if run.step % LOG_EVERY == 0 or errors is not None:
-        values = {name: round(value.item(), 4) for name, value in parts.items()}
-        run.write_line(values if errors is None else {**values, "held_out_eer": errors})
-    shown = f"training, loss {parts['loss'].item():.2f}"
-    if run.lowest_error is not None:
-        shown += f", best held-out EER {100 * run.lowest_error:.1f} %"
-    progress.update(task, completed=run.step, description=shown)
-
-
-def finish(run: RunState, encoder: SpeakerNetwork, corpora: Corpora, *, with_teacher: bool) -> None:
-    """Write the encoder (the best one where the run waited for it) and the record."""
-    if run.settings["train"]["patience"]:
-        encoder = load_encoder(run.folder / "best.safetensors")
-    save_encoder(run.folder / "encoder.safetensors", encoder)
-    corpus = corpora.training
-    facts = {
-        "n_clips": len(corpus),
-        "n_hours": round(len(corpus.samples) / 16_000 / 3600, 2),
-        "n_speakers": len(set(corpus.speakers) - {""}),
-        "n_parameters": sum(p.numel() for p in encoder.parameters()),
-        "teacher": with_teacher,
-    }
-    run.write_record(facts)

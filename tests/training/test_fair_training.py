@@ -23,10 +23,12 @@ from spkid.training.finetune import (
     read_cohort,
     split_by_cohort,
 )
+from spkid.training.objectives.optional import optional_parts
 from spkid.training.objectives.weighted_sum import Losses
 from spkid.training.processes import Team
 from spkid.training.recipe import Recipe
-from spkid.training.train import train, train_step
+from spkid.training.step import train_step
+from spkid.training.train import train
 
 TINY = TrainConfig(
     n_steps=8,
@@ -88,7 +90,9 @@ def parts_of_a_step(recipe: Recipe, corpora, make_encoder) -> dict[str, torch.Te
     )
     torch.manual_seed(1)
     losses = Losses(recipe.train, 8, sampler.n_classes)
-    return train_step(5, recipe, make_encoder(), losses, sampler, ALONE)
+    encoder = make_encoder()
+    parts = optional_parts(recipe.train, encoder, None)
+    return train_step(5, recipe, encoder, losses, sampler, ALONE, parts)
 
 
 def test_adversarial_step_mixes_the_loss_at_the_worst_place_nearby(
@@ -108,7 +112,7 @@ def test_adversarial_disturbance_has_the_length_asked_for(
 ):
     """Next to no disturbance is next to no change; ten times the length is more loss."""
     # bfloat16, where the processor has it, rounds more than the smallest disturbance changes
-    monkeypatch.setattr("spkid.training.train.computes_in_half", lambda device: False)
+    monkeypatch.setattr("spkid.training.step.computes_in_half", lambda device: False)
     losses = [
         parts_of_a_step(
             recipe_of(adversarial_weight=0.5, adversarial_epsilon=epsilon), corpora, make_encoder

@@ -28,9 +28,9 @@ from spkid.training.networks.attentive import EncoderConfig, SelfAttentiveEncode
 from spkid.training.networks.registry import network_config
 from spkid.training.objectives.losses import teacher_distance
 from spkid.training.objectives.weighted_sum import Losses
-from spkid.training.processes import Team
+from spkid.training.processes import Team, computes_in_half
 from spkid.training.recipe import Recipe
-from spkid.training.train import computes_in_half, train
+from spkid.training.train import train
 
 ALONE = Team(0, 1, CPU)
 SILENT = Progress(disable=True)

@@ -1,9 +1,10 @@
 """Small disturbances of the features that hurt most: to train against, and to measure with.
 
-Training (METHODS: SAASI, Li et al., Interspeech 2020) sees the fast gradient of its own loss
-(Goodfellow et al., ICLR 2015); the attack that measures is projected gradient (Madry et al.,
-ICLR 2018), which is stronger and never trained on. Both budgets are Euclidean lengths over one
-sample's whole log-mel image, so a long crop spreads the same budget over more frames.
+Training (SAASI, Li et al., Interspeech 2020; docs/methods.md, section 2) sees the fast gradient
+of its own loss (Goodfellow et al., ICLR 2015); the attack that measures is projected gradient
+(Madry et al., ICLR 2018), which is stronger and never trained on. Both budgets are Euclidean
+lengths over one sample's whole log-mel image, so a long crop spreads the same budget over more
+frames.
 """
 
 from __future__ import annotations
@@ -13,10 +14,42 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from spkid.training.networks.base import SpeakerNetwork
+from spkid.training.objectives.part import Part, Values
+
+
+class AdversarialTraining(Part):
+    """A share of the loss is taken where the features are disturbed to raise it most.
+
+    Parameters
+    ----------
+    share : float
+        Of the loss, between 0 and 1.
+    epsilon : float
+        Euclidean length of the disturbance of one sample's log-mel.
+    """
+
+    def __init__(self, share: float, epsilon: float) -> None:
+        super().__init__()
+        self.share, self.epsilon = share, epsilon
+
+    def before_step(self, step: int, encoder: SpeakerNetwork, features: Tensor) -> None:
+        """The loss needs a gradient at the features."""
+        features.requires_grad_()
+
+    def add(
+        self, values: Values, features: Tensor, values_at: Callable[[Tensor], Values]
+    ) -> Values:
+        """``(1 - share) L(x) + share L(x + r)``."""
+        disturbance = fast_gradient(values["loss"], features, epsilon=self.epsilon)
+        disturbed = values_at(features.detach() + disturbance)["loss"]
+        loss = (1 - self.share) * values["loss"] + self.share * disturbed
+        return {**values, "disturbed": disturbed, "loss": loss}
+
 
 def lengths(samples: Tensor) -> Tensor:
     """Euclidean length of each sample, ``[batch, ...]`` -> ``[batch, 1, ...]``, never zero."""
-    norms = samples.flatten(1).norm(dim=1).clamp_min(1e-12)
+    norms: Tensor = samples.flatten(1).norm(dim=1).clamp_min(1e-12)
     return norms.view(-1, *[1] * (samples.ndim - 1))
 
 

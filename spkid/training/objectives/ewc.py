@@ -1,15 +1,16 @@
 """Elastic weight consolidation: learn something new, keep the weights that the old rests on.
 
 The penalty is ``(lambda / 2) sum_i F_i (theta_i - theta*_i)^2`` (Kirkpatrick et al., PNAS 2017;
-for the worst cohort of a speaker model Trinh et al., Interspeech 2022, arXiv 2207.07850), with
-``theta*`` the weights before and ``F`` the diagonal of the Fisher information on the original
-data: where the old loss is steep, a weight is held tight. Batch statistics are no weights, but the
-old rests on them as well: batches of one cohort would move them for everybody, so they stay.
+for the worst cohort of a speaker model Trinh et al., Interspeech 2022, arXiv 2207.07850;
+docs/methods.md, section 6), with ``theta*`` the weights before and ``F`` the diagonal of the
+Fisher information on the original data: where the old loss is steep, a weight is held tight.
+Batch statistics are no weights, but the old rests on them as well: batches of one cohort would
+move them for everybody, so they stay.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -21,9 +22,45 @@ from spkid.training.data.corpus import Corpus
 from spkid.training.data.sampler import Sampler
 from spkid.training.networks.base import SpeakerNetwork
 from spkid.training.objectives.losses import AngularPrototypical
+from spkid.training.objectives.part import Part, Values
 
 N_BATCHES = 30
 N_SPEAKERS = 8  # of a batch; each query costs a backward pass of its own
+
+
+class Consolidation(Part):
+    """What ``encoder`` knows of the clips of ``kept`` is held while it learns something else.
+
+    Parameters
+    ----------
+    encoder : SpeakerNetwork
+        With the weights that are to be held.
+    kept : Corpus
+        Clips of the speakers who must not be forgotten.
+    config : TrainConfig
+        ``ewc`` is the strength.
+    """
+
+    def __init__(self, encoder: SpeakerNetwork, kept: Corpus, config: TrainConfig) -> None:
+        super().__init__()
+        self.encoder, self.kept, self.config = encoder, kept, config
+        self.elastic = ElasticWeights(encoder)
+        self.modules = {"elastic": self.elastic}
+
+    def begin(self) -> None:
+        """Measure which weights the clips rest on."""
+        self.elastic.measure(self.encoder, losses_of(self.encoder, self.kept, self.config))
+
+    def before_step(self, step: int, encoder: SpeakerNetwork, features: Tensor) -> None:
+        """Batch statistics stay as they are."""
+        hold_statistics(encoder)
+
+    def add(
+        self, values: Values, features: Tensor, values_at: Callable[[Tensor], Values]
+    ) -> Values:
+        """The penalty, times its strength."""
+        penalty = self.elastic(self.encoder)
+        return {**values, "elastic": penalty, "loss": values["loss"] + self.config.ewc * penalty}
 
 
 def losses_of(encoder: SpeakerNetwork, corpus: Corpus, config: TrainConfig) -> Iterator[Tensor]:

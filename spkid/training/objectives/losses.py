@@ -152,9 +152,6 @@ class GeneralisedEndToEnd(PairwiseLoss):
         return values.flatten(), values.mean(dim=1)
 
 
-PAIRWISE_LOSSES = {"prototypical": AngularPrototypical, "ge2e": GeneralisedEndToEnd}
-
-
 def teacher_distance(embeddings: Tensor, targets: Tensor) -> Tensor:
     """``1 - cosine`` to a teacher's unit vectors, ``[batch]``; 0 where a target row is all zero."""
     return (targets * targets).sum(dim=1) - (embeddings * targets).sum(dim=1)

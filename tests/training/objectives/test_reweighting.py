@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from spkid.training.config import FORMS
-from spkid.training.objectives import reweighting
+from spkid.training.objectives import regions as regions_module
 from spkid.training.objectives.losses import AngularPrototypical, GeneralisedEndToEnd
+from spkid.training.objectives.regions import Regions
 from spkid.training.objectives.reweighting import (
-    Regions,
     Reweighting,
     sample_weights,
     weight_entropy,
+    weighted_mean,
 )
 
 
@@ -65,7 +66,7 @@ def test_equal_weights_leave_the_loss_as_it_is(form):
     embeddings = unit(4, 2, 5, seed=1).requires_grad_()
     weights = own.weights(embeddings)
     np.testing.assert_allclose(weights.detach(), np.full((4, 2), 2.0))
-    weighted = own.weighted(loss, loss.pairs(embeddings), weights.detach())
+    weighted = weighted_mean(own.pair_weights(loss, weights).detach(), loss.pairs(embeddings))
     torch.testing.assert_close(weighted, loss(embeddings).mean())
     (one,) = torch.autograd.grad(weighted, embeddings)
     (other,) = torch.autograd.grad(loss(embeddings).mean(), embeddings)
@@ -87,7 +88,7 @@ def test_adversary_learns_to_weigh_what_is_lost_most(form):
     optimiser = torch.optim.Adam(own.adversary.parameters(), lr=0.1, maximize=True)
     gains = []
     for _ in range(30):
-        gain = own.weighted(loss, pairs, own.weights(embeddings))
+        gain = weighted_mean(own.pair_weights(loss, own.weights(embeddings)), pairs)
         optimiser.zero_grad()
         gain.backward()
         optimiser.step()
@@ -102,7 +103,8 @@ def test_each_player_has_its_own_gradient(form):
     loss = AngularPrototypical()
     own = reweighting_of(form)
     embeddings = unit(4, 2, 5, seed=3).requires_grad_()
-    own.weighted(loss, loss.pairs(embeddings).detach(), own.weights(embeddings)).backward()
+    pair_weights = own.pair_weights(loss, own.weights(embeddings))
+    weighted_mean(pair_weights, loss.pairs(embeddings).detach()).backward()
     assert embeddings.grad is None
     assert own.adversary.weight.grad.abs().sum() > 0
 
@@ -164,7 +166,7 @@ def test_too_few_embeddings_make_no_regions():
 
 
 def test_running_sample_forgets_the_oldest(monkeypatch):
-    monkeypatch.setattr(reweighting, "N_REMEMBERED", 5)
+    monkeypatch.setattr(regions_module, "N_REMEMBERED", 5)
     regions = Regions(2, 1)
     for start in (0, 3, 6):
         regions.observe(torch.arange(start, start + 3, dtype=torch.float32)[:, None])
