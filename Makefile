@@ -1,20 +1,28 @@
-# make demo: the main job on real voices, core install only.  make test: everything.
+# make demo: the main job on real voices, core install only.  make quick: tests in a minute.
+# make test: all tests.  make lint: style and types.  make wheel: both distributions, checked.
 PYTHON ?= python3
 
-.PHONY: demo test lint wheel clean
+.PHONY: demo quick test lint wheel clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
 	@.venv/bin/spkid demo
 
+# two processes, a file of tests to one of them; each computes on one core
+PYTEST = OMP_NUM_THREADS=1 .venv-dev/bin/python -m pytest -n 2 --dist loadfile
+
+quick: .venv-dev/installed
+	@$(PYTEST) -m "not slow"
+
 test: .venv-dev/installed
-	@.venv-dev/bin/python -m pytest
+	@$(PYTEST)
 
 lint: .venv-dev/installed
 	@.venv-dev/bin/ruff check . && .venv-dev/bin/ruff format --check .
 
 wheel: .venv-dev/installed
-	@rm -rf build dist && .venv-dev/bin/python -m build --wheel --outdir dist . >/dev/null
+	@rm -rf build dist *.egg-info && .venv-dev/bin/python -m build --outdir dist . >/dev/null
+	@.venv-dev/bin/twine check --strict dist/* && .venv-dev/bin/python .ci/check_distributions.py
 
 .venv/installed: setup.cfg pyproject.toml
 	@echo "Installing the core into .venv (about half a minute) ..."

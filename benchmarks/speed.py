@@ -88,7 +88,7 @@ def whole_process(words: list[str], *, n_runs: int = N_COLD_RUNS) -> dict[str, f
     """Median wall seconds and largest peak memory in MB of a command, each run a new process."""
     seconds, peak_mb = [], []
     for _ in range(n_runs):
-        command = [sys.executable, "-m", "spkid.cli.main", *words]
+        command = [sys.executable, "-m", "spkid", *words]
         launched = subprocess.run(
             [sys.executable, "-c", LAUNCHER, *command], capture_output=True, text=True, check=True
         )

@@ -58,7 +58,7 @@ def test_a_path_leads_to_its_figure(path, value):
     ],
 )
 def test_a_path_to_nothing_or_to_two_things_is_an_error(path):
-    with pytest.raises(SpkidError, match="no (figure at|result)"):
+    with pytest.raises(SpkidError, match=r"no (figure at|result)"):
         value_at(path)
 
 
