@@ -12,7 +12,6 @@ identification error under projected gradient (ten steps) at three budgets. Writ
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,13 +19,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from benchmarks.harness import small_runs
-from benchmarks.harness.protocols import Protocols, heard_as
-from benchmarks.harness.record import RESULTS, write_result
-from spkid.cli.output import to_json
+from benchmarks.harness.benchmark import Benchmark, Figures
+from benchmarks.harness.protocols import Protocols, heard_as, list_error
+from benchmarks.harness.small_runs import SmallOptions, SmallStudy, run_embeddings, run_facts
+from benchmarks.pages.training_tables import adversarial
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.scoring.calibration import raw_cosines
-from spkid.scoring.metrics import equal_error_rate
 from spkid.scoring.posterior import profile_vector
 from spkid.scoring.simulated_homes import home_figures, score_homes
 from spkid.scoring.trials import score_trials
@@ -65,14 +63,15 @@ def noised(corpus: Corpus, noise: Corpus, snr_db: float, *, seed: int) -> Corpus
     return replace(corpus, samples=samples)
 
 
-def list_figures(protocols: Protocols, clean: EmbeddingTable, heard: EmbeddingTable) -> dict:
+def list_figures(
+    protocols: Protocols, clean: EmbeddingTable, heard: EmbeddingTable
+) -> dict[str, float]:
     """EER of each list and closed-set error of each set of homes; enrolment is clean."""
     table = heard_as(clean, heard)
     figures = {}
     for name, trials in protocols.verify.items():
-        scores = score_trials(trials.assign(test="heard:" + trials["test"]), table)
-        label = trials["label"].to_numpy()
-        figures[name] = equal_error_rate(scores[label], scores[~label])
+        moved = trials.assign(test="heard:" + trials["test"])
+        figures[name] = list_error(trials, score_trials(moved, table))
     calibration = raw_cosines(clean.model)
     for name, homes in protocols.households.items():
         enrolled = homes["role"] == "enroll"
@@ -106,8 +105,10 @@ def attacked_error(
         with torch.no_grad():
             log_mel = encoder.log_mel(torch.from_numpy(clip.astype(np.float32) / 32_768)[None])
 
-        def confusion(features: torch.Tensor, own=own, targets=targets) -> torch.Tensor:
-            cosines = encoder.encode(features)[0] @ targets.T
+        def confusion(
+            features: torch.Tensor, own: torch.Tensor = own, targets: torch.Tensor = targets
+        ) -> torch.Tensor:
+            cosines: torch.Tensor = encoder.encode(features)[0] @ targets.T
             return cosines[:, ~own].amax(dim=1) - cosines[:, own].amax(dim=1)
 
         for budget in wrong:
@@ -125,51 +126,45 @@ def attacked_error(
     return {f"{budget:g}": count / len(members) for budget, count in wrong.items()}
 
 
-def main() -> None:
-    arguments = small_runs.parsed(small_runs.parser(__doc__))
-    protocols = Protocols.read(arguments.data / "speech")
-    clips = small_runs.training_clips(arguments.data)
-    corpus = small_runs.protocol_clips(arguments.data, protocols)
+def system_figures(study: SmallStudy, folder: Path) -> Figures:
+    """Figures of one run, clean, in noise and under attack."""
+    clean = study.vectors(folder)
+    figures: Figures = {"clean": list_figures(study.protocols, clean, clean)}
+    for snr_db in SNRS_DB:
+        noisy = noised(study.heard, study.clips.noise, snr_db, seed=0)
+        heard = run_embeddings(folder, noisy, name=f"noise-{snr_db:g}")
+        figures[f"{snr_db:g} dB"] = list_figures(study.protocols, clean, heard)
+    encoder = load_encoder(folder / "encoder.safetensors")
+    homes = study.protocols.households[HOMES]
+    figures["attacked"] = attacked_error(encoder, homes, clean, study.heard)
+    return figures
+
+
+def measure(options: SmallOptions) -> Figures:
+    """Figures of both systems, and how weight and length were chosen."""
+    study = SmallStudy(options)
 
     def run(seed: int, weight: float = 0.0, epsilon: float = 0.0) -> Path:
+        if not weight:
+            return study.run("plain", seed=seed)
         disturbed = {"adversarial_weight": weight, "adversarial_epsilon": epsilon}
-        recipe = small_runs.small_recipe(
-            seed=seed, n_steps=arguments.steps, **(disturbed if weight else {})
-        )
-        name = f"adversarial-{weight:g}-{epsilon:g}-{seed}" if weight else f"plain-{seed}"
-        return small_runs.small_run(name, recipe, clips)
+        return study.run(f"adversarial-{weight:g}-{epsilon:g}", seed=seed, **disturbed)
 
-    in_noise = noised(clips.held_out, clips.noise, 10.0, seed=0)
+    in_noise = noised(study.clips.held_out, study.clips.noise, 10.0, seed=0)
     choice = {}
     for candidate in CANDIDATES:
         encoder = load_encoder(run(SEEDS[0], *candidate) / "encoder.safetensors")
-        errors = [held_out_errors(encoder, own) for own in (clips.held_out, in_noise)]
+        errors = [held_out_errors(encoder, own) for own in (study.clips.held_out, in_noise)]
         choice[candidate] = float(np.mean([list(error.values()) for error in errors]))
-    weight, epsilon = min(choice, key=choice.get)
+    weight, epsilon = min(choice, key=lambda candidate: choice[candidate])
     folders = {
         "without": [run(seed) for seed in SEEDS],
         "with": [run(seed, weight, epsilon) for seed in SEEDS],
     }
-    results: dict[str, list[dict]] = {}
-    for system, own in folders.items():
-        for folder in own:
-            clean = small_runs.run_embeddings(folder, corpus)
-            figures = {"clean": list_figures(protocols, clean, clean)}
-            for snr_db in SNRS_DB:
-                noisy = noised(corpus, clips.noise, snr_db, seed=0)
-                heard = small_runs.run_embeddings(folder, noisy, name=f"noise-{snr_db:g}")
-                figures[f"{snr_db:g} dB"] = list_figures(protocols, clean, heard)
-            encoder = load_encoder(folder / "encoder.safetensors")
-            homes = protocols.households[HOMES]
-            figures["attacked"] = attacked_error(encoder, homes, clean, corpus)
-            results.setdefault(system, []).append(figures)
-    record = json.loads((folders["without"][0] / "run.json").read_text())
-    figures = {
-        "n_parameters": record["n_parameters"],
-        "n_steps": arguments.steps,
-        "n_crops_a_step": 2 * record["train"]["n_speakers"],
+    return {
+        **study.size(folders["without"][0]),
         "training_s": {
-            system: [json.loads((f / "run.json").read_text())["training_s"] for f in own]
+            system: [run_facts(folder)["training_s"] for folder in own]
             for system, own in folders.items()
         },
         "weight": weight,
@@ -178,20 +173,14 @@ def main() -> None:
         "n_attacked": N_ATTACKED,
         "attack_steps": ATTACK_STEPS,
         "seeds": SEEDS,
-        "systems": results,
+        "systems": {
+            system: [system_figures(study, folder) for folder in own]
+            for system, own in folders.items()
+        },
     }
-    command = small_runs.command("adversarial", arguments)
-    out = arguments.out or RESULTS / "adversarial.json"
-    write_result(out, json.loads(to_json(figures)), command=command, seed=SEEDS[0])
-    for condition in results["without"][0]:
-        print(f"\n{condition}, % (mean of {len(SEEDS)} seeds)")
-        for figure in results["without"][0][condition]:
-            means = [
-                100 * np.mean([own[condition][figure] for own in results[system]])
-                for system in ("without", "with")
-            ]
-            print(f"  {figure}: without {means[0]:.2f}, with {means[1]:.2f}")
 
+
+BENCHMARK = Benchmark("adversarial", SmallOptions, measure, (adversarial,), seed=SEEDS[0])
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

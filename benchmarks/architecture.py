@@ -1,6 +1,6 @@
 """Which network? Ours in four forms against four baselines, in the same harness.
 
-    python -m benchmarks.architecture --data DIR [--only ecapa] [--steps N]
+    python -m benchmarks.architecture --data DIR [--steps N]
 
 Every system has about a million parameters (said in the result) and takes the same number of
 steps over the same batches: the same clips, crops, augmentation and losses. Two seeds each.
@@ -12,12 +12,10 @@ Interspeech 2020): 12 % lower identification error than the best baseline on kno
 speakers. Writes `benchmarks/results/architecture.json`.
 
 Sixteen runs, each kept under `runs/small/`, so that a stopped benchmark goes on where it was.
-`--only NAME` trains and measures that system alone and writes no result.
 """
 
 from __future__ import annotations
 
-import json
 import statistics
 import tempfile
 import time
@@ -27,10 +25,18 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.harness import small_runs
-from benchmarks.harness.protocols import Protocols, protocol_figures
-from benchmarks.harness.record import RESULTS, write_result
-from spkid.cli.output import to_json
+from benchmarks.harness.benchmark import Benchmark, Figures
+from benchmarks.harness.protocols import protocol_figures
+from benchmarks.harness.small_runs import (
+    SMALL_ENCODER,
+    SmallOptions,
+    SmallStudy,
+    mean_of,
+    run_facts,
+    small_recipe,
+    small_run,
+)
+from benchmarks.pages.training_tables import architecture, architecture_paper
 from spkid.encoder.encoder import SpeakerEncoder
 from spkid.scoring.calibration import raw_cosines
 from spkid.training.checkpoint import load_encoder
@@ -40,7 +46,7 @@ from spkid.training.networks.base import NetworkConfig, SpeakerNetwork
 from spkid.training.networks.registry import network_settings
 
 SEEDS = (1, 2)
-OURS = small_runs.SMALL_ENCODER
+OURS = SMALL_ENCODER
 BASELINES: dict[str, NetworkConfig] = {
     "xvector": XvectorConfig(n_channels=240, n_pooled_channels=720),
     "ecapa": EcapaConfig(n_channels=176, n_pooled_channels=528, n_attention_channels=64),
@@ -75,30 +81,22 @@ def milliseconds(encoder: SpeakerNetwork) -> float:
     return statistics.median(times[5:])
 
 
-def measure(folder: Path, protocols: Protocols, clips: small_runs.Corpus) -> dict:
+def run_figures(study: SmallStudy, folder: Path) -> Figures:
     """One run's figures on every list and home."""
     encoder = load_encoder(folder / "encoder.safetensors")
-    embeddings = small_runs.run_embeddings(folder, clips)
-    figures = protocol_figures(protocols, embeddings, raw_cosines(embeddings.model))
+    embeddings = study.vectors(folder)
+    figures = protocol_figures(study.protocols, embeddings, raw_cosines(embeddings.model))
     homes = {speakers: figures["households"][name]["all"] for speakers, name in HOMES.items()}
-    record = json.loads((folder / "run.json").read_text())
     return {
         "eer": {name: row["equal_error_rate"] for name, row in figures["verify"].items()},
         "closed_set_error": {name: row["closed_set_error"] for name, row in homes.items()},
         "fnir": {name: row["fnir"] for name, row in homes.items()},
         "n_parameters": sum(p.numel() for p in encoder.parameters()),
-        "training_s": record["training_s"],
+        "training_s": run_facts(folder)["training_s"],
     }
 
 
-def mean_of(runs: list[dict]) -> dict:
-    """The mean over seeds of every figure, at any depth."""
-    if isinstance(runs[0], dict):
-        return {key: mean_of([run[key] for run in runs]) for key in runs[0]}
-    return float(np.mean(runs))
-
-
-def against_baselines(means: dict[str, dict], figure: str) -> dict[str, dict]:
+def against_baselines(means: dict[str, Figures], figure: str) -> Figures:
     """Relative reduction of our ``figure`` against the best baseline, beside the paper's."""
     compared = {}
     for speakers, claim in PAPER.items():
@@ -115,62 +113,36 @@ def against_baselines(means: dict[str, dict], figure: str) -> dict[str, dict]:
     return compared
 
 
-def main() -> None:
-    options = small_runs.parser(__doc__)
-    options.add_argument("--only", choices=SYSTEMS, help="one system, no result")
-    arguments = small_runs.parsed(options)
-    chosen = [arguments.only] if arguments.only else list(SYSTEMS)
-    protocols = Protocols.read(arguments.data / "speech")
-    training = small_runs.training_clips(arguments.data)
-    clips = small_runs.protocol_clips(arguments.data, protocols)
-    systems: dict[str, dict] = {}
-    for name in chosen:
+def measure(options: SmallOptions) -> Figures:
+    """Figures of every system, and how ours compares with the best baseline."""
+    study = SmallStudy(options)
+    systems: dict[str, Figures] = {}
+    for name, network in SYSTEMS.items():
         runs, folder = [], Path()
         for seed in SEEDS:
-            recipe = small_runs.small_recipe(
-                seed=seed, n_steps=arguments.steps, n_speakers=16, crop_s=(1.5,)
-            )
-            recipe = replace(recipe, encoder=SYSTEMS[name])
+            recipe = small_recipe(seed=seed, n_steps=options.steps, n_speakers=16, crop_s=(1.5,))
             label = f"architecture-{name.replace(', ', '-').replace(' ', '-')}-{seed}"
-            folder = small_runs.small_run(label, recipe, training)
-            runs.append(measure(folder, protocols, clips))
+            folder = small_run(label, replace(recipe, encoder=network), study.clips)
+            runs.append(run_figures(study, folder))
         systems[name] = {
-            "network": network_settings(SYSTEMS[name]),
+            "network": network_settings(network),
             "ms_a_clip": milliseconds(load_encoder(folder / "encoder.safetensors")),
             "mean": mean_of(runs),
             "seeds": dict(zip(map(str, SEEDS), runs, strict=True)),
         }
-        mean = systems[name]["mean"]
-        print(
-            f"{name}: {mean['n_parameters'] / 1e6:.2f} M parameters, "
-            f"{systems[name]['ms_a_clip']:.1f} ms, {mean['training_s']:.0f} s of training"
-        )
-        for speakers in HOMES:
-            print(
-                f"  {speakers}: members confused {100 * mean['closed_set_error'][speakers]:.2f} %, "
-                f"missed at 5 % of guests {100 * mean['fnir'][speakers]:.2f} %"
-            )
-    if arguments.only:
-        return
     means = {name: system["mean"] for name, system in systems.items()}
-    compared = {figure: against_baselines(means, figure) for figure in ("closed_set_error", "fnir")}
-    for speakers, row in compared["closed_set_error"].items():
-        ours = "undefined" if row["ours"] is None else f"{100 * row['ours']:.0f} % lower"
-        print(
-            f"{speakers} speakers: ours {ours} than {row['best_baseline']}; "
-            f"the paper's {100 * row['paper']:.0f} % lower, on its own data"
-        )
-    figures = {
-        "steps": arguments.steps,
+    return {
+        "steps": options.steps,
         "same_for_all": "steps, batches of 32 crops of 1.5 s, losses, augmentation",
         "systems": systems,
-        "reduction_against_best_baseline": compared,
+        "reduction_against_best_baseline": {
+            figure: against_baselines(means, figure) for figure in ("closed_set_error", "fnir")
+        },
     }
-    path = arguments.out or RESULTS / "architecture.json"
-    plain = json.loads(to_json(figures))
-    command = small_runs.command("architecture", arguments)
-    write_result(path, plain, command=command, seed=SEEDS[0])
 
+
+TABLES = (architecture, architecture_paper)
+BENCHMARK = Benchmark("architecture", SmallOptions, measure, TABLES, seed=SEEDS[0])
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

@@ -15,7 +15,6 @@ benchmark goes on where it was.
 from __future__ import annotations
 
 import csv
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,22 +22,29 @@ import numpy as np
 import pandas as pd
 from sklearn.cluster import KMeans
 
-from benchmarks.harness import small_runs
+from benchmarks.harness.benchmark import Benchmark, Figures
 from benchmarks.harness.protocols import Protocols
-from benchmarks.harness.record import RESULTS, write_result
-from spkid.cli.output import to_json
+from benchmarks.harness.small_runs import (
+    FINE_TUNING_SHARE,
+    SMALL,
+    SmallOptions,
+    SmallStudy,
+    fine_tuning,
+    run_embeddings,
+    small_recipe,
+)
+from benchmarks.pages.training_tables import cohort_finetuning
 from spkid.config import canonical_json, fingerprint
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.scoring.metrics import equal_error_rate
 from spkid.scoring.trials import all_pairs, score_trials
 from spkid.training.data.corpora import Corpora
 from spkid.training.data.corpus import Corpus
-from spkid.training.finetune import FINE_TUNING, finetune
+from spkid.training.finetune import finetune
 
 SEEDS = (1, 2)
 N_REGIONS = 4
 STRENGTHS = (1e2, 1e4, 1e6, 1e8)
-FINE_TUNING_STEPS = 4  # a run of these takes so many times fewer steps than the first
 LEAST_SPEAKERS = 10
 CLIPS_A_SPEAKER = 4
 
@@ -71,25 +77,25 @@ class Regions:
     """k-means over the training speakers' means; the worst by held-out speakers."""
 
     def __init__(self, folder: Path, training: Corpus, held_out: Corpus, *, seed: int) -> None:
-        means = speaker_means(
-            small_runs.run_embeddings(folder, training, name="training"), training
-        )
+        means = speaker_means(run_embeddings(folder, training, name="training"), training)
         self.k_means = KMeans(N_REGIONS, n_init=4, random_state=seed).fit(means.to_numpy())
         self.training = self.assigned(means)
-        held_out_table = small_runs.run_embeddings(folder, held_out, name="held_out")
+        held_out_table = run_embeddings(folder, held_out, name="held_out")
         self.held_out = self.assigned(speaker_means(held_out_table, held_out))
         self.errors = {}
         for region in range(N_REGIONS):
             own = self.members(self.held_out, region)
             if len(own) >= LEAST_SPEAKERS:
                 self.errors[region] = pair_errors(held_out_table, held_out, own)
-        self.worst = max(self.errors, key=self.errors.get)
+        self.worst = max(self.errors, key=lambda region: self.errors[region])
 
     def assigned(self, means: pd.DataFrame) -> pd.Series:
+        """The region of each speaker."""
         return pd.Series(self.k_means.predict(means.to_numpy()), index=means.index)
 
     @staticmethod
     def members(assigned: pd.Series, region: int) -> set[str]:
+        """Who is in a region."""
         return set(assigned.index[assigned == region])
 
 
@@ -97,18 +103,10 @@ def fine_tuned(
     start: Path, cohort: set[str], clips: Corpora, *, seed: int, n_steps: int, strength: float
 ) -> Path:
     """The folder of the finished run."""
-    config = replace(
-        FINE_TUNING,
-        seed=seed,
-        n_steps=n_steps,
-        n_speakers=small_runs.SMALL_TRAIN.n_speakers,
-        crop_s=small_runs.SMALL_TRAIN.crop_s,
-        evaluate_every=n_steps,
-        ewc=strength,
-    )
-    recipe = replace(small_runs.small_recipe(seed=seed), train=config)
+    config = fine_tuning(seed=seed, n_steps=n_steps, strength=strength)
+    recipe = replace(small_recipe(seed=seed, n_steps=n_steps), train=config)
     names = canonical_json({**recipe.settings(), "cohort": sorted(cohort), "start": str(start)})
-    folder = small_runs.RUNS / f"cohort-{strength:g}-{seed}-{fingerprint(names)[:8]}"
+    folder = SMALL / f"cohort-{strength:g}-{seed}-{fingerprint(names)[:8]}"
     if not (folder / "encoder.safetensors").exists():
         print(f"training {folder}")
         folder.mkdir(parents=True, exist_ok=True)
@@ -124,9 +122,9 @@ def fine_tuned(
     return folder
 
 
-def list_errors(protocols: Protocols, table: EmbeddingTable, cohort: set[str]) -> dict:
+def list_errors(protocols: Protocols, table: EmbeddingTable, cohort: set[str]) -> Figures:
     """EER of each list over all trials, those within the cohort and those without it."""
-    figures = {}
+    figures: Figures = {}
     speaker = protocols.manifest["speaker"]
     for name, trials in protocols.verify.items():
         if not name.startswith("verify_new"):
@@ -146,41 +144,41 @@ def list_errors(protocols: Protocols, table: EmbeddingTable, cohort: set[str]) -
     return figures
 
 
-def main() -> None:
-    arguments = small_runs.parsed(small_runs.parser(__doc__))
-    protocols = Protocols.read(arguments.data / "speech")
-    clips = small_runs.training_clips(arguments.data)
-    heard = small_runs.protocol_clips(arguments.data, protocols)
-    training, held_out = some_clips(clips.training), some_clips(clips.held_out)
-    n_steps = max(1, arguments.steps // FINE_TUNING_STEPS)
-    results, regions_of, runs = [], {}, {}
+def measure(options: SmallOptions) -> Figures:
+    """Figures before and after, and how the strength was chosen."""
+    study = SmallStudy(options)
+    training, held_out = some_clips(study.clips.training), some_clips(study.clips.held_out)
+    n_steps = max(1, options.steps // FINE_TUNING_SHARE)
+    before, regions_of = {}, {}
+    tuned: dict[tuple[int, float], Path] = {}
     for seed in SEEDS:
-        recipe = small_runs.small_recipe(seed=seed, n_steps=arguments.steps)
-        start = small_runs.small_run(f"plain-{seed}", recipe, clips)
-        regions = Regions(start, training, held_out, seed=seed)
+        start = before[seed] = study.run("plain", seed=seed)
+        regions = regions_of[seed] = Regions(start, training, held_out, seed=seed)
         cohort = regions.members(regions.training, regions.worst)
-        runs[seed] = {"before": start}
         for strength in (0.0, *STRENGTHS):
-            runs[seed][strength] = fine_tuned(
-                start, cohort, clips, seed=seed, n_steps=n_steps, strength=strength
+            tuned[seed, strength] = fine_tuned(
+                start, cohort, study.clips, seed=seed, n_steps=n_steps, strength=strength
             )
-        regions_of[seed] = regions
 
     def held_out_error(seed: int, strength: float) -> float:
         """Half the cohort's, half everybody's."""
-        table = small_runs.run_embeddings(runs[seed][strength], held_out, name="held_out")
+        table = run_embeddings(tuned[seed, strength], held_out, name="held_out")
         regions = regions_of[seed]
         own = regions.members(regions.held_out, regions.worst)
         errors = [pair_errors(table, held_out, group) for group in (own, set(held_out.speakers))]
         return float(np.mean(errors))
 
     choice = {s: float(np.mean([held_out_error(seed, s) for seed in SEEDS])) for s in STRENGTHS}
-    chosen = min(choice, key=choice.get)
-    for seed in SEEDS:
-        regions = regions_of[seed]
-        first = small_runs.run_embeddings(runs[seed]["before"], heard)
-        cohort = regions.members(regions.assigned(speaker_means(first, heard)), regions.worst)
-        systems = {"before": "before", "plain": 0.0, "consolidated": chosen}
+    chosen = min(choice, key=lambda strength: choice[strength])
+    results = []
+    for seed, regions in regions_of.items():
+        first = speaker_means(study.vectors(before[seed]), study.heard)
+        cohort = regions.members(regions.assigned(first), regions.worst)
+        systems = {
+            "before": before[seed],
+            "plain": tuned[seed, 0.0],
+            "consolidated": tuned[seed, chosen],
+        }
         results.append(
             {
                 "seed": seed,
@@ -188,33 +186,23 @@ def main() -> None:
                 "n_cohort_reported": len(cohort),
                 "held_out_eer_by_region": {str(k): v for k, v in regions.errors.items()},
                 "systems": {
-                    name: list_errors(
-                        protocols, small_runs.run_embeddings(runs[seed][key], heard), cohort
-                    )
-                    for name, key in systems.items()
+                    name: list_errors(study.protocols, study.vectors(folder), cohort)
+                    for name, folder in systems.items()
                 },
             }
         )
-    record = json.loads((runs[SEEDS[0]]["before"] / "run.json").read_text())
-    figures = {
-        "n_parameters": record["n_parameters"],
-        "n_steps": arguments.steps,
+    return {
+        **study.size(before[SEEDS[0]]),
         "n_steps_fine_tuning": n_steps,
-        "n_crops_a_step": 2 * record["train"]["n_speakers"],
         "strength": chosen,
         "held_out_error_by_strength": {f"{k:g}": v for k, v in choice.items()},
         "seeds": results,
     }
-    command = small_runs.command("cohort_finetuning", arguments)
-    out = arguments.out or RESULTS / "cohort_finetuning.json"
-    write_result(out, json.loads(to_json(figures)), command=command, seed=SEEDS[0])
-    for result in results:
-        print(f"\nseed {result['seed']}, {result['n_cohort_reported']} new speakers in the cohort")
-        for system, lists in result["systems"].items():
-            for name, parts in lists.items():
-                words = [f"{k} {100 * v:.2f} %" for k, v in parts.items() if v is not None]
-                print(f"  {system}, {name}: EER {', '.join(words) or 'of too few trials'}")
 
+
+BENCHMARK = Benchmark(
+    "cohort_finetuning", SmallOptions, measure, (cohort_finetuning,), seed=SEEDS[0]
+)
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

@@ -13,27 +13,24 @@ Two long and twelve short runs; a stopped benchmark goes on where it was.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.harness import small_runs
-from benchmarks.harness.protocols import Protocols
-from benchmarks.harness.record import RESULTS, write_result
+from benchmarks.harness.benchmark import Benchmark, Figures
+from benchmarks.harness.small_runs import FINE_TUNING_SHARE, SmallOptions, SmallStudy, fine_tuning
+from benchmarks.pages.audit_tables import mitigation
 from spkid.audit import AuditResult
 from spkid.audit.cohorts.findings import Findings, find_cohorts
 from spkid.audit.verification import audit_scores
-from spkid.files import to_json
 from spkid.mitigation.groupwise import CALIBRATION, TRAINED, groupwise_calibration
 from spkid.mitigation.trade import BEFORE, Trade, trade_off
 from spkid.mitigation.worst_cohort import WorstCohort
 from spkid.scoring.trials import score_trials
 from spkid.training.config import DataConfig
 from spkid.training.data.corpora import Corpora
-from spkid.training.finetune import FINE_TUNING
 from spkid.training.mitigate import trained_scores
 from spkid.training.recipe import Recipe
 
@@ -43,21 +40,6 @@ LISTS = ("verify_new_speechocean762", "verify_new_commonvoice")
 GROUPINGS = ("gender", "age_group")
 STRENGTH = 1e4
 FALSE_MATCH_RATE = 0.05
-FINE_TUNING_STEPS = 4  # a run of these takes so many times fewer steps than the first
-
-
-def fine_tuning(seed: int, n_steps: int, data: Path) -> Recipe:
-    """The recipe of each of the trained methods."""
-    config = replace(
-        FINE_TUNING,
-        seed=seed,
-        n_steps=n_steps,
-        n_speakers=small_runs.SMALL_TRAIN.n_speakers,
-        crop_s=small_runs.SMALL_TRAIN.crop_s,
-        evaluate_every=n_steps,
-        ewc=STRENGTH,
-    )
-    return Recipe(data=DataConfig(speech=str(data / "speech")), train=config)
 
 
 def worst_of(kind: str, found: Findings, folder: Path) -> WorstCohort | None:
@@ -105,19 +87,16 @@ def traded(
     return trade, trained.n_like_cohort
 
 
-def main() -> None:
-    arguments = small_runs.parsed(small_runs.parser(__doc__))
-    protocols = Protocols.read(arguments.data / "speech")
-    manifest = protocols.manifest.reset_index()
-    clips = small_runs.training_clips(arguments.data)
-    heard = small_runs.protocol_clips(arguments.data, protocols)
-    listed = pd.concat([protocols.verify[name] for name in LISTS], ignore_index=True)
-    n_steps = max(1, arguments.steps // FINE_TUNING_STEPS)
-    results = []
+def measure(options: SmallOptions) -> Figures:
+    """What each method does to error and gap, of each seed and kind of cohort."""
+    study = SmallStudy(options)
+    manifest = study.protocols.manifest.reset_index()
+    listed = pd.concat([study.protocols.verify[name] for name in LISTS], ignore_index=True)
+    n_steps = max(1, options.steps // FINE_TUNING_SHARE)
+    results: list[Figures] = []
     for seed in SEEDS:
-        recipe = small_runs.small_recipe(seed=seed, n_steps=arguments.steps)
-        start = small_runs.small_run(f"plain-{seed}", recipe, clips)
-        vectors = small_runs.run_embeddings(start, heard)
+        start = study.run("plain", seed=seed)
+        vectors = study.vectors(start)
         audit = audit_scores(
             listed.assign(score=score_trials(listed, vectors)),
             manifest,
@@ -125,23 +104,17 @@ def main() -> None:
             false_match_rate=FALSE_MATCH_RATE,
         )
         found = find_cohorts(audit, manifest, title="small network", embeddings=vectors)
+        tuning = Recipe(
+            data=DataConfig(speech=str(study.speech)),
+            train=fine_tuning(seed=seed, n_steps=n_steps, strength=STRENGTH),
+        )
         for kind in KINDS:
             folder = start / f"mitigation-{kind}-{n_steps}"
             cohort = worst_of(kind, found, folder / "audit")
             if cohort is None:
-                print(f"seed {seed}: no {kind} cohort is worse off")
                 results.append({"seed": seed, "kind": kind, "cohort": None, "trade": []})
                 continue
-            tuning = fine_tuning(seed, n_steps, arguments.data)
-            trade, n_like = traded(cohort, found, manifest, start, tuning, clips, folder)
-            print(f"seed {seed}, {cohort.words}")
-            for system in trade.systems:
-                error, gap = (trade.at(system, figure) for figure in ("error", "gap"))
-                print(
-                    f"  {system}: error {100 * error.value:.2f} %, gap {100 * gap.value:+.2f} "
-                    f"points (change {100 * gap.change:+.2f}, {100 * gap.change_low:+.2f} to "
-                    f"{100 * gap.change_high:+.2f})"
-                )
+            trade, n_like = traded(cohort, found, manifest, start, tuning, study.clips, folder)
             results.append(
                 {
                     "seed": seed,
@@ -156,30 +129,21 @@ def main() -> None:
                     "trade": trade.table.to_dict("records"),
                 }
             )
-    figures = {
-        "n_steps": arguments.steps,
+    gaps = [row for own in results for row in own["trade"] if row["figure"] == "gap"]
+    return {
+        "n_steps": options.steps,
         "n_steps_fine_tuning": n_steps,
         "strength": STRENGTH,
         "lists": LISTS,
         "mean_change_of_gap": {
-            system: float(
-                np.mean(
-                    [
-                        row["change"]
-                        for result in results
-                        for row in result["trade"]
-                        if row["system"] == system and row["figure"] == "gap"
-                    ]
-                )
-            )
+            system: float(np.mean([row["change"] for row in gaps if row["system"] == system]))
             for system in (*TRAINED, CALIBRATION)
         },
         "results": results,
     }
-    command = small_runs.command("mitigation", arguments)
-    out = arguments.out or RESULTS / "mitigation.json"
-    write_result(out, json.loads(to_json(figures)), command=command, seed=SEEDS[0])
 
+
+BENCHMARK = Benchmark("mitigation", SmallOptions, measure, (mitigation,), seed=SEEDS[0])
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

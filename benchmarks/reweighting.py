@@ -17,18 +17,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from benchmarks.harness import small_runs
+from benchmarks.harness.benchmark import Benchmark, Figures
 from benchmarks.harness.protocols import Protocols
-from benchmarks.harness.record import RESULTS, write_result
-from benchmarks.resampled_rates import (
+from benchmarks.harness.resampled_rates import (
+    Floats,
     interval,
     trial_weights,
     weighted_equal_error_rates,
     weighted_share,
 )
-from spkid.audit import speaker_draws
-from spkid.cli.output import to_json
+from benchmarks.harness.small_runs import SmallOptions, SmallStudy, mean_of, run_facts
+from benchmarks.pages.training_tables import reweighting
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.scoring.metrics import threshold_at_false_match_rate
 from spkid.scoring.trials import score_trials
@@ -58,6 +59,7 @@ LEAST_SPEAKERS = 10
 
 
 def with_region(manifest: pd.DataFrame) -> pd.DataFrame:
+    """The manifest with a column ``region``, empty where the language is in none."""
     region_of = {code: name for name, codes in REGIONS.items() for code in codes.split()}
     return manifest.assign(region=manifest["language"].map(region_of).fillna(""))
 
@@ -69,8 +71,8 @@ def held_out_error(folder: Path) -> float:
 
 
 def resampled_rates(
-    score: np.ndarray, label: np.ndarray, weights: np.ndarray, threshold: float
-) -> dict[str, np.ndarray]:
+    score: Floats, label: NDArray[np.bool_], weights: NDArray[np.int64], threshold: float
+) -> dict[str, Floats]:
     """Each rate in each resample, ``[resamples]``; the first row weighs every trial once."""
     return {
         "equal_error_rate": weighted_equal_error_rates(score, label, weights),
@@ -81,15 +83,13 @@ def resampled_rates(
 
 def section_rates(
     trials: pd.DataFrame, manifest: pd.DataFrame, column: str, embeddings: EmbeddingTable
-) -> dict[str, dict[str, np.ndarray]]:
+) -> dict[str, dict[str, Floats]]:
     """Rates overall (``"all"``) and by group; ``[1 + resamples]``, the first as measured."""
     score, label = score_trials(trials, embeddings), trials["label"].to_numpy()
     speakers = [trials[side].map(manifest["speaker"]).to_numpy() for side in ("enroll", "test")]
-    names, number = np.unique(np.concatenate(speakers), return_inverse=True)
-    draws = speaker_draws(len(names), N_RESAMPLES, seed=0)
-    draws = np.concatenate([np.ones_like(draws[:1]), draws])
+    _, number = np.unique(np.concatenate(speakers), return_inverse=True)
     sides = number[: len(trials)], number[len(trials) :]
-    weights = trial_weights(draws, *sides)
+    weights = trial_weights(*sides, n_resamples=N_RESAMPLES, seed=0)
     threshold = threshold_at_false_match_rate(score[~label], FALSE_MATCH_RATE)
     rates = {"all": resampled_rates(score, label, weights, threshold)}
     groups = [trials[side].map(manifest[column]).to_numpy() for side in ("enroll", "test")]
@@ -101,7 +101,7 @@ def section_rates(
     return rates
 
 
-def summary(rates: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def summary(rates: dict[str, dict[str, Floats]]) -> dict[str, Floats]:
     """Overall EER, and the gap and deviation over the groups, each ``[1 + resamples]``."""
     figures = {"equal_error_rate": rates["all"]["equal_error_rate"]}
     groups = [own for name, own in rates.items() if name != "all"]
@@ -112,29 +112,21 @@ def summary(rates: dict[str, dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
     return figures
 
 
-def mean_over_seeds(each: list[dict]) -> dict:
-    """The same nest of dicts with the mean of its arrays."""
-    first = each[0]
-    if not isinstance(first, dict):
-        return np.mean(each, axis=0)
-    return {key: mean_over_seeds([own[key] for own in each]) for key in first}
-
-
 def compared(
     systems: dict[str, list[EmbeddingTable]], protocols: Protocols, manifest: pd.DataFrame
-) -> dict[str, dict]:
+) -> Figures:
     """Figures of each form in each section, and their changes against none."""
-    sections: dict[str, dict] = {}
+    sections: Figures = {}
     for name, column in SECTIONS:
         trials = protocols.verify[name]
         rates = {
             form: [section_rates(trials, manifest, column, table) for table in tables]
             for form, tables in systems.items()
         }
-        totals = {form: mean_over_seeds([summary(r) for r in own]) for form, own in rates.items()}
-        section = {}
+        totals = {form: mean_of([summary(r) for r in own]) for form, own in rates.items()}
+        section: Figures = {}
         for form, own in rates.items():
-            as_measured = mean_over_seeds(own)
+            as_measured = mean_of(own)
             section[form] = {
                 "groups": {
                     group: {rate: float(values[0]) for rate, values in group_rates.items()}
@@ -149,7 +141,7 @@ def compared(
     return sections
 
 
-def changes(own: dict[str, np.ndarray], none: dict[str, np.ndarray]) -> dict[str, dict]:
+def changes(own: dict[str, Floats], none: dict[str, Floats]) -> Figures:
     """Relative change of each figure, with its interval over the same resamples of speakers."""
     found = {}
     for figure in own:
@@ -161,58 +153,33 @@ def changes(own: dict[str, np.ndarray], none: dict[str, np.ndarray]) -> dict[str
     return found
 
 
-def main() -> None:
-    arguments = small_runs.parsed(small_runs.parser(__doc__))
-    protocols = Protocols.read(arguments.data / "speech")
-    manifest = with_region(protocols.manifest)
-    clips = small_runs.training_clips(arguments.data)
-    heard = small_runs.protocol_clips(arguments.data, protocols)
+def measure(options: SmallOptions) -> Figures:
+    """Figures of every form, and how the adversary's learning rate was chosen."""
+    study = SmallStudy(options)
 
     def run(form: str, seed: int, learning_rate: float) -> Path:
         changes = {} if form == "none" else {"adversary_learning_rate": learning_rate}
-        recipe = small_runs.small_recipe(
-            seed=seed, n_steps=arguments.steps, aam_weight=0.0, reweighting=form, **changes
+        return study.run(
+            f"reweighting-{form}", seed=seed, aam_weight=0.0, reweighting=form, **changes
         )
-        return small_runs.small_run(f"reweighting-{form}-{seed}", recipe, clips)
 
     choice = {rate: held_out_error(run("pairwise", SEEDS[0], rate)) for rate in LEARNING_RATES}
-    chosen = min(choice, key=choice.get)
+    chosen = min(choice, key=lambda rate: choice[rate])
     folders = {form: [run(form, seed, chosen) for seed in SEEDS] for form in FORMS}
-    systems = {
-        form: [small_runs.run_embeddings(folder, heard) for folder in own]
-        for form, own in folders.items()
-    }
-    record = json.loads((folders["none"][0] / "run.json").read_text())
-    figures = {
-        "n_parameters": record["n_parameters"],
-        "n_steps": arguments.steps,
-        "n_crops_a_step": 2 * record["train"]["n_speakers"],
-        "training_s": [
-            json.loads((folder / "run.json").read_text())["training_s"]
-            for own in folders.values()
-            for folder in own
-        ],
+    systems = {form: [study.vectors(folder) for folder in own] for form, own in folders.items()}
+    return {
+        **study.size(folders["none"][0]),
+        "training_s": [run_facts(f)["training_s"] for own in folders.values() for f in own],
         "adversary_learning_rate": chosen,
         "held_out_eer_by_adversary_learning_rate": {str(k): v for k, v in choice.items()},
         "held_out_eer": {form: [held_out_error(f) for f in own] for form, own in folders.items()},
         "n_resamples": N_RESAMPLES,
         "paper_relative_change_on_voxceleb": PAPER,
-        "sections": compared(systems, protocols, manifest),
+        "sections": compared(systems, study.protocols, with_region(study.protocols.manifest)),
     }
-    command = small_runs.command("reweighting", arguments)
-    out = arguments.out or RESULTS / "reweighting.json"
-    write_result(out, json.loads(to_json(figures)), command=command, seed=SEEDS[0])
-    for name, section in figures["sections"].items():
-        print(f"\n{name}: EER {100 * section['none']['equal_error_rate']:.2f} % without")
-        for form in FORMS[1:]:
-            words = [
-                f"{figure} {100 * own['change']:+.1f} % ({100 * own['low']:+.1f} to "
-                f"{100 * own['high']:+.1f}; the paper's {100 * PAPER[figure]:+.1f})"
-                for figure, own in section[form]["relative_change"].items()
-                if figure in PAPER
-            ]
-            print(f"  {form}: {', '.join(words)}")
 
+
+BENCHMARK = Benchmark("reweighting", SmallOptions, measure, (reweighting,), seed=SEEDS[0])
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

@@ -1,6 +1,6 @@
 """A corpus that training never heard: which recipe carries over to it?
 
-    python -m benchmarks.unseen_corpus --data DIR --teacher runs/teacher
+    python -m benchmarks.unseen_corpus --data DIR [--teacher runs/teacher]
 
 One corpus after another is left out of training altogether, and of the teacher's projection too.
 Small networks (see `small_runs.py`) are trained on the rest with labels alone; with Resemblyzer's
@@ -14,14 +14,22 @@ benchmark goes on where it was.
 
 from __future__ import annotations
 
-import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.harness import small_runs
-from benchmarks.harness.record import RESULTS, write_result
+from benchmarks.harness.benchmark import Benchmark, Figures
+from benchmarks.harness.small_runs import (
+    SMALL,
+    SmallOptions,
+    SmallStudy,
+    run_facts,
+    small_recipe,
+    small_run,
+)
 from benchmarks.model.teacher import (
     N_RESEMBLYZER,
     drawn_to_speaker_means,
@@ -29,8 +37,9 @@ from benchmarks.model.teacher import (
     projected,
     save,
     shapes_the_teacher,
+    unit,
 )
-from spkid.cli.output import to_json
+from benchmarks.pages.training_tables import unseen_corpus
 from spkid.data.manifest import read_manifest
 from spkid.scoring.metrics import equal_error_rate
 from spkid.scoring.trials import all_pairs
@@ -41,7 +50,7 @@ from spkid.training.held_out import CLIPS_PER_SPEAKER, held_out_errors
 
 SEED = 1
 LEFT_OUT = ("arabic-commands", "speechocean762")
-RECIPES = {
+RECIPES: dict[str, dict[str, Any]] = {
     "labels": {"teacher_weight": 0.0},
     "labels, teacher": {"teacher_weight": 15.0, "n_unlabelled": 8},
     "labels, teacher at five speeds": {
@@ -75,58 +84,63 @@ def teacher_without(corpus: str, table: pd.DataFrame, vectors: Path, out: Path) 
     return project(heard)
 
 
-def main() -> None:
-    options = small_runs.parser(__doc__)
-    options.add_argument("--teacher", type=Path, required=True)
-    arguments = small_runs.parsed(options)
-    table = read_manifest(
-        arguments.data / "speech" / "manifest.csv", required=("path", "speaker", "split", "corpus")
+@dataclass(frozen=True)
+class UnseenOptions(SmallOptions):
+    """Where Resemblyzer's vectors are, too."""
+
+    teacher: Path = Path("runs") / "teacher"
+
+
+def without(corpus: str, clips: Corpora) -> Corpora:
+    """The clips that training may hear."""
+    training, held_out = (
+        own.subset([name != corpus for name in own.corpora])
+        for own in (clips.training, clips.held_out)
     )
-    clips = small_runs.training_clips(arguments.data)
-    found, facts = {}, {}
+    return Corpora(training, held_out, clips.noise)
+
+
+def measure(options: UnseenOptions) -> Figures:
+    """EER of every recipe and of Resemblyzer on each corpus that was left out."""
+    study = SmallStudy(options)
+    table = read_manifest(
+        study.speech / "manifest.csv", required=("path", "speaker", "split", "corpus")
+    )
+    found, run = {}, Path()
     for corpus in LEFT_OUT:
-        folder = small_runs.RUNS / f"teacher-without-{corpus}"
-        projection = teacher_without(corpus, table, arguments.teacher, folder)
+        folder = SMALL / f"teacher-without-{corpus}"
+        projection = teacher_without(corpus, table, options.teacher, folder)
         rows = (table["corpus"] == corpus) & (table["split"] == "train")
         rows = table[rows].groupby("speaker").head(CLIPS_PER_SPEAKER)
-        heard = np.load(arguments.teacher / "heard-1.npy")[rows.index, :N_RESEMBLYZER]
-        heard /= np.linalg.norm(heard, axis=1, keepdims=True)
+        heard = unit(np.load(options.teacher / "heard-1.npy")[rows.index, :N_RESEMBLYZER])
         speakers = rows["speaker"].to_numpy()
         errors = {
             "Resemblyzer": equal_error_rate(*all_pairs(heard, speakers)),
             "Resemblyzer + LDA": equal_error_rate(*all_pairs(projection[rows.index], speakers)),
         }
-        whole = clips.training
-        unseen = whole.subset([name == corpus for name in whole.corpora])
-        rest = Corpora(
-            training=whole.subset([name != corpus for name in whole.corpora]),
-            held_out=clips.held_out.subset([name != corpus for name in clips.held_out.corpora]),
-            noise=clips.noise,
+        unseen = study.clips.training.subset(
+            [name == corpus for name in study.clips.training.corpora]
         )
+        rest = without(corpus, study.clips)
         for name, changes in RECIPES.items():
-            recipe = small_runs.small_recipe(seed=SEED, n_steps=arguments.steps, **changes)
-            teacher = {}
+            recipe = small_recipe(seed=SEED, n_steps=options.steps, **changes)
+            teacher = None
             if changes["teacher_weight"]:
-                by_speed = name.endswith("speeds")
-                teacher["teacher"] = folder if by_speed else folder / "speed-1.npz"
+                teacher = folder if name.endswith("speeds") else folder / "speed-1.npz"
             label = f"without-{corpus}-{name.replace(', ', '-').replace(' ', '-')}"
-            run = small_runs.small_run(label, recipe, rest, **teacher)
-            errors[name] = held_out_errors(load_encoder(run / "encoder.safetensors"), unseen)[
-                corpus
-            ]
-            facts = json.loads((run / "run.json").read_text())
+            run = small_run(label, recipe, rest, teacher=teacher)
+            encoder = load_encoder(run / "encoder.safetensors")
+            errors[name] = held_out_errors(encoder, unseen)[corpus]
         found[corpus] = {"n_speakers": len(set(unseen.speakers)), "eer": errors}
-        print(corpus, {name: round(100 * value, 2) for name, value in errors.items()})
-    figures = {
-        "n_parameters": facts["n_parameters"],
-        "n_steps": arguments.steps,
+    return {
+        "n_parameters": run_facts(run)["n_parameters"],
+        "n_steps": options.steps,
         "clips_a_speaker": CLIPS_PER_SPEAKER,
         "left_out": found,
     }
-    command = small_runs.command("unseen_corpus", arguments) + " --teacher runs/teacher"
-    path = arguments.out or RESULTS / "unseen_corpus.json"
-    write_result(path, json.loads(to_json(figures)), command=command, seed=SEED)
 
+
+BENCHMARK = Benchmark("unseen_corpus", UnseenOptions, measure, (unseen_corpus,), seed=SEED)
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import typer
 
@@ -18,15 +18,16 @@ from benchmarks.harness.result_files import RESULTS
 from spkid.errors import SpkidError
 from spkid.files import to_json
 
-Options = TypeVar("Options")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Options = TypeVar("Options", bound="DataclassInstance")
 Figures = dict[str, Any]
 Data = Annotated[
     Path,
-    typer.Option(
-        envvar="SPKID_DATA", exists=True, file_okay=False, help="the data: speech/ and noise/"
-    ),
+    typer.Option(envvar="SPKID_DATA", exists=True, file_okay=False, help="with speech/ and noise/"),
 ]
-Results = Annotated[Path, typer.Option(help="where the result is written")]
+Seed = Annotated[int, typer.Option(help="of all that is drawn at random")]
 
 
 @dataclass(frozen=True)
@@ -38,11 +39,11 @@ class Benchmark(Generic[Options]):
     name : str
         The module's, and that of the result file.
     options : type
-        A frozen dataclass; each field is an option of the command, ``data`` is the data folder.
+        A frozen dataclass. Each field is an option of the command; ``data`` is the data folder.
     measure : callable
         The figures, from the options. Undefined ones may be NaN; they are written as null.
     tables : tuple of callables
-        Each makes a table, in Markdown, of the figures; they are printed at the end.
+        Each makes a table, in Markdown, of the figures. They are printed at the end.
     seed : int, optional
         Of what is drawn at random, where it is no option.
     file : str, optional
@@ -57,35 +58,40 @@ class Benchmark(Generic[Options]):
     file: str | None = None
 
     def command(self, options: Options) -> str:
-        """The command that makes the result, without what is as usual and without the data."""
+        """The command that makes the result, without the data and what is as usual.
+
+        Raises
+        ------
+        SpkidError
+            If an option is an absolute path, which would mean nothing elsewhere.
+        """
         words = ["python", "-m", f"benchmarks.{self.name}"]
-        for field in fields(options):  # type: ignore[arg-type]
+        for field in fields(options):
             value = getattr(options, field.name)
-            if field.name != "data" and value != field.default:
-                words.append(f"--{field.name.replace('_', '-')}")
-                words += [] if value is True else [str(value)]
+            if field.name == "data" or value == field.default:
+                continue
+            flag = f"--{field.name.replace('_', '-')}"
+            if isinstance(value, Path) and value.is_absolute():
+                raise SpkidError(
+                    f"{flag} {value}",
+                    expected="a path below the working directory, for the result names it",
+                    do="give a relative path",
+                )
+            words += [flag] if value is True else [flag, str(value)]
         return shlex.join(words)
 
     def run(self, options: Options, results: Path = RESULTS) -> Figures:
         """Measure, write the result into the folder ``results`` and print its tables."""
-        values = {field.name: getattr(options, field.name) for field in fields(options)}  # type: ignore[arg-type]
-        for name, value in values.items():
-            if name != "data" and isinstance(value, Path) and value.is_absolute():
-                raise SpkidError(
-                    f"--{name} {value}",
-                    expected="a path below the working directory, as the result names it",
-                    do="give a relative path",
-                )
+        command, values = self.command(options), vars(options)
         figures: Figures = json.loads(to_json(self.measure(options)))
         path = results / f"{(self.file or self.name).format(**values)}.json"
-        seed = values.get("seed", self.seed)
-        write_result(path, figures, command=self.command(options), seed=seed)
+        write_result(path, figures, command=command, seed=values.get("seed", self.seed))
         for table in self.tables:
             print(f"\n{table(figures)}")
         return figures
 
     def main(self) -> None:
-        """Run as the options of the command line say; ends with 2 after an error in them."""
+        """Run as the options of the command line say; ends with 2 where they are wrong."""
 
         def run(results: Path, **values: Any) -> None:
             try:
@@ -94,14 +100,17 @@ class Benchmark(Generic[Options]):
                 print(error, file=sys.stderr)
                 raise typer.Exit(2) from None
 
-        own = inspect.signature(self.options, eval_str=True).parameters
-        added = inspect.Parameter("results", inspect.Parameter.KEYWORD_ONLY, default=RESULTS)
+        # typer reads the options off the signature: the dataclass's fields, and the folder
+        folder = inspect.Parameter("results", inspect.Parameter.KEYWORD_ONLY, default=RESULTS)
+        kind = typer.Option(help="the result's folder", show_default="benchmarks/results")
         shown = [
-            *(value.replace(kind=inspect.Parameter.KEYWORD_ONLY) for value in own.values()),
-            added.replace(annotation=Results),
+            *inspect.signature(self.options, eval_str=True).parameters.values(),
+            folder.replace(annotation=Annotated[Path, kind]),
         ]
         run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
         run.__annotations__ = {value.name: value.annotation for value in shown}
-        app = typer.Typer(add_completion=False, rich_markup_mode=None)
+        app = typer.Typer(
+            add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+        )
         app.command(help=sys.modules[self.options.__module__].__doc__)(run)
         app()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from spkid.data.manifest import read_manifest
 from spkid.data.score_files import read_trials
@@ -53,6 +55,12 @@ def heard_as(clean: EmbeddingTable, heard: EmbeddingTable) -> EmbeddingTable:
     return EmbeddingTable({**clean.row_of, **rows}, vectors, clean.model)
 
 
+def list_error(trials: pd.DataFrame, scores: NDArray[np.float64]) -> float:
+    """EER of a trial list."""
+    label = trials["label"].to_numpy(dtype=bool)
+    return equal_error_rate(scores[label], scores[~label])
+
+
 def group_errors(trials: pd.DataFrame, manifest: pd.DataFrame) -> dict[str, float]:
     """EER of the trials whose two sides are in the same group, by group."""
     errors = {}
@@ -68,9 +76,9 @@ def group_errors(trials: pd.DataFrame, manifest: pd.DataFrame) -> dict[str, floa
 
 def protocol_figures(
     protocols: Protocols, embeddings: EmbeddingTable, calibration: Calibration
-) -> dict[str, dict]:
+) -> dict[str, Any]:
     """``verify`` and ``households``: every figure of every list, by name."""
-    figures: dict[str, dict] = {"verify": {}, "households": {}}
+    figures: dict[str, Any] = {"verify": {}, "households": {}}
     for name, trials in protocols.verify.items():
         table = trials.assign(score=calibrated_trials(trials, embeddings, calibration))
         groups = group_errors(table, protocols.manifest)

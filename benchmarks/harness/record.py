@@ -10,8 +10,10 @@ import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
-RESULTS = Path(__file__).parents[1] / "results"
+from spkid.files import write_text
+
 PACKAGES = (
     "spkid",
     "numpy",
@@ -56,11 +58,15 @@ def _installed_versions() -> dict[str, str]:
     return versions
 
 
-def write_result(path: Path, figures: dict, *, command: str, seed: int | None) -> None:
+def commit() -> str | None:
+    """The commit that the code is at, None where there is no repository."""
+    return _git("rev-parse", "HEAD")
+
+
+def write_result(path: Path, figures: dict[str, Any], *, command: str, seed: int | None) -> None:
     """Write ``figures`` as JSON, with commit, date, machine and versions beside them.
 
-    The file is written beside its place and renamed. ``uncommitted_changes`` says whether
-    tracked files other than results differed from the commit.
+    ``uncommitted_changes`` says whether tracked files other than results differed from the commit.
 
     Raises
     ------
@@ -73,7 +79,7 @@ def write_result(path: Path, figures: dict, *, command: str, seed: int | None) -
     result = {
         "command": command,
         "seed": seed,
-        "commit": _git("rev-parse", "HEAD"),
+        "commit": commit(),
         "uncommitted_changes": None if status is None else bool(status),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {
@@ -89,6 +95,4 @@ def write_result(path: Path, figures: dict, *, command: str, seed: int | None) -
     if found := re.search(r'(?:^|[\s"=])(?:/|[A-Za-z]:\\)[^\s"]+', text):
         raise ValueError(f"a result names no absolute path, but this holds {found[0].strip()!r}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
+    write_text(path, text)

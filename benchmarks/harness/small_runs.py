@@ -1,23 +1,28 @@
 """Small training runs for comparisons: trained once, kept under `runs/small/`, then measured.
 
-The benchmarks that ask "is it better with or without?" train many small networks. What they
-share is here: the clips (decoded once), the size of a run, its place on the disk, and the
+The studies that ask "is it better with or without?" train many small networks. What they share
+is here: the options, the clips (decoded once), the size of a run, its place on the disk, and the
 vectors of every clip of the protocols. A run's folder carries the fingerprint of its settings,
-so a stopped benchmark goes on where it was and a changed one starts anew.
+so a stopped study goes on where it was and a changed one starts anew.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
+import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, partial
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+import typer
+from numpy.typing import NDArray
 from rich.progress import Progress, track
 
+from benchmarks.harness.benchmark import Data
+from benchmarks.harness.kept import RUNS, kept_arrays
 from benchmarks.harness.protocols import Protocols
 from spkid.config import canonical_json, fingerprint
 from spkid.encoder.vectors import EmbeddingTable
@@ -25,15 +30,18 @@ from spkid.training.checkpoint import load_encoder, weights_fingerprint
 from spkid.training.config import DataConfig, TrainConfig
 from spkid.training.data.corpora import Corpora, load_corpora
 from spkid.training.data.corpus import Corpus
+from spkid.training.finetune import FINE_TUNING
 from spkid.training.networks.attentive import EncoderConfig
 from spkid.training.networks.base import SpeakerNetwork
 from spkid.training.recipe import Recipe
 from spkid.training.train import train
 
-RUNS = Path("runs") / "small"
+SMALL = RUNS / "small"
 GRAIN_SAMPLES = 1_600  # clips are cut to whole tenths of a second, so that many have one length
 LONGEST_SAMPLES = 128_000  # and to eight seconds
 BATCH_SAMPLES = 1_280_000  # 80 s at once
+NAMES = ("paths", "speakers", "corpora")  # of a clip
+FINE_TUNING_SHARE = 4  # fine-tuning takes so many times fewer steps than a run
 
 SMALL_ENCODER = EncoderConfig(
     n_stem_channels=16, n_channels=192, n_conv_blocks=3, n_attention_blocks=1, n_heads=4
@@ -50,105 +58,127 @@ SMALL_TRAIN = TrainConfig(
 )
 
 
-def small_recipe(*, seed: int, n_steps: int = SMALL_TRAIN.n_steps, **changes) -> Recipe:
+@dataclass(frozen=True)
+class SmallOptions:
+    """What all these studies are asked."""
+
+    data: Data
+    steps: Annotated[int, typer.Option(help="of each run")] = SMALL_TRAIN.n_steps
+
+
+def small_recipe(*, seed: int, n_steps: int, **changes: Any) -> Recipe:
     """About a million parameters and ``n_steps`` steps; ``changes`` are keys of TrainConfig."""
-    train_config = replace(SMALL_TRAIN, seed=seed, n_steps=n_steps, evaluate_every=n_steps)
-    return Recipe(train=replace(train_config, **changes), encoder=SMALL_ENCODER)
+    config = replace(SMALL_TRAIN, seed=seed, n_steps=n_steps, evaluate_every=n_steps, **changes)
+    return Recipe(train=config, encoder=SMALL_ENCODER)
 
 
-def parser(description: str) -> argparse.ArgumentParser:
-    """The options that all these benchmarks have."""
-    options = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    options.add_argument("--data", type=Path, default=os.environ.get("SPKID_DATA"))
-    options.add_argument("--steps", type=int, default=SMALL_TRAIN.n_steps, help="of each run")
-    options.add_argument("--out", type=Path, help="another result file, for a trial of the script")
-    return options
-
-
-def parsed(options: argparse.ArgumentParser) -> argparse.Namespace:
-    arguments = options.parse_args()
-    if arguments.data is None:
-        options.error("give --data or set SPKID_DATA")
-    arguments.data = Path(arguments.data)
-    return arguments
-
-
-def command(script: str, arguments: argparse.Namespace) -> str:
-    """The command line to write into the result."""
-    steps = "" if arguments.steps == SMALL_TRAIN.n_steps else f" --steps {arguments.steps}"
-    return f"python benchmarks/{script}.py{steps}"
-
-
-def kept_corpus(path: Path, load: Callable[[], Corpus]) -> Corpus:
-    """The clips in ``path``, decoded and written there first where they are not."""
-    if not path.exists():
-        corpus = load()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(".part")
-        with beside.open("wb") as file:
-            np.savez(
-                file,
-                samples=corpus.samples,
-                starts=corpus.starts,
-                paths=np.array(corpus.paths, dtype=str),
-                speakers=np.array(corpus.speakers, dtype=str),
-                corpora=np.array(corpus.corpora, dtype=str),
-            )
-        beside.replace(path)
-    with np.load(path) as file:
-        lists = [file[key].tolist() for key in ("paths", "speakers", "corpora")]
-        return Corpus(file["samples"], file["starts"], *lists)
-
-
-def _manifest_name(data: Path) -> str:
-    return fingerprint((data / "speech" / "manifest.csv").read_bytes())
-
-
-def training_clips(data: Path) -> Corpora:
-    """Training clips, held-out clips and noise; 1.5 GB in memory and on the disk."""
-    loaded: list[Corpora] = []
-
-    def part(name: str) -> Corpus:
-        if not loaded:
-            config = DataConfig(speech=str(data / "speech"), noise=str(data / "noise"))
-            with Progress() as progress:
-                loaded.append(load_corpora(config, progress))
-        return getattr(loaded[0], name)
-
-    return Corpora(
-        **{
-            name: kept_corpus(RUNS / f"{name}-{_manifest_name(data)}.npz", lambda n=name: part(n))
-            for name in ("training", "held_out", "noise")
-        }
+def fine_tuning(*, seed: int, n_steps: int, strength: float) -> TrainConfig:
+    """How a finished run is tuned further, held on to with ``strength``."""
+    return replace(
+        FINE_TUNING,
+        seed=seed,
+        n_steps=n_steps,
+        n_speakers=SMALL_TRAIN.n_speakers,
+        crop_s=SMALL_TRAIN.crop_s,
+        evaluate_every=n_steps,
+        ewc=strength,
     )
 
 
-def protocol_clips(data: Path, protocols: Protocols) -> Corpus:
-    """Every clip that a protocol names."""
-    paths = protocols.paths()
-    speakers = list(protocols.manifest["speaker"].reindex(paths))
-
-    def load() -> Corpus:
-        with Progress() as progress:
-            task = progress.add_task("reading protocol clips", total=len(paths))
-            advance = lambda: progress.advance(task)  # noqa: E731
-            return Corpus.load(data / "speech", paths, speakers, advance=advance)
-
-    return kept_corpus(RUNS / f"protocols-{_manifest_name(data)}.npz", load)
+def run_facts(folder: Path) -> dict[str, Any]:
+    """What a finished run says of itself."""
+    facts: dict[str, Any] = json.loads((folder / "run.json").read_text())
+    return facts
 
 
-def small_run(name: str, recipe: Recipe, clips: Corpora, **options) -> Path:
-    """The folder of the finished run; ``options`` are those of :func:`train`."""
-    more = {key: str(value) for key, value in options.items() if key == "start"}
-    settings = canonical_json({**recipe.settings(), **more})
-    folder = RUNS / f"{name}-{fingerprint(settings)[:8]}"
+def mean_of(runs: list[Any]) -> Any:
+    """The mean over runs of every figure, at any depth."""
+    if isinstance(runs[0], dict):
+        return {key: mean_of([run[key] for run in runs]) for key in runs[0]}
+    return np.mean(runs, axis=0)
+
+
+def small_run(name: str, recipe: Recipe, clips: Corpora, *, teacher: Path | None = None) -> Path:
+    """The folder of the finished run, trained first where it is not there."""
+    folder = SMALL / f"{name}-{fingerprint(canonical_json(recipe.settings()))[:8]}"
     if not (folder / "encoder.safetensors").exists():
         print(f"training {folder}")
         with Progress() as progress:
-            train(recipe, out=folder, corpora=clips, progress=progress, **options)
+            train(recipe, out=folder, corpora=clips, progress=progress, teacher=teacher)
     return folder
+
+
+class SmallStudy:
+    """The clips, lists and runs of a study, each read or trained when it is first asked for."""
+
+    def __init__(self, options: SmallOptions) -> None:
+        self.n_steps, self.speech = options.steps, options.data / "speech"
+        self.noise = options.data / "noise"
+
+    @cached_property
+    def protocols(self) -> Protocols:
+        """Trial lists, homes and the manifest."""
+        return Protocols.read(self.speech)
+
+    @cached_property
+    def clips(self) -> Corpora:
+        """Training clips, held-out clips and noise; 1.5 GB in memory and on the disk."""
+
+        @cache
+        def loaded() -> Corpora:
+            config = DataConfig(speech=str(self.speech), noise=str(self.noise))
+            with Progress() as progress:
+                return load_corpora(config, progress)
+
+        return Corpora(
+            training=self._kept("training", lambda: loaded().training),
+            held_out=self._kept("held_out", lambda: loaded().held_out),
+            noise=self._kept("noise", lambda: loaded().noise),
+        )
+
+    @cached_property
+    def heard(self) -> Corpus:
+        """Every clip that a protocol names."""
+        paths = self.protocols.paths()
+        speakers = list(self.protocols.manifest["speaker"].reindex(paths))
+
+        def load() -> Corpus:
+            with Progress() as progress:
+                task = progress.add_task("reading protocol clips", total=len(paths))
+                advance = partial(progress.advance, task)
+                return Corpus.load(self.speech, paths, speakers, advance=advance)
+
+        return self._kept("protocols", load)
+
+    def run(self, name: str, *, seed: int, **changes: Any) -> Path:
+        """The folder of the finished run; ``changes`` are keys of TrainConfig."""
+        recipe = small_recipe(seed=seed, n_steps=self.n_steps, **changes)
+        return small_run(f"{name}-{seed}", recipe, self.clips)
+
+    def size(self, folder: Path) -> dict[str, int]:
+        """How large a run was."""
+        facts = run_facts(folder)
+        return {
+            "n_parameters": facts["n_parameters"],
+            "n_steps": self.n_steps,
+            "n_crops_a_step": 2 * facts["train"]["n_speakers"],
+        }
+
+    def vectors(self, folder: Path) -> EmbeddingTable:
+        """Those of all clips of the protocols, by a finished run."""
+        return run_embeddings(folder, self.heard)
+
+    def _kept(self, name: str, load: Callable[[], Corpus]) -> Corpus:
+        """The clips from the disk, decoded and written there first where they are not."""
+
+        def arrays() -> dict[str, NDArray[Any]]:
+            corpus = load()
+            names = {key: np.array(getattr(corpus, key), dtype=str) for key in NAMES}
+            return {"samples": corpus.samples, "starts": corpus.starts, **names}
+
+        manifest = fingerprint((self.speech / "manifest.csv").read_bytes())
+        file = kept_arrays(SMALL / f"{name}-{manifest}.npz", arrays)
+        return Corpus(file["samples"], file["starts"], *(file[key].tolist() for key in NAMES))
 
 
 def batches(corpus: Corpus) -> Iterator[tuple[list[int], torch.Tensor]]:
@@ -167,25 +197,21 @@ def batches(corpus: Corpus) -> Iterator[tuple[list[int], torch.Tensor]]:
             yield rows, torch.from_numpy(clips.astype(np.float32) / 32_768)
 
 
-def embed(encoder: SpeakerNetwork, corpus: Corpus) -> EmbeddingTable:
-    """The vectors of a corpus's clips, at most their first eight seconds."""
-    vectors = np.empty((len(corpus), encoder.config.embedding_dim), dtype=np.float32)
-    with torch.inference_mode():
-        for rows, waveforms in track(list(batches(corpus)), description="embedding"):
-            vectors[rows] = encoder.eval()(waveforms)[0].numpy()
-    row_of = {path: row for row, path in enumerate(corpus.paths)}
-    return EmbeddingTable(row_of, vectors, weights_fingerprint(encoder))
-
-
 def run_embeddings(folder: Path, corpus: Corpus, *, name: str = "protocols") -> EmbeddingTable:
-    """:func:`embed` with a finished run's encoder, kept in its folder."""
+    """Vectors of a corpus's clips by a finished run, kept in its folder.
+
+    A clip is heard up to its first eight seconds.
+    """
+
+    def arrays() -> dict[str, NDArray[Any]]:
+        encoder: SpeakerNetwork = load_encoder(folder / "encoder.safetensors").eval()
+        vectors = np.empty((len(corpus), encoder.config.embedding_dim), dtype=np.float32)
+        with torch.inference_mode():
+            for rows, waveforms in track(list(batches(corpus)), description="embedding"):
+                vectors[rows] = encoder(waveforms)[0].numpy()
+        model = np.array(weights_fingerprint(encoder))
+        return {"paths": np.array(corpus.paths), "embeddings": vectors, "model": model}
+
     path = folder / f"{name}.npz"
-    if not path.exists():
-        table = embed(load_encoder(folder / "encoder.safetensors"), corpus)
-        beside = path.with_suffix(".part")
-        with beside.open("wb") as file:
-            np.savez(
-                file, paths=np.array(corpus.paths), embeddings=table.vectors, model=table.model
-            )
-        beside.replace(path)
+    kept_arrays(path, arrays)
     return EmbeddingTable.load(path)

@@ -1,6 +1,6 @@
 """Error rates under resampled speakers, by weighing trials: for relative changes of two systems.
 
-The audit's intervals (`spkid.bootstrap`) are of one figure; a ratio of two systems' figures is
+The audit's intervals (`spkid.audit`) are of one figure; a ratio of two systems' figures is
 resampled here as it is. Trials of two speakers weigh by the product of both draws (the pigeonhole
 bootstrap), which makes intervals too wide rather than too narrow.
 """
@@ -14,13 +14,17 @@ Floats = NDArray[np.float64]
 
 
 def trial_weights(
-    draws: NDArray[np.int64], enroll: NDArray[np.intp], test: NDArray[np.intp]
+    enroll: NDArray[np.intp], test: NDArray[np.intp], *, n_resamples: int, seed: int
 ) -> NDArray[np.int64]:
-    """Weight of each trial in each resample, ``[resamples, trials]``.
+    """Weight of each trial as measured (1) and in each resample, ``[1 + resamples, trials]``.
 
-    A trial of one speaker counts as often as the speaker is drawn, a trial of two as often as
-    the product says.
+    ``enroll`` and ``test`` number the speakers. A trial of one speaker counts as often as the
+    speaker is drawn, a trial of two as often as the product says.
     """
+    n_speakers = int(max(enroll.max(), test.max())) + 1
+    rng, share = np.random.default_rng(seed), np.full(n_speakers, 1 / n_speakers)
+    draws = rng.multinomial(n_speakers, share, size=n_resamples)
+    draws = np.concatenate([np.ones_like(draws[:1]), draws])
     return np.where(enroll == test, draws[:, enroll], draws[:, enroll] * draws[:, test])
 
 
@@ -28,7 +32,8 @@ def weighted_share(hits: NDArray[np.bool_], weights: NDArray[np.int64]) -> Float
     """Share of the weight on ``hits`` ``[trials]``, one value a resample; NaN without weight."""
     total = weights.sum(axis=1)
     with np.errstate(invalid="ignore"):
-        return (weights @ hits) / np.where(total > 0, total, np.nan)
+        share: Floats = (weights @ hits) / np.where(total > 0, total, np.nan)
+    return share
 
 
 def weighted_equal_error_rates(
