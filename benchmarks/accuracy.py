@@ -4,8 +4,7 @@
     python -m benchmarks.accuracy --data DIR --name resemblyzer --embeddings FILE.npz
     python -m benchmarks.accuracy --data DIR --name NAME --embeddings FILE.npz --calibrate
 
-`DIR` (default: $SPKID_DATA) holds `speech/manifest.csv` and `speech/protocols/`. Writes
-`benchmarks/results/accuracy_NAME.json`. The bundled model's vectors are kept in
+Writes `benchmarks/results/accuracy_NAME.json`. The bundled model's vectors are kept in
 `runs/accuracy.npz`, so that a stopped run goes on. About four minutes on two cores. Another
 system's scores are raw cosines; with `--calibrate`, it gets a calibration of its own from the
 same held-out training speakers as ours, landmarks and all, but for the length of clips.
@@ -13,83 +12,62 @@ same held-out training speakers as ours, landmarks and all, but for the length o
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.progress import Progress
+from numpy.typing import NDArray
 
-from benchmarks.harness.protocols import Protocols, protocol_figures
-from benchmarks.harness.record import RESULTS, write_result
+from benchmarks.harness.benchmark import Benchmark, Data, Figures
+from benchmarks.harness.kept import bundled_embeddings
+from benchmarks.harness.protocols import Protocols, protocol_figures, shipped_calibration
 from benchmarks.model.bundle_model import fitted_calibration
-from spkid.cli.evaluation import calibration_for
-from spkid.cli.output import to_json
-from spkid.encoder.batch import embed_manifest
-from spkid.encoder.encoder import SpeakerEncoder
+from benchmarks.pages.accuracy_tables import detection_costs, homes
 from spkid.encoder.vectors import EmbeddingTable
+from spkid.errors import SpkidError
 
 SEED = 1  # of a calibration that is fitted here
 
 
-def bundled_embeddings(speech: Path, paths: list[str]) -> EmbeddingTable:
-    """Vectors of the bundled model, from ``runs/accuracy.npz`` where they are there already."""
-    encoder = SpeakerEncoder.load()
-    out = Path("runs") / "accuracy.npz"
-    out.parent.mkdir(exist_ok=True)
-    if out.exists() and EmbeddingTable.load(out).model != encoder.fingerprint:
-        out.unlink()
-    with Progress() as progress:
-        task = progress.add_task("embedding", total=len(paths))
-        embed_manifest(
-            paths, speech, out, encoder, advance=lambda n: progress.advance(task, n), report=print
+@dataclass(frozen=True)
+class Options:
+    """``embeddings`` are another system's vectors; without them, it is the bundled model."""
+
+    data: Data
+    name: str = "bundled"
+    embeddings: Path | None = None
+    calibrate: bool = False
+
+
+def measure(options: Options) -> Figures:
+    """Every figure of every list."""
+    if options.calibrate and not options.embeddings:
+        raise SpkidError(
+            "--calibrate without --embeddings",
+            expected="vectors of another system: the bundled model has its calibration",
+            do="give --embeddings or leave out --calibrate",
         )
-    return EmbeddingTable.load(out)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=os.environ.get("SPKID_DATA"))
-    parser.add_argument("--name", default="bundled")
-    parser.add_argument("--embeddings", type=Path, help="vectors of another system (.npz)")
-    parser.add_argument("--calibrate", action="store_true", help="fit a calibration to them")
-    arguments = parser.parse_args()
-    if arguments.data is None:
-        parser.error("give --data or set SPKID_DATA")
-    if arguments.calibrate and not arguments.embeddings:
-        parser.error("--calibrate is for --embeddings: the bundled model has its calibration")
-    speech = Path(arguments.data) / "speech"
+    speech = options.data / "speech"
     protocols = Protocols.read(speech)
-    if arguments.embeddings:
-        embeddings = EmbeddingTable.load(arguments.embeddings)
+    if options.embeddings:
+        embeddings = EmbeddingTable.load(options.embeddings)
     else:
         embeddings = bundled_embeddings(speech, protocols.paths())
-    calibration = calibration_for(embeddings)
-    if arguments.calibrate:
+    calibration = shipped_calibration(embeddings)
+    if options.calibrate:
 
-        def embed(path: str, cuts_s: Sequence[float]) -> np.ndarray:
+        def embed(path: str, cuts_s: Sequence[float]) -> NDArray[np.float64]:
             vector = embeddings.vectors[embeddings.row_of[path]].astype(np.float64)
             return np.tile(vector, (1 + len(cuts_s), 1))
 
         calibration = fitted_calibration(speech, embed, model=embeddings.model, seed=SEED)
-
     figures = protocol_figures(protocols, embeddings, calibration)
-    figures["model"] = embeddings.model
-    command = f"python -m benchmarks.accuracy --name {arguments.name}"
-    if arguments.embeddings:
-        command += f" --embeddings {arguments.embeddings}"
-    if arguments.calibrate:
-        command += " --calibrate"
-    plain = json.loads(to_json(figures))  # NaN becomes null
-    write_result(RESULTS / f"accuracy_{arguments.name}.json", plain, command=command, seed=None)
-    for name, row in figures["verify"].items():
-        groups = {group: round(100 * value, 2) for group, value in row["group_eer"].items()}
-        print(f"{name}: EER {100 * row['equal_error_rate']:.2f} % {groups}")
-    for name, rows in figures["households"].items():
-        print(f"{name}: misses {100 * rows['all']['fnir']:.2f} %")
+    return {**figures, "model": embeddings.model}
 
+
+TABLES = (detection_costs, homes)
+BENCHMARK = Benchmark("accuracy", Options, measure, TABLES, file="accuracy_{name}")
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

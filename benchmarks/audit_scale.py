@@ -1,29 +1,31 @@
 """How long, and in how much memory, an audit of ten million trials takes.
 
+    python -m benchmarks.audit_scale [--trials N]
+
 Twenty groups of a hundred speakers, trials inside groups, a tenth of them of one speaker. Timed
 is ``audit_scores`` on tables that stand in memory with names as categories, as ``read_scores``
 gives them: matching the metadata, every figure of every group with its interval, a thousand
 resamplings of the speakers, measures between groups and corrected tests. The peak of memory is
 that of the whole process, the making of the scores included. Reading the same scores from a file
-is timed by itself.
+is timed by itself. Three minutes on two cores.
 """
 
 from __future__ import annotations
 
-import argparse
 import resource
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.harness.record import write_result
+from benchmarks.harness.benchmark import Benchmark, Figures, Seed
+from benchmarks.pages.system_tables import audit_scale
 from spkid.audit.verification import audit_scores
 from spkid.data.score_files import read_scores, write_scores
 
-RESULT = Path(__file__).with_name("results") / "audit_scale.json"
 N_GROUPS, N_SPEAKERS, N_CLIPS = 20, 100, 20  # speakers a group, clips a speaker
 
 
@@ -61,21 +63,37 @@ def peak_gib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
-def main() -> None:
-    """Measure and write the result."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--trials", type=int, default=10_000_000)
-    parser.add_argument("--resamples", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=RESULT)
-    options = parser.parse_args()
+class Watch:
+    """Seconds by the clock and of the processor since it was made."""
+
+    def __init__(self) -> None:
+        self.started, self.used = time.perf_counter(), time.process_time()
+
+    def figures(self, name: str) -> dict[str, float]:
+        """Both, so far."""
+        return {
+            f"{name}_s": round(time.perf_counter() - self.started, 1),
+            f"{name}_cpu_s": round(time.process_time() - self.used, 1),
+        }
+
+
+@dataclass(frozen=True)
+class Options:
+    """How large the audit is."""
+
+    trials: int = 10_000_000
+    resamples: int = 1000
+    seed: Seed = 0
+
+
+def measure(options: Options) -> Figures:
+    """Seconds and memory of the audit, then of reading its scores."""
     scores, metadata = planted(options.trials, seed=options.seed)
-    before_gib = peak_gib()
-    started, used = time.perf_counter(), time.process_time()
+    before_gib, watch = peak_gib(), Watch()
     audit = audit_scores(
         scores, metadata, ["group"], n_resamples=options.resamples, seed=options.seed
     )
-    audit_s, audit_cpu_s = time.perf_counter() - started, time.process_time() - used
+    spent = watch.figures("audit")
     audit_gib = peak_gib()
     garbe = audit.groupings[0].measures.query("measure == 'garbe'").iloc[0]
     del audit
@@ -83,29 +101,24 @@ def main() -> None:
         path = Path(folder) / "scores.txt"
         write_scores(path, scores)
         del scores
-        started, used = time.perf_counter(), time.process_time()
+        watch = Watch()
         n_read = len(read_scores(path))
-        read_s, read_cpu_s = time.perf_counter() - started, time.process_time() - used
-    figures = {
+        spent |= watch.figures("read")
+    return {
         "n_trials": options.trials,
         "n_groups": N_GROUPS,
         "n_speakers": N_GROUPS * N_SPEAKERS,
         "n_resamples": options.resamples,
-        "audit_s": round(audit_s, 1),
-        "audit_cpu_s": round(audit_cpu_s, 1),
+        **spent,
         "peak_before_gib": round(before_gib, 2),
         "peak_gib": round(audit_gib, 2),
         "garbe": [float(garbe[end]) for end in ("value", "low", "high")],
         "n_read": n_read,
-        "read_s": round(read_s, 1),
-        "read_cpu_s": round(read_cpu_s, 1),
         "peak_after_reading_gib": round(peak_gib(), 2),
     }
-    print(figures)
-    write_result(
-        options.out, figures, command="python -m benchmarks.audit_scale", seed=options.seed
-    )
 
+
+BENCHMARK = Benchmark("audit_scale", Options, measure, (audit_scale,))
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

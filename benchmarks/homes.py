@@ -2,7 +2,6 @@
 
     python -m benchmarks.homes --data DIR
 
-`DIR` (default: $SPKID_DATA) holds `speech/manifest.csv`. Writes `benchmarks/results/homes.json`.
 Nothing here is tuned: the speakers are those of the split `test`, the bundled model and its
 calibration as they are shipped.
 
@@ -28,23 +27,26 @@ that accepts exactly the stated share of guests' clips. `shipped` and `own`: gue
 members not named rightly by the whole decision as a home has it, at the threshold shipped for
 that share and at the one that `spkid calibrate --far` chooses for each home from its enrolment
 clips; homes that it refuses keep the shipped one. Intervals (95 %) resample speakers, whose
-clips then count as often as they were drawn.
+clips then count as often as they were drawn. Three minutes on two cores.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from rich.progress import track
 
-from benchmarks.harness.record import RESULTS, write_result
+from benchmarks.harness.benchmark import Benchmark, Data, Figures
+from benchmarks.harness.kept import RUNS, kept_arrays
+from benchmarks.pages.accuracy_tables import homes_sizes
 from enrollment.home_rate import OwnTrials, choose_rate, own_trials
 from enrollment.profile import ENROL_SPEECH_S, Exemplar, Member
 from spkid.data.manifest import read_manifest
@@ -52,7 +54,6 @@ from spkid.encoder.encoder import SpeakerEncoder
 from spkid.encoder.hearing import hear
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.errors import SpkidError
-from spkid.files import written_beside
 from spkid.scoring.calibration import Calibration
 from spkid.scoring.metrics import threshold_at_false_match_rate
 from spkid.scoring.posterior import AMBIGUOUS_ODDS
@@ -71,42 +72,34 @@ ENROLABLE_CLIPS = 5
 LEAST_CLIPS = 9
 N_DRAWS = 400
 SEED = 0
-SHOWN = (
-    "kind",
-    "size",
-    "n_clips",
-    "closed_set_error",
-    "at_rate_0.05_fnir",
-    "shipped_0.05_fpir",
-    "shipped_0.05_fnir",
-    "own_0.05_fpir",
-    "own_0.05_fnir",
-)
-KEPT = Path("runs") / "homes.npz"
+KEPT = RUNS / "homes.npz"
+Booleans = NDArray[np.bool_]  # [clips]
 
 
 def heard_clips(speech: Path, paths: list[str]) -> pd.DataFrame:
     """``path`` and ``speech_s`` of each clip that is not refused; its vector is in ``KEPT``."""
     encoder = SpeakerEncoder.load()
-    if not KEPT.exists() or EmbeddingTable.load(KEPT).model != encoder.fingerprint:
-        files = [speech / path for path in paths]
+    if KEPT.exists() and EmbeddingTable.load(KEPT).model != encoder.fingerprint:
+        KEPT.unlink()
+
+    def arrays() -> dict[str, NDArray[Any]]:
         with ThreadPoolExecutor() as pool:
-            hearing = pool.map(partial(hear, encoder=encoder), files)
-            clips = list(track(hearing, "hearing", len(files)))
-        good = {
-            path: clip for path, clip in zip(paths, clips, strict=True) if clip.vector is not None
+            hearing = pool.map(partial(hear, encoder=encoder), [speech / path for path in paths])
+            clips = list(track(hearing, "hearing", len(paths)))
+        good = [
+            (path, clip.vector, clip.quality.speech_s)
+            for path, clip in zip(paths, clips, strict=True)
+            if clip.vector is not None
+        ]
+        return {
+            "paths": np.array([path for path, _, _ in good]),
+            "embeddings": np.stack([vector for _, vector, _ in good]),
+            "speech_s": np.array([speech_s for _, _, speech_s in good]),
+            "model": np.array(encoder.fingerprint),
         }
-        KEPT.parent.mkdir(exist_ok=True)
-        with written_beside(KEPT) as beside, beside.open("wb") as file:
-            np.savez(
-                file,
-                paths=np.array(list(good)),
-                embeddings=np.stack([clip.vector for clip in good.values()]),
-                speech_s=np.array([clip.quality.speech_s for clip in good.values()]),
-                model=np.array(encoder.fingerprint),
-            )
-    with np.load(KEPT) as file:
-        return pd.DataFrame({"path": file["paths"], "speech_s": file["speech_s"]})
+
+    file = kept_arrays(KEPT, arrays)
+    return pd.DataFrame({"path": file["paths"], "speech_s": file["speech_s"]})
 
 
 def usable(clips: pd.DataFrame) -> pd.DataFrame:
@@ -202,16 +195,16 @@ class Heard:
     ``named[decision]`` is true where a guest is named, and where a member is named rightly.
     """
 
-    is_guest: np.ndarray
-    log_odds: np.ndarray
-    is_right: np.ndarray
-    named: dict[str, np.ndarray]
+    is_guest: Booleans
+    log_odds: NDArray[np.float64]
+    is_right: Booleans
+    named: dict[str, Booleans]
 
-    def figures(self, weights: np.ndarray) -> dict[str, float]:
+    def figures(self, weights: NDArray[np.intp]) -> dict[str, float]:
         """Every figure, each clip counting ``weights`` (int) times."""
         guest, member = weights * self.is_guest, weights * ~self.is_guest
 
-        def missed(named: np.ndarray) -> float:
+        def missed(named: Booleans) -> float:
             return float(1 - (member @ named) / member.sum())
 
         figures = {"closed_set_error": missed(self.is_right)}
@@ -226,7 +219,7 @@ class Heard:
 
 
 def with_intervals(
-    heard: Heard, speakers: np.ndarray, rng: np.random.Generator
+    heard: Heard, speakers: NDArray[np.str_], rng: np.random.Generator
 ) -> dict[str, float]:
     """Figures with the 95 % interval of ``N_DRAWS`` draws of speakers."""
     names, code = np.unique(speakers, return_inverse=True)
@@ -234,7 +227,7 @@ def with_intervals(
     for _ in range(N_DRAWS):
         drawn = rng.integers(len(names), size=len(names))
         draws.append(heard.figures(np.bincount(drawn, minlength=len(names))[code]))
-    result = {}
+    result: dict[str, float] = {}
     for name, value in heard.figures(np.ones(len(code), dtype=int)).items():
         low, high = np.quantile([draw[name] for draw in draws], [0.025, 0.975])
         result |= {name: value, f"{name}_low": float(low), f"{name}_high": float(high)}
@@ -279,13 +272,16 @@ def cell(clips: pd.DataFrame, *, kind: str, size: int, n_clips: int) -> dict[str
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=os.environ.get("SPKID_DATA"))
-    arguments = parser.parse_args()
-    if arguments.data is None:
-        parser.error("give --data or set SPKID_DATA")
-    speech = Path(arguments.data) / "speech"
+@dataclass(frozen=True)
+class Options:
+    """Nothing is asked but the data."""
+
+    data: Data
+
+
+def measure(options: Options) -> Figures:
+    """Figures of every cell."""
+    speech = options.data / "speech"
     manifest = read_manifest(speech / "manifest.csv")
     manifest = manifest[
         (manifest["split"] == "test") & manifest["corpus"].isin(["speechocean762", "commonvoice"])
@@ -302,13 +298,11 @@ def main() -> None:
             if size <= LARGEST.get(kind, SIZES[-1])
             for n_clips in CLIPS
         ]
-        cells = []
-        for future in asked:
-            cells.append(future.result())
-            print({key: cells[-1][key] for key in SHOWN}, flush=True)
-    figures = {"model": Calibration.load().model, "cells": cells}
-    write_result(RESULTS / "homes.json", figures, command="python -m benchmarks.homes", seed=SEED)
+        cells = [future.result() for future in track(asked, "cells")]
+    return {"model": Calibration.load().model, "cells": cells}
 
+
+BENCHMARK = Benchmark("homes", Options, measure, (homes_sizes,), seed=SEED)
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

@@ -1,5 +1,7 @@
 """Does the audit find what is there, and only that? Score sets with known truth.
 
+    python -m benchmarks.planted_truth [--repetitions N]
+
 Each scenario plants groups of speakers whose scores are known in distribution: a speaker moves
 the scores of own trials and, on both sides, of impostor trials. An audit of each repetition is
 held against the truth, which is computed from two million fresh trials: do the 95 % intervals
@@ -9,17 +11,21 @@ not exist?
 
 from __future__ import annotations
 
-import argparse
+import os
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from rich.progress import track
 
+from benchmarks.harness.benchmark import Benchmark, Figures, Seed
+from benchmarks.pages.audit_tables import planted_truth
 from spkid.audit import MEASURES, MIN_SPEAKERS
 from spkid.audit.result import Audit
 from spkid.audit.verification import PAIR, audit_scores
@@ -30,9 +36,11 @@ from spkid.scoring.metrics import (
     min_log_likelihood_ratio_cost,
 )
 
-RESULT = Path(__file__).with_name("results") / "planted_truth.json"
 N_FRESH = 2_000_000
 N_TARGET, N_IMPOSTOR, N_ACROSS = 10, 20, 10  # trials a speaker
+
+
+Scores = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -45,16 +53,19 @@ class Voice:
     strangers_effect: float = 0.3
 
 
+Mixture = tuple[tuple[float, Voice], ...]  # share of a group's speakers, and their voice
+
+
 @dataclass(frozen=True)
 class Scenario:
     """``draw`` gives speakers with their columns and ``voice``; ``truths`` voices by group.
 
-    A group's truth is a list of ``(share of its speakers, voice)``.
+    A group's truth is a mixture of voices.
     """
 
     groupings: tuple[str, ...]
     draw: Callable[[np.random.Generator], pd.DataFrame]
-    truths: dict[str, dict[str, tuple[tuple[float, Voice], ...]]]
+    truths: dict[str, dict[str, Mixture]]
 
 
 PLAIN, LOW, RAISED = Voice(), Voice(own=2.4), Voice(own=3.6, strangers=0.6)
@@ -86,11 +97,13 @@ def _confounded() -> Scenario:
             }
         )
 
-    by_age = {"adult": ((1.0, PLAIN),), "child": ((1.0, LOW),)}
-    by_language = {
+    by_age: dict[str, Mixture] = {"adult": ((1.0, PLAIN),), "child": ((1.0, LOW),)}
+    by_language: dict[str, Mixture] = {
         name: ((share, LOW), (1 - share, PLAIN)) for name, share in SHARE_OF_CHILDREN.items()
     }
-    both = {f"{name}, {age}": by_age[age] for name in by_language for age in by_age}
+    both: dict[str, Mixture] = {
+        f"{name}, {age}": by_age[age] for name in by_language for age in by_age
+    }
     return Scenario(
         ("age", "language", "language*age"),
         draw,
@@ -107,7 +120,9 @@ SCENARIOS = {
 }
 
 
-def scores_of(people: pd.DataFrame, columns: tuple[str, ...], rng: np.random.Generator):
+def scores_of(
+    people: pd.DataFrame, columns: tuple[str, ...], rng: np.random.Generator
+) -> pd.DataFrame:
     """Trials of ``people`` (index: speaker) with everybody; impostors mostly of the same group."""
     n = len(people)
     voices = people["voice"].tolist()
@@ -137,7 +152,7 @@ def scores_of(people: pd.DataFrame, columns: tuple[str, ...], rng: np.random.Gen
 
 
 @lru_cache
-def fresh(mixture: tuple[tuple[float, Voice], ...]) -> tuple[np.ndarray, np.ndarray]:
+def fresh(mixture: Mixture) -> tuple[Scores, Scores]:
     """Sorted target and impostor scores of fresh speakers for every trial."""
     rng = np.random.default_rng(12345)
     shares = [share for share, _ in mixture]
@@ -154,7 +169,7 @@ def fresh(mixture: tuple[tuple[float, Voice], ...]) -> tuple[np.ndarray, np.ndar
 
 
 @lru_cache
-def own_truth(mixture: tuple[tuple[float, Voice], ...], target_prior: float) -> dict[str, float]:
+def own_truth(mixture: Mixture, target_prior: float) -> dict[str, float]:
     """The figures that do not depend on the shared threshold."""
     target, impostor = fresh(mixture)
     cllr = log_likelihood_ratio_cost(target, impostor)
@@ -168,7 +183,7 @@ def own_truth(mixture: tuple[tuple[float, Voice], ...], target_prior: float) -> 
     }
 
 
-def truth_at(mixture: tuple[tuple[float, Voice], ...], threshold: float) -> dict[str, float]:
+def truth_at(mixture: Mixture, threshold: float) -> dict[str, float]:
     """Every figure of a group at ``threshold``."""
     target, impostor = fresh(mixture)
     return {
@@ -187,7 +202,7 @@ class Tally:
         self.n_alarms = 0
         self.n_explained_alarms = 0
 
-    def interval(self, kind: str, figure: str, row: object, truth: float) -> None:
+    def interval(self, kind: str, figure: str, row: Any, truth: float) -> None:
         """One interval (``low``, ``high``) against ``truth``."""
         if np.isnan([row.low, row.high, truth]).any():
             return
@@ -198,10 +213,11 @@ class Tally:
 
 def hold_against(audit: Audit, scenario: Scenario, tally: Tally) -> None:
     """Compare one audit with the truth at its threshold."""
-    alarm = {True: False, False: False}
+    assert audit.threshold is not None  # an audit of scores has one
+    threshold, alarm = audit.threshold.value, {True: False, False: False}
     for section in audit.groupings:
         truths = {
-            group: truth_at(mixture, audit.threshold.value)
+            group: truth_at(mixture, threshold)
             for group, mixture in scenario.truths[section.name].items()
         }
         judged = section.groups[section.groups["judged"]]
@@ -233,7 +249,7 @@ def hold_against(audit: Audit, scenario: Scenario, tally: Tally) -> None:
     tally.n_explained_alarms += alarm[False]
 
 
-def run_scenario(name: str, *, n_repetitions: int, n_resamples: int, seed: int) -> dict:
+def run_scenario(name: str, *, n_repetitions: int, n_resamples: int, seed: int) -> Figures:
     """Cover in percent, alarms and power of ``n_repetitions`` audits of one of the scenarios."""
     scenario, tally = SCENARIOS[name], Tally()
     for repetition in range(n_repetitions):
@@ -246,7 +262,7 @@ def run_scenario(name: str, *, n_repetitions: int, n_resamples: int, seed: int) 
             scores, metadata, scenario.groupings, n_resamples=n_resamples, seed=repetition
         )
         hold_against(audit, scenario, tally)
-    cover = defaultdict(dict)
+    cover: dict[str, Figures] = defaultdict(dict)
     for (kind, figure), counts in tally.covered.items():
         below, inside, above = (100 * count / sum(counts) for count in counts)
         cover[kind][figure or "both"] = {
@@ -268,42 +284,34 @@ def run_scenario(name: str, *, n_repetitions: int, n_resamples: int, seed: int) 
     }
 
 
-def main() -> None:
-    """Run every scenario and write the result."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repetitions", type=int, default=500)
-    parser.add_argument("--resamples", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--only", choices=SCENARIOS)
-    parser.add_argument("--out", type=Path, default=RESULT)
-    options = parser.parse_args()
-    figures = {
-        "min_speakers": MIN_SPEAKERS,
-        "trials_a_speaker": {"own": N_TARGET, "same group": N_IMPOSTOR, "anybody": N_ACROSS},
-        "n_resamples": options.resamples,
-    }
-    chosen = [name for name in SCENARIOS if options.only in (None, name)]
+@dataclass(frozen=True)
+class Options:
+    """``repetitions`` of each scenario, ``resamples`` of the speakers in each audit."""
+
+    repetitions: int = 500
+    resamples: int = 200
+    seed: Seed = 0
+
+
+def measure(options: Options) -> Figures:
+    """Every scenario's figures."""
     run = partial(
         run_scenario,
         n_repetitions=options.repetitions,
         n_resamples=options.resamples,
         seed=options.seed,
     )
-    with ProcessPoolExecutor(options.workers) as pool:
-        results = pool.map(run, chosen)
-        for name, result in zip(chosen, results, strict=True):
-            figures[name] = result
-            print(name, result)
-    from benchmarks.harness.record import write_result
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        results = list(track(pool.map(run, SCENARIOS), "scenarios", len(SCENARIOS)))
+    return {
+        "min_speakers": MIN_SPEAKERS,
+        "trials_a_speaker": {"own": N_TARGET, "same group": N_IMPOSTOR, "anybody": N_ACROSS},
+        "n_resamples": options.resamples,
+        **dict(zip(SCENARIOS, results, strict=True)),
+    }
 
-    write_result(
-        options.out,
-        figures,
-        command=f"python -m benchmarks.planted_truth --repetitions {options.repetitions}",
-        seed=options.seed,
-    )
 
+BENCHMARK = Benchmark("planted_truth", Options, measure, (planted_truth,))
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

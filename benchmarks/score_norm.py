@@ -4,31 +4,27 @@
 
 EER on every verify list, misses in the protocols' homes: of raw cosines, of the shipped
 calibration, which weighs how crowded it is by landmarks, and of adaptive s-norm against a cohort.
-`DIR` (default: $SPKID_DATA) holds `speech/manifest.csv` and `speech/protocols/`. Writes
-`benchmarks/results/score_norm.json`. The cohort is the mean vector of up to three clips of each
+The cohort is the mean vector of up to three clips of each
 training speaker, but for the tenth that the encoder never heard. On these, `n_top` is chosen:
 the least EER, averaged over corpora, over all pairs of clips within a corpus. No list and no
 home is held against its own speakers: those of the lists of known speakers leave the cohort.
-Vectors are kept in `runs/accuracy.npz`, as `benchmarks/accuracy.py` keeps them.
+Some minutes; with the vectors in `runs/accuracy.npz`, as the accuracy study keeps them, one.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from benchmarks.accuracy import bundled_embeddings
-from benchmarks.harness.protocols import Protocols
-from benchmarks.harness.record import RESULTS, write_result
-from spkid.cli.output import to_json
+from benchmarks.harness.benchmark import Benchmark, Data, Figures
+from benchmarks.harness.kept import bundled_embeddings
+from benchmarks.harness.protocols import Protocols, list_error
+from benchmarks.pages.accuracy_tables import score_norm
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.scoring.calibration import Calibration, raw_cosines
-from spkid.scoring.metrics import equal_error_rate
 from spkid.scoring.posterior import profile_vector
 from spkid.scoring.s_norm import Cohort, normalized_trials
 from spkid.scoring.simulated_homes import home_figures, score_homes
@@ -40,7 +36,7 @@ TOPS = (25, 50, 100, 200, 400, 800)
 LEAST_TARGETS = 50
 
 
-def held_out_trials(clips: pd.DataFrame, embeddings: EmbeddingTable) -> dict[str, pd.DataFrame]:
+def held_out_trials(clips: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """All pairs of clips of a corpus's held-out speakers, with ``label``, by corpus."""
     trials = {}
     for corpus, own in clips[clips["speaker"].map(is_held_out)].groupby("corpus"):
@@ -54,96 +50,104 @@ def held_out_trials(clips: pd.DataFrame, embeddings: EmbeddingTable) -> dict[str
     return trials
 
 
-def error(trials: pd.DataFrame, scores: np.ndarray) -> float:
-    label = trials["label"].to_numpy()
-    return equal_error_rate(scores[label], scores[~label])
+@dataclass(frozen=True)
+class Cohorts:
+    """The mean vector of each training speaker, ``means``, without those who are held out."""
+
+    means: dict[str, NDArray[np.float64]]
+
+    def without(self, speakers: set[str], n_top: int) -> Cohort:
+        """Everybody but ``speakers``."""
+        others = [mean for name, mean in self.means.items() if name not in speakers]
+        return Cohort(np.stack(others), n_top)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=os.environ.get("SPKID_DATA"))
-    arguments = parser.parse_args()
-    if arguments.data is None:
-        parser.error("give --data or set SPKID_DATA")
-    speech = Path(arguments.data) / "speech"
+@dataclass(frozen=True)
+class Options:
+    """Nothing is asked but the data."""
+
+    data: Data
+
+
+def home_errors(
+    table: pd.DataFrame, embeddings: EmbeddingTable, calibration: Calibration, norm: Cohort | None
+) -> Figures:
+    """Members missed at two rates of guests accepted, and taken for another."""
+    probes = score_homes(table, embeddings, calibration, cohort=norm)
+    found = {fpir: home_figures(probes, calibration, fpir=fpir) for fpir in (0.05, 0.01)}
+    return {
+        **{f"fnir_at_{fpir:g}": own.fnir for fpir, own in found.items()},
+        "closed_set_error": found[0.05].closed_set_error,
+    }
+
+
+def measure(options: Options) -> Figures:
+    """Errors of the three ways, and how many of the cohort were chosen to count."""
+    speech = options.data / "speech"
     protocols = Protocols.read(speech)
     clips = protocols.manifest.reset_index()
     clips = clips[clips["split"] == "train"].groupby("speaker").head(CLIPS_PER_SPEAKER)
     embeddings = bundled_embeddings(speech, protocols.paths() + clips["path"].tolist())
     clips = clips[clips["path"].isin(list(embeddings.row_of))]
-    means = {
-        speaker: profile_vector(embeddings.vectors[embeddings.rows(paths)])
-        for speaker, paths in clips.groupby("speaker")["path"]
-        if not is_held_out(speaker)
-    }
+    cohorts = Cohorts(
+        {
+            speaker: profile_vector(embeddings.vectors[embeddings.rows(paths)])
+            for speaker, paths in clips.groupby("speaker")["path"]
+            if not is_held_out(speaker)
+        }
+    )
 
-    dev = held_out_trials(clips, embeddings)
-    before = {
-        corpus: error(trials, score_trials(trials, embeddings)) for corpus, trials in dev.items()
-    }
-    chosen_from = {}
-    for n_top in TOPS:
-        cohort = Cohort(np.stack(list(means.values())), n_top)
-        chosen_from[n_top] = {
-            corpus: error(trials, normalized_trials(trials, embeddings, cohort))
+    dev = held_out_trials(clips)
+    chosen_from = {
+        n_top: {
+            corpus: list_error(
+                trials, normalized_trials(trials, embeddings, cohorts.without(set(), n_top))
+            )
             for corpus, trials in dev.items()
         }
-        print(n_top, before, chosen_from[n_top], flush=True)
-    n_top = min(chosen_from, key=lambda n: np.mean(list(chosen_from[n].values())))
-
-    def cohort_for(paths: pd.Series) -> Cohort:
-        own = set(protocols.manifest["speaker"].reindex(paths.unique()))
-        return Cohort(
-            np.stack([own_mean for name, own_mean in means.items() if name not in own]), n_top
-        )
-
+        for n_top in TOPS
+    }
+    n_top = min(TOPS, key=lambda n: float(np.mean(list(chosen_from[n].values()))))
     calibration, raw = Calibration.load(), raw_cosines(embeddings.model)
-    verify = {}
+    speaker, verify, households = protocols.manifest["speaker"], {}, {}
     for name, trials in protocols.verify.items():
-        cohort = cohort_for(pd.concat([trials["enroll"], trials["test"]]))
+        own = set(speaker[trials["enroll"]]) | set(speaker[trials["test"]])
+        cohort = cohorts.without(own, n_top)
+        scores = {
+            "calibrated": calibrated_trials(trials, embeddings, calibration),
+            "raw_cosines": score_trials(trials, embeddings),
+            "normalized": normalized_trials(trials, embeddings, cohort),
+        }
         verify[name] = {
             "n_cohort": len(cohort.vectors),
-            "equal_error_rate": {
-                "calibrated": error(trials, calibrated_trials(trials, embeddings, calibration)),
-                "raw_cosines": error(trials, score_trials(trials, embeddings)),
-                "normalized": error(trials, normalized_trials(trials, embeddings, cohort)),
-            },
+            "equal_error_rate": {way: list_error(trials, own) for way, own in scores.items()},
         }
-        print(name, verify[name], flush=True)
-    households = {}
     for name, table in protocols.households.items():
-        cohort = cohort_for(table["path"])
-        systems = {
-            "calibrated": (calibration, None),
-            "raw_cosines": (raw, None),
-            "normalized": (raw, cohort),
+        cohort = cohorts.without(set(speaker[table["path"]]), n_top)
+        households[name] = {
+            "n_cohort": len(cohort.vectors),
+            "calibrated": home_errors(table, embeddings, calibration, None),
+            "raw_cosines": home_errors(table, embeddings, raw, None),
+            "normalized": home_errors(table, embeddings, raw, cohort),
         }
-        households[name] = {"n_cohort": len(cohort.vectors)}
-        for system, (own, norm) in systems.items():
-            probes = score_homes(table, embeddings, own, cohort=norm)
-            figures = {
-                f"fnir_at_{fpir:g}": home_figures(probes, own, fpir=fpir).fnir
-                for fpir in (0.05, 0.01)
-            }
-            figures["closed_set_error"] = home_figures(probes, own).closed_set_error
-            households[name][system] = figures
-        print(name, households[name], flush=True)
-    figures = {
+    return {
         "model": embeddings.model,
         "n_top": n_top,
-        "n_cohort": len(means),
+        "n_cohort": len(cohorts.means),
         "held_out": {
-            "before": before,
+            "before": {
+                corpus: list_error(trials, score_trials(trials, embeddings))
+                for corpus, trials in dev.items()
+            },
             "normalized": chosen_from,
             "n_targets": {corpus: int(trials["label"].sum()) for corpus, trials in dev.items()},
         },
         "verify": verify,
         "households": households,
     }
-    plain = json.loads(to_json(figures))
-    command = "python -m benchmarks.score_norm"
-    write_result(RESULTS / "score_norm.json", plain, command=command, seed=None)
 
+
+BENCHMARK = Benchmark("score_norm", Options, measure, (score_norm,))
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from spkid.data.manifest import read_manifest
 from spkid.data.score_files import read_trials
 from spkid.encoder.vectors import EmbeddingTable
-from spkid.scoring.calibration import Calibration
+from spkid.scoring.calibration import Calibration, raw_cosines
 from spkid.scoring.evaluation import evaluate_scores
 from spkid.scoring.metrics import equal_error_rate
 from spkid.scoring.simulated_homes import figures_by_row, score_homes
@@ -46,6 +46,12 @@ class Protocols:
         named = [table[side] for table in self.verify.values() for side in ("enroll", "test")]
         named += [table["path"] for table in self.households.values()]
         return sorted(set().union(*named))
+
+
+def shipped_calibration(embeddings: EmbeddingTable) -> Calibration:
+    """The bundled calibration, or raw cosines where another model made the vectors."""
+    bundled = Calibration.load()
+    return bundled if embeddings.model == bundled.model else raw_cosines(embeddings.model)
 
 
 def heard_as(clean: EmbeddingTable, heard: EmbeddingTable) -> EmbeddingTable:
