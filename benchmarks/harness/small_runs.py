@@ -2,8 +2,8 @@
 
 The studies that ask "is it better with or without?" train many small networks. What they share
 is here: the options, the clips (decoded once), the size of a run, its place on the disk, and the
-vectors of every clip of the protocols. A run's folder carries the fingerprint of its settings,
-so a stopped study goes on where it was and a changed one starts anew.
+vectors of every clip of the protocols. A run's folder carries the fingerprint of its settings
+and clips, so a stopped study goes on where it was and a changed one starts anew.
 """
 
 from __future__ import annotations
@@ -100,7 +100,8 @@ def mean_of(runs: list[Any]) -> Any:
 
 def small_run(name: str, recipe: Recipe, clips: Corpora, *, teacher: Path | None = None) -> Path:
     """The folder of the finished run, trained first where it is not there."""
-    folder = SMALL / f"{name}-{fingerprint(canonical_json(recipe.settings()))[:8]}"
+    heard = clips.training.fingerprint().encode()
+    folder = SMALL / f"{name}-{fingerprint(canonical_json(recipe.settings()), heard)[:8]}"
     if not (folder / "encoder.safetensors").exists():
         print(f"training {folder}")
         with Progress() as progress:
@@ -212,6 +213,6 @@ def run_embeddings(folder: Path, corpus: Corpus, *, name: str = "protocols") -> 
         model = np.array(weights_fingerprint(encoder))
         return {"paths": np.array(corpus.paths), "embeddings": vectors, "model": model}
 
-    path = folder / f"{name}.npz"
+    path = folder / f"{name}-{corpus.fingerprint()[:8]}.npz"
     kept_arrays(path, arrays)
     return EmbeddingTable.load(path)
