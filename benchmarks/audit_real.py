@@ -1,11 +1,10 @@
 """Audits of real speech: children and adults, and cohorts found against groups that are known.
 
-    python -m benchmarks.audit_real --data DIR --other resemblyzer=FILE.npz --other NAME=FILE.npz
+    python -m benchmarks.audit_real --data DIR [--others FOLDER]
 
-`DIR` (default: $SPKID_DATA) holds `speech/manifest.csv` and `speech/protocols/`. The bundled
-model's vectors are kept in `runs/accuracy.npz`; `--other` takes vectors of other systems, as
-`spkid embed` writes them. Writes `benchmarks/results/audit_real.json`. Some minutes; with the
-bundled model's vectors there, one minute a system.
+The bundled model's vectors are kept in `runs/accuracy.npz`. FOLDER holds tables of vectors of
+other systems, `NAME.npz`, as `spkid embed` writes them. Some minutes; with the bundled model's
+vectors there, one minute a system.
 
 Speaker sets: the new speakers of speechocean762, of all corpora, and the new with the known
 speakers of speechocean762 (the known were in the bundled model's training data).
@@ -13,26 +12,23 @@ speakers of speechocean762 (the known were in the bundled model's training data)
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
-import os
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.accuracy import bundled_embeddings
-from benchmarks.harness.record import RESULTS, write_result
+from benchmarks.harness.benchmark import Benchmark, Data, Figures, Seed
+from benchmarks.harness.kept import bundled_embeddings
+from benchmarks.harness.protocols import shipped_calibration
+from benchmarks.pages.audit_tables import audit_cohorts, audit_gaps, audit_groups, audit_naive
 from spkid.audit.cohorts.findings import Findings, find_cohorts
 from spkid.audit.comparison import compare_audits
 from spkid.audit.result import Audit
 from spkid.audit.verification import RATES, audit_scores
-from spkid.cli.evaluation import calibration_for
 from spkid.data.manifest import read_manifest
 from spkid.data.score_files import read_trials
 from spkid.encoder.vectors import EmbeddingTable
-from spkid.files import to_json
 from spkid.scoring.trials import calibrated_trials
 
 SETS = {
@@ -48,6 +44,8 @@ SETS = {
         "verify_new_speechocean762",
     ),
 }
+SIDES = ("enroll", "test")
+COMPARED = "speechocean762_new"  # where ours is held against other systems
 KNOWN = "age_group*gender"  # the groups that discovered cohorts are held against
 GROUPINGS = ("age_group", "gender", KNOWN)
 TREE = ("corpus", "age_group", "gender", "language", "native_language")
@@ -64,7 +62,7 @@ def relative_gap(worst: float, best: float) -> float | None:
     return None if not best > 0 else (worst - best) / best
 
 
-def known_gap(findings: Findings) -> dict | None:
+def known_gap(findings: Findings) -> Figures | None:
     """Worst and best of the known groups that are large enough, in the mean of both rates."""
     groups = [
         each
@@ -75,7 +73,8 @@ def known_gap(findings: Findings) -> dict | None:
     ]
     if len(groups) < 2:
         return None
-    worst, best = (choose(groups, key=lambda each: each.read.error) for choose in (max, min))
+    worst = max(groups, key=lambda each: each.read.error)
+    best = min(groups, key=lambda each: each.read.error)
     return {
         "worst": worst.name.partition(": ")[2],
         "best": best.name.partition(": ")[2],
@@ -88,7 +87,7 @@ def known_gap(findings: Findings) -> dict | None:
     }
 
 
-def discovered_gap(findings: Findings) -> dict:
+def discovered_gap(findings: Findings) -> Figures:
     """The worst cohorts merged against the best cohort, on speakers that were not searched."""
     found = findings.discovery
     best = found.table[~found.table["worst"]].nsmallest(1, "error_shrunk").iloc[0]
@@ -107,9 +106,9 @@ def discovered_gap(findings: Findings) -> dict:
     }
 
 
-def figures_of(audit: Audit, findings: Findings) -> dict:
+def figures_of(audit: Audit, findings: Findings) -> Figures:
     """Rates by group, measures and cohorts of one set."""
-    figures: dict = {
+    figures: Figures = {
         "n_trials": len(audit.trials),
         "threshold": audit.threshold.value,
         "overall": audit.overall[audit.overall["figure"].isin(RATES)].to_dict("records"),
@@ -134,76 +133,65 @@ def figures_of(audit: Audit, findings: Findings) -> dict:
     return figures
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=os.environ.get("SPKID_DATA"))
-    parser.add_argument("--other", action="append", default=[], metavar="NAME=FILE.npz")
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    if arguments.data is None:
-        parser.error("give --data or set SPKID_DATA")
-    speech = Path(arguments.data) / "speech"
+@dataclass(frozen=True)
+class Options:
+    """``others``: a folder with vectors of other systems."""
+
+    data: Data
+    others: Path | None = None
+    seed: Seed = 0
+
+
+def audited(
+    embeddings: EmbeddingTable, trials: pd.DataFrame, manifest: pd.DataFrame, name: str, seed: int
+) -> tuple[Audit, Findings]:
+    """The audit of one system on one set of speakers, and its cohorts."""
+    scores = calibrated_trials(trials, embeddings, shipped_calibration(embeddings))
+    audit = audit_scores(
+        trials.assign(score=scores),
+        manifest,
+        GROUPINGS,
+        false_accept_rate=FALSE_MATCH_RATE,
+        seed=seed,
+    )
+    findings = find_cohorts(
+        audit, manifest, title=name, tree_columns=TREE, embeddings=embeddings, seed=seed
+    )
+    return audit, findings
+
+
+def measure(options: Options) -> Figures:
+    """Figures of every system on every set, and of ours against each other one."""
+    speech = options.data / "speech"
     manifest = read_manifest(speech / "manifest.csv")
     names = sorted({name for lists in SETS.values() for name in lists})
     lists = {name: read_trials(speech / "protocols" / f"{name}.txt") for name in names}
-    paths = sorted(
-        {path for table in lists.values() for path in (*table["enroll"], *table["test"])}
-    )
+    paths = sorted(set().union(*(own[side] for own in lists.values() for side in SIDES)))
     systems = {"bundled": bundled_embeddings(speech, paths)}
-    for word in arguments.other:
-        name, _, file = word.partition("=")
-        systems[name] = EmbeddingTable.load(file)
-
-    figures: dict = {"false_match_rate": FALSE_MATCH_RATE, "paper": PAPER, "systems": {}}
-    audits: dict[str, dict[str, Audit]] = {}
+    for file in sorted(options.others.glob("*.npz")) if options.others else ():
+        systems[file.stem] = EmbeddingTable.load(file)
+    figures: Figures = {"false_match_rate": FALSE_MATCH_RATE, "paper": PAPER, "systems": {}}
+    audits: dict[str, Audit] = {}
     for system, embeddings in systems.items():
         own = figures["systems"][system] = {"model": embeddings.model, "sets": {}}
-        audits[system] = {}
-        calibration = calibration_for(embeddings)
         for name, parts in SETS.items():
             trials = pd.concat([lists[part] for part in parts], ignore_index=True)
-            trials["score"] = calibrated_trials(trials, embeddings, calibration)
-            audit = audit_scores(
-                trials,
-                manifest,
-                GROUPINGS,
-                false_accept_rate=FALSE_MATCH_RATE,
-                seed=arguments.seed,
-            )
-            findings = find_cohorts(
-                audit,
-                manifest,
-                title=name,
-                tree_columns=TREE,
-                embeddings=embeddings,
-                seed=arguments.seed,
-            )
-            audits[system][name] = audit
+            audit, findings = audited(embeddings, trials, manifest, name, options.seed)
             own["sets"][name] = figures_of(audit, findings)
-            print(system, name, json.dumps(to_plain(own["sets"][name]["discovered"]))[:300])
+            if name == COMPARED:
+                audits[system] = audit
     figures["bundled_against"] = {
         other: compare_audits(
-            audits[other]["speechocean762_new"],
-            audits["bundled"]["speechocean762_new"],
-            names=(other, "bundled"),
-            seed=arguments.seed,
+            audits[other], audits["bundled"], names=(other, "bundled"), seed=options.seed
         ).table.to_dict("records")
         for other in systems
         if other != "bundled"
     }
-    command = "python -m benchmarks.audit_real"
-    for word in arguments.other:
-        name, _, file = word.partition("=")
-        command += f" --other {name}=runs/teacher/{Path(file).name}"
-    write_result(
-        RESULTS / "audit_real.json", to_plain(figures), command=command, seed=arguments.seed
-    )
+    return figures
 
 
-def to_plain(figures: dict) -> dict:
-    """NaN becomes null."""
-    return json.loads(to_json(figures))
-
+TABLES = (audit_groups, audit_gaps, audit_cohorts, audit_naive)
+BENCHMARK = Benchmark("audit_real", Options, measure, TABLES)
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

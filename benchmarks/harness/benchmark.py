@@ -48,6 +48,8 @@ class Benchmark(Generic[Options]):
         Of what is drawn at random, where it is no option.
     file : str, optional
         The result file's name where it depends on options, such as ``"accuracy_{name}"``.
+    draw : callable, optional
+        Draws a picture of the figures to a path, that of the result with the ending ``.svg``.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Benchmark(Generic[Options]):
     tables: tuple[Callable[[Any], str], ...]
     seed: int | None = None
     file: str | None = None
+    draw: Callable[[Any, Path], None] | None = None
 
     def command(self, options: Options) -> str:
         """The command that makes the result, without the data and what is as usual.
@@ -86,6 +89,8 @@ class Benchmark(Generic[Options]):
         figures: Figures = json.loads(to_json(self.measure(options)))
         path = results / f"{(self.file or self.name).format(**values)}.json"
         write_result(path, figures, command=command, seed=values.get("seed", self.seed))
+        if self.draw:
+            self.draw(figures, path.with_suffix(".svg"))
         for table in self.tables:
             print(f"\n{table(figures)}")
         return figures

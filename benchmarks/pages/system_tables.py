@@ -86,6 +86,23 @@ def timeline(own: Any) -> str:
     return table([f"{own['homes_of_each_size']} homes of each size", *columns], rows)
 
 
+def timeline_tuning(own: Any) -> str:
+    """The ten best settings and what is shipped, a row each."""
+    best = own["settings"][:10]
+    shown = best + [row for row in own["settings"] if row["is_shipped"] and row not in best]
+    names = list(shown[0]["smoothing"])
+    rows = [
+        [
+            "shipped" if row["is_shipped"] else "tried",
+            *(f"{row['smoothing'][name]:g}" for name in names),
+            percent(row["error"]),
+            percent(row["false_alarm"]),
+        ]
+        for row in shown
+    ]
+    return table(["setting", *names, "wrong or missing, %", "false alarm, %"], rows)
+
+
 def index(own: Any) -> str:
     """What searching all profiles costs, a row a size."""
     rows = [
@@ -147,6 +164,7 @@ BLOCKS = {
     "speed": drawn(speed, "speed"),
     "concurrency": drawn(concurrency, "concurrency"),
     "timeline": drawn(timeline, "timeline"),
+    "timeline_tuning": drawn(timeline_tuning, "timeline_tuning"),
     "index": drawn(index, "index"),
     "audit_scale": drawn(audit_scale, "audit_scale"),
     "vad": drawn(vad, "vad"),

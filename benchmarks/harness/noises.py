@@ -1,0 +1,53 @@
+"""Clips of noise by kind, and how loud a waveform is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spkid.audio.reading import Waveform
+from spkid.audio.speech import CHUNK_SAMPLES
+from spkid.errors import NotFound
+
+HUMAN_SOUNDS = ("baby-cry", "breathing", "coughing", "laughing", "person-sneeze", "snoring")
+
+
+def is_human(kind: str) -> bool:
+    """Whether people make this sound."""
+    return any(sound in kind for sound in HUMAN_SOUNDS)
+
+
+def noise_files(folder: Path) -> dict[str, list[Path]]:
+    """Files by kind, the middle part of a name such as ``<corpus>_<kind>_<id>.opus``.
+
+    Raises
+    ------
+    NotFound
+        If there is no noise but sounds that people make.
+    """
+    files: dict[str, list[Path]] = {}
+    for path in sorted(folder.glob("*.opus")):
+        parts = path.stem.split("_")
+        files.setdefault(parts[min(1, len(parts) - 1)], []).append(path)
+    if all(is_human(kind) for kind in files):
+        raise NotFound(
+            f"{folder}: no noise", expected="opus files of noise", do="name another --data"
+        )
+    return files
+
+
+def things(folder: Path) -> list[Path]:
+    """The files of noise that no people make."""
+    files = noise_files(folder)
+    return [path for kind in files if not is_human(kind) for path in files[kind]]
+
+
+def chunk_levels_dbfs(waveform: Waveform) -> NDArray[np.float64]:
+    """The level of each whole chunk of the speech detector, ``[chunks]``."""
+    n_chunks = len(waveform) // CHUNK_SAMPLES
+    chunks = waveform[: n_chunks * CHUNK_SAMPLES].reshape(n_chunks, CHUNK_SAMPLES)
+    power = np.square(chunks, dtype=np.float64).mean(axis=1) + 1e-12
+    levels_dbfs: NDArray[np.float64] = 10 * np.log10(power)
+    return levels_dbfs
