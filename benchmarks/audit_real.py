@@ -90,6 +90,7 @@ def known_gap(findings: Findings) -> Figures | None:
 def discovered_gap(findings: Findings) -> Figures:
     """The worst cohorts merged against the best cohort, on speakers that were not searched."""
     found = findings.discovery
+    assert found is not None  # vectors were given
     best = found.table[~found.table["worst"]].nsmallest(1, "error_shrunk").iloc[0]
     worst = int(found.table["cohort"][found.table["worst"]].iloc[0])
     return {
@@ -108,6 +109,7 @@ def discovered_gap(findings: Findings) -> Figures:
 
 def figures_of(audit: Audit, findings: Findings) -> Figures:
     """Rates by group, measures and cohorts of one set."""
+    assert audit.threshold is not None  # an audit of scores has one
     figures: Figures = {
         "n_trials": len(audit.trials),
         "threshold": audit.threshold.value,
@@ -128,7 +130,7 @@ def figures_of(audit: Audit, findings: Findings) -> Figures:
     figures["discovered"] = discovered_gap(findings)
     figures["tree"] = [
         {"rule": leaf.rule, "n_grown": leaf.n_grown, "read": asdict(leaf.read)}
-        for leaf in findings.tree.leaves
+        for leaf in (findings.tree.leaves if findings.tree else ())
     ]
     return figures
 
@@ -173,7 +175,8 @@ def measure(options: Options) -> Figures:
     figures: Figures = {"false_match_rate": FALSE_MATCH_RATE, "paper": PAPER, "systems": {}}
     audits: dict[str, Audit] = {}
     for system, embeddings in systems.items():
-        own = figures["systems"][system] = {"model": embeddings.model, "sets": {}}
+        own: Figures = {"model": embeddings.model, "sets": {}}
+        figures["systems"][system] = own
         for name, parts in SETS.items():
             trials = pd.concat([lists[part] for part in parts], ignore_index=True)
             audit, findings = audited(embeddings, trials, manifest, name, options.seed)

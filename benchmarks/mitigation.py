@@ -82,7 +82,7 @@ def traded(
         cohort=cohort.speakers,
         choosing=choosing,
         may_be_chosen=TRAINED,
-        false_accept_rate=FALSE_MATCH_RATE,
+        false_match_rate=FALSE_MATCH_RATE,
     )
     return trade, trained.n_like_cohort
 
@@ -101,7 +101,7 @@ def measure(options: SmallOptions) -> Figures:
             listed.assign(score=score_trials(listed, vectors)),
             manifest,
             GROUPINGS,
-            false_match_rate=FALSE_MATCH_RATE,
+            false_accept_rate=FALSE_MATCH_RATE,
         )
         found = find_cohorts(audit, manifest, title="small network", embeddings=vectors)
         tuning = Recipe(

@@ -69,7 +69,8 @@ def webrtc(waveform: Waveform, *, aggressiveness: int) -> Decisions:
     is_speech = [detector.is_speech(frame.tobytes(), SAMPLE_RATE_HZ) for frame in frames]
     n_chunks = len(waveform) // CHUNK_SAMPLES
     by_sample = np.repeat(is_speech, WEBRTC_FRAME_SAMPLES)[: n_chunks * CHUNK_SAMPLES]
-    return by_sample.reshape(n_chunks, CHUNK_SAMPLES).mean(axis=1) >= 0.5
+    decided: Decisions = by_sample.reshape(n_chunks, CHUNK_SAMPLES).mean(axis=1) >= 0.5
+    return decided
 
 
 def energy(waveform: Waveform) -> Decisions:
@@ -145,7 +146,8 @@ def mixed(
         noise_power = float(np.square(noise).mean())
     gain = np.sqrt(np.square(heard).mean() / noise_power / 10 ** (snr_db / 10))
     mixture = clean + gain * noise
-    return (mixture / max(float(np.abs(mixture).max()), 1.0)).astype(np.float32)
+    scaled: Waveform = (mixture / max(float(np.abs(mixture).max()), 1.0)).astype(np.float32)
+    return scaled
 
 
 def judge_speech(

@@ -107,8 +107,10 @@ def errors(recording: Recording, segments: tuple[Segment, ...]) -> Counter[str]:
     n_frames = round(len(recording.waveform) / SAMPLE_RATE_HZ / FRAME_S) + 10
     truth = frames(recording.truths, n_frames)
     other = frames(recording.truths[::-1], n_frames)  # differs where two speak at once
-    said = {"known": None, "unknown": GUEST, "doubtful": UNDECIDED, "too_short": UNDECIDED}
-    spans = [(part.start_s, part.end_s, said[part.status] or part.who) for part in segments]
+    said = {"unknown": GUEST, "doubtful": UNDECIDED, "too_short": UNDECIDED}
+    spans = [
+        (part.start_s, part.end_s, said.get(part.status) or str(part.who)) for part in segments
+    ]
     answer = frames(spans, n_frames)
     speech, wrong = truth != NOBODY, (answer != truth) & (answer != other)
     missed, undecided = answer == NOBODY, answer == UNDECIDED

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from spkid.audit import speaker_draws
+
 Floats = NDArray[np.float64]
 
 
@@ -22,8 +24,7 @@ def trial_weights(
     speaker is drawn, a trial of two as often as the product says.
     """
     n_speakers = int(max(enroll.max(), test.max())) + 1
-    rng, share = np.random.default_rng(seed), np.full(n_speakers, 1 / n_speakers)
-    draws = rng.multinomial(n_speakers, share, size=n_resamples)
+    draws = speaker_draws(n_speakers, n_resamples, seed=seed)
     draws = np.concatenate([np.ones_like(draws[:1]), draws])
     return np.where(enroll == test, draws[:, enroll], draws[:, enroll] * draws[:, test])
 

@@ -17,7 +17,6 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +55,7 @@ def held_out_pools(data: Path, embed: Embed) -> dict[str, Pool]:
     for corpus in able.index[able >= LEAST_SPEAKERS]:
         own = table[table["corpus"] == corpus]
         with ThreadPoolExecutor() as pool:
-            vectors = np.stack(list(pool.map(partial(embed, cuts_s=SPEECH_S), own["path"])))
+            vectors = np.stack(list(pool.map(lambda path: embed(path, SPEECH_S), own["path"])))
         speakers = own["speaker"].to_numpy()
         pools[corpus] = Pool({name: vectors[speakers == name] for name in sorted(set(speakers))})
     return pools
@@ -69,7 +68,7 @@ def training_landmarks(data: Path, embed: Embed, *, seed: int) -> tuple[tuple[fl
     table = table[known & ~table["speaker"].map(is_held_out)]
     table = table.groupby("speaker").head(CLIPS_FOR_LANDMARKS)
     with ThreadPoolExecutor() as pool:
-        vectors = np.concatenate(list(pool.map(partial(embed, cuts_s=()), table["path"])))
+        vectors = np.concatenate(list(pool.map(lambda path: embed(path, ()), table["path"])))
     return landmarks_of(mean_vectors(table, vectors)[1], seed=seed)
 
 

@@ -21,10 +21,12 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from rich.progress import track
 
 from spkid.audio.reading import load_audio
@@ -34,6 +36,7 @@ from spkid.training.data.corpus import is_held_out
 from spkid.training.data.sampler import SPEEDS, resample
 from spkid.training.processes import computes_in_half
 
+Floats = NDArray[Any]  # float32 or float64
 N_RESEMBLYZER = 256  # dimensions
 N_DIMENSIONS = 192
 CHUNK = 32  # clips in one pass
@@ -41,7 +44,7 @@ CHANGED_SAMPLES = 80_000  # of a clip at a changed speed, so many are heard
 SHRINKAGE = 1.0  # of the within-speaker covariance; chosen on held-out training speakers
 
 
-def at_speed(waveform: np.ndarray, speed: float) -> np.ndarray:
+def at_speed(waveform: Floats, speed: float) -> Floats:
     """The clip as training plays it, float32 ``[samples / speed]``; its beginning if changed."""
     if speed == 1.0:
         return waveform
@@ -50,13 +53,14 @@ def at_speed(waveform: np.ndarray, speed: float) -> np.ndarray:
 
 
 @cache
-def resemblyzer() -> torch.nn.Module:
+def resemblyzer() -> Any:
+    """Resemblyzer's encoder, on the processor."""
     from resemblyzer import VoiceEncoder
 
     return VoiceEncoder("cpu", verbose=False)
 
 
-def resemblyzer_vectors(waveforms: list[np.ndarray], *, exact: bool) -> np.ndarray:
+def resemblyzer_vectors(waveforms: list[Floats], *, exact: bool) -> Floats:
     """``VoiceEncoder.embed_utterance`` of each waveform, ``[clips, 256]``, all in one pass.
 
     If not ``exact``, with half as many windows, and in bfloat16 where the processor has it
@@ -81,10 +85,11 @@ def resemblyzer_vectors(waveforms: list[np.ndarray], *, exact: bool) -> np.ndarr
 
 @cache
 def encoder_at(model: Path) -> SpeakerEncoder:
+    """An earlier model, loaded once in each process."""
     return SpeakerEncoder.load(model)
 
 
-def both_vectors(paths: list[Path], *, speed: float, model: Path | None) -> np.ndarray:
+def both_vectors(paths: list[Path], *, speed: float, model: Path | None) -> Floats:
     """Resemblyzer's vectors of the clips at ``speed``, then those of ``model``, side by side."""
     waveforms = [at_speed(load_audio(path), speed) for path in paths]
     vectors = resemblyzer_vectors(waveforms, exact=speed == 1.0)
@@ -93,7 +98,7 @@ def both_vectors(paths: list[Path], *, speed: float, model: Path | None) -> np.n
     return np.concatenate([vectors, [encoder_at(model).embed(own) for own in waveforms]], axis=1)
 
 
-def kept_vectors(out: Path, paths: list[Path], *, speed: float, model: Path | None) -> np.ndarray:
+def kept_vectors(out: Path, paths: list[Path], *, speed: float, model: Path | None) -> Floats:
     """:func:`both_vectors` of all ``paths``, from ``out`` where an earlier run left them."""
     file = out / f"heard-{speed:g}.npy"
     if not file.exists():
@@ -109,14 +114,17 @@ def kept_vectors(out: Path, paths: list[Path], *, speed: float, model: Path | No
         with beside.open("wb") as stream:
             np.save(stream, vectors.astype(np.float32))
         beside.replace(file)
-    return np.load(file)
+    kept: Floats = np.load(file)
+    return kept
 
 
-def unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+def unit(vectors: Floats) -> Floats:
+    """Each row at length one."""
+    lengths: Floats = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / lengths
 
 
-def discriminant_projection(vectors: np.ndarray, speakers: np.ndarray) -> np.ndarray:
+def discriminant_projection(vectors: Floats, speakers: Floats) -> Floats:
     """Fisher's linear discriminants as columns, ``[256, 192]``, of the rows with a speaker."""
     dim = vectors.shape[1]
     within, weight, means = np.zeros((dim, dim)), 0.0, []
@@ -134,43 +142,45 @@ def discriminant_projection(vectors: np.ndarray, speakers: np.ndarray) -> np.nda
     whiten = axes / np.sqrt(values)
     between = np.cov(np.array(means).T)
     _, axes = np.linalg.eigh(whiten.T @ between @ whiten)
-    return whiten @ axes[:, ::-1][:, :N_DIMENSIONS]
+    found: Floats = whiten @ axes[:, ::-1][:, :N_DIMENSIONS]
+    return found
 
 
-def projected(
-    table: pd.DataFrame, vectors: np.ndarray, shaping: np.ndarray
-) -> Callable[[np.ndarray], np.ndarray]:
+def projected(table: pd.DataFrame, vectors: Floats, shaping: Floats) -> Callable[[Floats], Floats]:
     """The projection to unit vectors ``[clips, 192]``, made from the rows that are ``shaping``."""
     speakers, mean = table["speaker"].to_numpy()[shaping], vectors[shaping].mean(axis=0)
     axes = discriminant_projection(unit(vectors[shaping] - mean), speakers)
     return lambda others: unit(unit(others - mean) @ axes)
 
 
-def turn_towards(own: np.ndarray, others: np.ndarray) -> np.ndarray:
+def turn_towards(own: Floats, others: Floats) -> Floats:
     """The rotation of ``others`` ``[clips, dim]`` that comes nearest to ``own`` (Procrustes).
 
     Cosines stay as they are, and an encoder that begins with the vectors ``own`` need not unlearn
     where its axes point.
     """
     left, _, right = np.linalg.svd(others.T @ own)
-    return left @ right
+    rotation: Floats = left @ right
+    return rotation
 
 
-def shapes_the_teacher(table: pd.DataFrame) -> np.ndarray:
+def shapes_the_teacher(table: pd.DataFrame) -> NDArray[np.bool_]:
     """Rows that training hears: of its splits, and of nobody who is held out."""
-    return heard_in_training(table) & ~table["speaker"].map(is_known_held_out).to_numpy()
+    held_out = table["speaker"].map(is_known_held_out).to_numpy(dtype=np.bool_)
+    return np.logical_and(heard_in_training(table), ~held_out)
 
 
-def heard_in_training(table: pd.DataFrame) -> np.ndarray:
+def heard_in_training(table: pd.DataFrame) -> NDArray[np.bool_]:
     """Rows of the splits that training may use."""
-    return table["split"].isin(["train", "unlabelled"]).to_numpy()
+    return np.asarray(table["split"].isin(["train", "unlabelled"]), dtype=np.bool_)
 
 
 def is_known_held_out(speaker: str) -> bool:
+    """Whether this is somebody, who is held out."""
     return speaker != "" and is_held_out(speaker)
 
 
-def drawn_to_speaker_means(vectors: np.ndarray, speakers: np.ndarray) -> np.ndarray:
+def drawn_to_speaker_means(vectors: Floats, speakers: Floats) -> Floats:
     """Each known speaker's unit vectors plus their mean, unit again, ``[clips, dim]``."""
     targets = vectors.copy()
     for speaker in set(speakers) - {""}:
@@ -179,7 +189,8 @@ def drawn_to_speaker_means(vectors: np.ndarray, speakers: np.ndarray) -> np.ndar
     return targets
 
 
-def save(path: Path, table: pd.DataFrame, vectors: np.ndarray) -> None:
+def save(path: Path, table: pd.DataFrame, vectors: Floats) -> None:
+    """A table of embeddings."""
     paths = table["path"].to_numpy(dtype=str)
     np.savez(path, paths=paths, embeddings=vectors.astype(np.float32))
 
@@ -197,7 +208,7 @@ def main() -> None:
     table = read_manifest(arguments.data / "manifest.csv", required=("path", "speaker", "split"))
     taught = heard_in_training(table)
 
-    def heard(speed: float) -> tuple[np.ndarray, np.ndarray]:
+    def heard(speed: float) -> tuple[Floats, Floats]:
         """Resemblyzer's vectors and those of the model beside it, ``[clips, dim]`` each."""
         rows = table if speed == 1.0 else table[taught]
         paths = [arguments.data / path for path in rows["path"]]

@@ -24,7 +24,7 @@ def test_a_loss_would_be_seen(place):
     with concurrency.Store.open(place) as store:
         clips = concurrency.clips_of("a")
         consent = concurrency.Consent("a")
-        model = concurrency.Model.fingerprint
+        model = concurrency.MODEL
         store.add("home", "a", clips[:2], model=model, consent=consent)
         notes = [["enrol", "home", "a"], ["enrol", "home", "b"], ["enrolled", "home", "b"]]
         notes += [["forget", "home", "a"], ["forgotten", "home", "a"], ["refused", "enrol", "busy"]]
@@ -37,7 +37,7 @@ def test_a_loss_would_be_seen(place):
 
 def test_an_index_that_disagrees_would_be_seen(place, monkeypatch):
     with concurrency.Store.open(place) as store:
-        model, consent = concurrency.Model.fingerprint, concurrency.Consent("a")
+        model, consent = concurrency.MODEL, concurrency.Consent("a")
         store.add("home", "a", concurrency.clips_of("a"), model=model, consent=consent)
         notes = [["enrol", "home", "a"], ["enrolled", "home", "a"], ["missed", "home", "a"]]
         figures = concurrency.compare(notes, store)
