@@ -166,8 +166,8 @@ def turn_towards(own: Floats, others: Floats) -> Floats:
 
 def shapes_the_teacher(table: pd.DataFrame) -> NDArray[np.bool_]:
     """Rows that training hears: of its splits, and of nobody who is held out."""
-    held_out = table["speaker"].map(is_known_held_out).to_numpy(dtype=np.bool_)
-    return np.logical_and(heard_in_training(table), ~held_out)
+    held_out = np.asarray(table["speaker"].map(is_known_held_out), dtype=np.bool_)
+    return heard_in_training(table) & ~held_out
 
 
 def heard_in_training(table: pd.DataFrame) -> NDArray[np.bool_]:
