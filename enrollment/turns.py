@@ -74,8 +74,8 @@ def cut(blocks: Iterable[Waveform], windows: Sequence[Window]) -> Iterator[Wavef
 
 def pauses(windows: Sequence[Window]) -> NDArray[np.int64]:
     """Chunks between the part of each window and the next, ``[windows - 1]``."""
-    firsts = np.array([window.part_first for window in windows])
-    ends = np.array([window.part_end for window in windows])
+    firsts = np.array([window.part_first for window in windows], dtype=np.int64)
+    ends = np.array([window.part_end for window in windows], dtype=np.int64)
     return firsts[1:] - ends[:-1]
 
 

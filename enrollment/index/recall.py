@@ -31,7 +31,8 @@ def moved(
     dim = vectors.shape[1]
     spread = math.sqrt((1 / cosine**2 - 1) / dim)
     noisy = vectors + spread * rng.standard_normal(vectors.shape, dtype=np.float32)
-    return noisy / np.linalg.norm(noisy, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = noisy / np.linalg.norm(noisy, axis=1, keepdims=True)
+    return unit
 
 
 def thinned(batches: Iterable[Batch], n_wanted: int) -> tuple[NDArray[np.float32], int]:

@@ -37,7 +37,7 @@ class VectorIndex:
         self.n_built = n_built
 
     def __len__(self) -> int:
-        return self.faiss_index.ntotal
+        return int(self.faiss_index.ntotal)
 
     @classmethod
     def build(

@@ -27,7 +27,7 @@ metadata = MetaData()
 _Name = Text().with_variant(Text(collation="C"), "postgresql")
 
 
-def _belongs_to(parent: Table, *, primary_key: bool = False) -> Column:
+def _belongs_to(parent: Table, *, primary_key: bool = False) -> Column[int]:
     """A column that goes with its ``parent``'s row."""
     key = ForeignKey(parent.c[0], ondelete="CASCADE")
     name = f"{parent.name}_id"

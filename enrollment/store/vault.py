@@ -102,5 +102,5 @@ def from_flac(recording: bytes) -> Waveform:
     """Samples ``[samples]`` of what :func:`to_flac` gave."""
     import soundfile
 
-    samples, _ = soundfile.read(io.BytesIO(recording), dtype="float32")
+    samples: Waveform = soundfile.read(io.BytesIO(recording), dtype="float32")[0]
     return samples

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from spkid.errors import SpkidError
 from spkid.files import written_beside
@@ -188,14 +189,14 @@ def _joined(
     ]
     places = [pd.Index(each.unique()) for each in names]
 
-    def keys(of: pd.DataFrame) -> np.ndarray:
+    def keys(of: pd.DataFrame) -> NDArray[np.int64]:
         enroll, test = (
             index.get_indexer(of[side].astype("category").cat.categories)[
                 of[side].astype("category").cat.codes
             ]
             for side, index in zip(("enroll", "test"), places, strict=True)
         )
-        return enroll.astype(np.int64) * len(places[1]) + test
+        return np.asarray(enroll.astype(np.int64) * len(places[1]) + test)
 
     listed = pd.Series(trials["label"].to_numpy(bool), index=keys(trials))
     listed = listed[~listed.index.duplicated()]
