@@ -54,7 +54,7 @@ def mitigate(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Try ways to help the worst cohort of an audit; the trade, read on speakers left aside."""
+    """Try ways to help the worst cohort of an audit, and what each costs everybody else."""
     from spkid.audit.grouping import attach_groups, parse_grouping
     from spkid.data.manifest import read_manifest
     from spkid.data.score_files import read_score_file
@@ -99,9 +99,9 @@ def mitigate(
                 )
             systems = dict(trained.scores)
             notes.append(
-                f"Trained on {trained.n_trained} speakers, none of them audited, of whom "
-                f"{trained.n_like_cohort} are like the cohort. 'Before' is the given encoder: its "
-                "cosines on the trials of the score file, in place of the file's scores."
+                f"Trained on {trained.n_trained} speakers, none of them audited; "
+                f"{trained.n_like_cohort} are like the cohort. 'Before' is the encoder you gave, "
+                "with its own cosines on the trials of the score file."
             )
         if CALIBRATION in asked:
             systems[CALIBRATION] = groupwise_calibration(
@@ -131,7 +131,7 @@ def notes_on(
     from spkid.mitigation.worst_cohort import worst_group
 
     if cohort.kind != "group":
-        return ["The audit searched for the cohort on the speakers for choosing alone."]
+        return ["The audit found the cohort on the speakers for choosing alone."]
     threshold = cohort.record["threshold"]["value"]
     grouping, group = worst_group(trials, threshold, groupings, choosing)
     if (grouping, group) == (cohort.grouping, cohort.group):
@@ -207,10 +207,10 @@ def report(
         rest = [each["value"] for each in row["cells"][2:]]
         rows.append((row["words"], *cells[0], *cells[1], *rest))
     change = "range, or change"
-    header = ("", "overall error", change, "gap", change, "cohort", "others")
-    title = "overall error against gap, on speakers left aside, with 95 % intervals"
+    header = ("mean error", "everybody", change, "gap", change, "cohort", "others")
+    title = "mean error and gap on held-out speakers, with 95 % intervals"
     print_table(f"{found.cohort.name}: {title}", header, rows)
-    for line in (*mitigation_verdict(found), *found.notes, found.caveat):
-        if line:
-            say(line)
+    typer.echo("\n".join([*mitigation_verdict(found), *([found.caveat] if found.caveat else [])]))
+    for note in found.notes:
+        say(note)
     say(f"Page: {out / 'mitigation.html'}; scores of every system beside it")

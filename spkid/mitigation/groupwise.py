@@ -16,10 +16,10 @@ TRAINED = ("reweighting", "oversampling", "ewc")  # these need clips, an encoder
 CALIBRATION = "calibration"
 
 CAVEAT = (
-    "Group-wise calibration decides by group membership: of two people with the same score one "
-    "may be accepted and the other rejected. The group of the enrolled person has to be known "
+    "Calibration by group decides by group membership: of two people with the same score, one "
+    "may be accepted and the other rejected. The group of the enrolled person must be known "
     "whenever it decides, and treating people differently by age, gender, origin or language may "
-    "be unlawful where you are. It is shown so that the trade is known; it is never chosen."
+    "be unlawful where you are. It is shown for comparison and never chosen."
 )
 
 
@@ -49,9 +49,9 @@ def groupwise_calibration(
         if n_speakers < MIN_SPEAKERS or not (part & usable & ~label).any():
             raise SpkidError(
                 f"{n_speakers} speakers {words} to fit a calibration on",
-                expected=f"{MIN_SPEAKERS} or more on the half that is for choosing, with trials "
-                "of both kinds",
-                do="give more speakers, or leave calibration out of --methods",
+                expected=f"{MIN_SPEAKERS} or more among those for choosing, with trials of both "
+                "kinds",
+                do="give more speakers, or leave out the calibration by group",
                 code="small_cohort",
             )
         fitted = part & usable
@@ -66,8 +66,8 @@ def log_likelihood_ratios(scores: Floats, fitted: Floats, label: NDArray[np.bool
     model = LogisticRegression(C=1e6, class_weight="balanced").fit(fitted[:, None], label)
     if model.coef_[0, 0] <= 0:
         raise SpkidError(
-            "impostors that score as high as targets",
-            expected="target scores above impostor scores",
-            do="check the labels",
+            "strangers who score as high as the speakers themselves",
+            expected="higher scores for trials of one speaker",
+            do="check the labels and the sign of the scores",
         )
     return np.asarray(model.decision_function(scores[:, None]), dtype=np.float64)

@@ -14,9 +14,8 @@ from spkid.mitigation.words import (
     mitigation_method,
     mitigation_verdict,
     shown_change,
-    signed,
 )
-from spkid.pages import COLOURS, INK, new_figure, percent, render, to_svg
+from spkid.pages import COLOURS, INK, new_figure, percent, render, signed, to_svg
 
 COLUMNS = ("error", "gap", "error_cohort", "error_others")  # of the table that people read
 
@@ -85,7 +84,7 @@ def trade_plot(trade: Trade) -> Any:
                 label=WORDS[system],
             )
         axes.axhline(0, color=INK, linewidth=0.8)
-        axes.set_xlabel("overall error, %")
+        axes.set_xlabel("mean error of everybody, %")
         axes.set_ylabel("gap, points")
         axes.grid(alpha=0.3)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
@@ -99,7 +98,7 @@ def write_mitigation(found: Mitigation, folder: Path) -> None:
         "mitigation.html",
         folder / "mitigation.html",
         title=found.title,
-        lead=f"{trade.n_read} speakers left aside; changes in points, below zero is better.",
+        lead=f"{trade.n_read} held-out speakers. Changes are in points; below zero is better.",
         verdict=mitigation_verdict(found),
         caveat=found.caveat,
         header=[FIGURES[figure] for figure in COLUMNS],

@@ -1,4 +1,4 @@
-"""What a mitigation costs and brings: the overall error against the gap, on speakers left aside.
+"""What a mitigation costs and brings: everybody's error against the gap, on held-out speakers.
 
 Every system has one shared threshold, set on the speakers for choosing at the same share of
 strangers accepted. It is read on the other speakers, resampled with the same draws for every
@@ -27,10 +27,10 @@ from spkid.scoring.metrics import threshold_at_false_match_rate
 
 BEFORE = "before"
 FIGURES = {
-    "error": "overall error",
+    "error": "mean error, everybody",
     "gap": "gap",
-    "error_cohort": "error of the cohort",
-    "error_others": "error of all others",
+    "error_cohort": "mean error, cohort",
+    "error_others": "mean error, all others",
     "false_match_rate": "strangers accepted (FMR)",
     "false_non_match_rate": "own rejected (FNMR)",
 }
@@ -101,8 +101,16 @@ def trade_off(
     Raises
     ------
     SpkidError
-        If fewer than ``MIN_SPEAKERS`` speakers of the cohort, or of all others, can be read.
+        If fewer than ``MIN_SPEAKERS`` speakers of the cohort, or of all others, are held out,
+        or a score is not finite.
     """
+    for system, own in scores.items():
+        if not np.isfinite(own).all():
+            raise SpkidError(
+                f"scores of {system!r} that are NaN or infinite",
+                expected="finite scores",
+                do="check the system that made them",
+            )
     speakers = speakers_of(trials)
     for_choosing, of_cohort = np.isin(speakers, list(choosing)), np.isin(speakers, list(cohort))
     n_read_cohort = int((of_cohort & ~for_choosing).sum())
@@ -113,9 +121,9 @@ def trade_off(
     ):
         if n_speakers < MIN_SPEAKERS:
             raise SpkidError(
-                f"{n_speakers} speakers {words} to read the trade on",
+                f"{n_speakers} held-out speakers {words}",
                 expected=f"{MIN_SPEAKERS} or more who were not used for choosing",
-                do="audit more speakers, or a larger --share",
+                do="audit more speakers, or with a larger share=",
                 code="small_cohort",
             )
     sides = [np.isin(trials[f"{side}_speaker"], list(choosing)) for side in ("enroll", "test")]

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from spkid.audit.report.words import MEAN_ERROR
 from spkid.mitigation.groupwise import CALIBRATION, CAVEAT, TRAINED
 from spkid.mitigation.trade import BEFORE, FIGURES, Trade
 from spkid.mitigation.worst_cohort import WorstCohort
-from spkid.pages import percent
+from spkid.pages import percent, points, signed
 
 WORDS = {
     BEFORE: "before",
@@ -40,10 +41,6 @@ class Mitigation:
         return CAVEAT if CALIBRATION in self.trade.systems else ""
 
 
-def signed(value: float) -> str:
-    return f"{100 * value:+.1f}"
-
-
 def shown_change(row: pd.Series) -> str:
     """``-2.1 (-3.0 to -1.2)``, in points."""
     return f"{signed(row.change)} ({signed(row.change_low)} to {signed(row.change_high)})"
@@ -54,25 +51,25 @@ def mitigation_verdict(found: Mitigation) -> list[str]:
     trade = found.trade
     gap, error = (trade.at(BEFORE, figure) for figure in ("gap", "error"))
     lines = [
-        f"The cohort: {found.cohort.name}. Before, on {trade.n_read} speakers who are left aside "
-        f"({trade.n_read_cohort} of the cohort), its error is {signed(gap.value)} points above "
-        f"that of all others (95 % interval {signed(gap.low)} to {signed(gap.high)}), and the "
-        f"overall error is {percent(error.value)}."
+        f"The cohort is {found.cohort.name}. Before, the gap between its mean error and that of "
+        f"all others is {signed(gap.value)} points ({points(gap.low, gap.high)}) and the mean "
+        f"error of everybody is {percent(error.value)}, on {trade.n_read} held-out speakers "
+        f"({trade.n_read_cohort} of them in the cohort)."
     ]
     if trade.chosen:
         gap, error = (trade.at(trade.chosen, figure) for figure in ("gap", "error"))
         lines.append(
-            f"Chosen on {trade.n_choosing} other speakers: {WORDS[trade.chosen]}. On those left "
-            f"aside it changes the gap by {shown_change(gap)} points and the overall error by "
-            f"{shown_change(error)}."
+            f"Chosen on {trade.n_choosing} other speakers: {WORDS[trade.chosen]}. On the held-out "
+            f"speakers it changes the gap by {shown_change(gap)} points and everybody's mean error "
+            f"by {shown_change(error)}."
         )
     elif set(trade.systems) & set(TRAINED):
         lines.append(
-            f"Nothing is chosen: on the {trade.n_choosing} speakers for choosing, no trained "
-            "method lowers the error of the cohort without raising the overall error."
+            f"No method is chosen: on the {trade.n_choosing} speakers for choosing, none of the "
+            "trained ones lowers the error of the cohort without raising that of everybody."
         )
     else:
-        lines.append("Nothing is chosen: no training was tried.")
+        lines.append("No method is chosen: none that trains an encoder was tried.")
     rows = trade.table[trade.table["certain"].astype(bool)]
     parts = {
         word: ", ".join(
@@ -89,17 +86,17 @@ def mitigation_method(found: Mitigation) -> list[str]:
     """How it was measured, and on whom."""
     trade = found.trade
     return [
-        f"Speakers: {trade.n_choosing} for choosing ({trade.n_choosing_cohort} of the cohort) and "
-        f"{trade.n_read} for reading ({trade.n_read_cohort}); none is in both, and the trial of "
-        "one with the other counts for neither. They are listed in speakers.csv. Thresholds, "
-        "calibrations and the choice come from the former, every figure of the trade from the "
-        "latter; nobody of either was trained on here, and an encoder that is given should not "
+        f"Speakers: {trade.n_choosing} for choosing ({trade.n_choosing_cohort} in the cohort) and "
+        f"{trade.n_read} held out ({trade.n_read_cohort} in the cohort); nobody is in both, and "
+        "trials between the two are not counted. They are listed in speakers.csv. Thresholds, "
+        "calibrations and the choice of a method come from the former, every figure shown from "
+        "the latter. Nobody of either was trained on here, and an encoder you give should not "
         "have been trained on them.",
-        "Every system has one shared threshold, the one that accepts "
-        f"{percent(trade.false_match_rate)} of the strangers among the speakers for choosing. An "
-        "error is the mean of both error rates; a trial of two speakers counts for each of the "
-        "two. The gap is the error of the cohort less that of all others.",
-        f"Intervals are 95 %, from {trade.n_resamples} resamplings of speakers (seed {trade.seed}) "
-        "that are the same for every system, so that changes are paired; a change is certain "
-        "where it is so for the number of questions asked (Holm). The threshold is held fast.",
+        "Every system has one shared threshold, which accepts "
+        f"{percent(trade.false_match_rate)} of the strangers among the speakers for choosing. The "
+        f"mean error of a set of speakers is {MEAN_ERROR}; a trial of two of them counts for each. "
+        "The gap is the cohort's mean error less that of all others.",
+        f"Intervals are 95 %, from {trade.n_resamples} resamplings of speakers (seed "
+        f"{trade.seed}), the same for every system, so that changes are paired. P-values are "
+        "corrected for the number of changes tested (Holm). The threshold is not resampled.",
     ]

@@ -1,7 +1,7 @@
 """The worst cohort of an audit: who is in it, who is like them, and who may be used for what.
 
-What is done about a cohort is chosen on the half of the speakers that the audit searched, and
-what it brings is read on the other half.
+What to do about a cohort is chosen on the half of the speakers that the audit searched; what it
+brings is measured on the other half.
 """
 
 from __future__ import annotations

@@ -131,7 +131,7 @@ def test_two_systems_are_compared_by_name(tables):
     scores, people = tables
     better = scores.assign(score=scores["score"] + scores["label"])
     found = face.compare(scores, better, people, by="region", names=("old", "new"), n_resamples=50)
-    assert found.verdict.startswith("From old to new, own clips rejected go from")
+    assert found.verdict.startswith("From old to new, the share of own clips rejected goes from")
     assert found.figures["overall"]["change_false_non_match_rate"] < 0
     assert face.compare(scores, scores, people, by="region", n_resamples=9).comparison.names == (
         "first",

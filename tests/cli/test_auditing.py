@@ -92,7 +92,7 @@ def test_two_systems_are_compared(spkid, files):
     words = ("--metadata", "people.csv", "--by", "group", "--out", "out")
     code, out, err = spkid("audit", "--compare", "old.scores", "new.scores", *words)
     assert code == 0, err
-    assert "From old.scores to new.scores, own clips rejected go from" in out
+    assert "From old.scores to new.scores, the share of own clips rejected goes from" in out
     assert "Certainly better: south" in out
     assert "paired by speaker" in out
     record = json.loads((files / "out" / "compare.json").read_text())

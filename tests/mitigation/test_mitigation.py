@@ -153,8 +153,16 @@ def test_calibration_is_never_chosen_and_no_change_is_none(trials):
     assert not found.at("ewc", "gap")["certain"]
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_system_whose_scores_compare_with_nothing_is_refused(trials, value):
+    before = trials["score"].to_numpy()
+    broken = np.where(np.arange(len(before)) == 7, value, before)
+    with pytest.raises(SpkidError, match="scores of 'ewc' that are NaN or infinite"):
+        traded(trials, {"before": before, "ewc": broken}, n_resamples=2)
+
+
 def test_too_few_to_read_are_refused(trials):
-    with pytest.raises(SpkidError, match="2 speakers in the cohort to read"):
+    with pytest.raises(SpkidError, match="2 held-out speakers in the cohort"):
         trade_off(
             trials,
             {"before": trials["score"].to_numpy()},

@@ -64,6 +64,11 @@ class Findings:
     notes: tuple[str, ...]
 
     @property
+    def measured(self) -> tuple[Cohort, ...]:
+        """The cohorts that are large enough to say something of, the worst first."""
+        return tuple(each for each in self.cohorts if not np.isnan(each.read.difference))
+
+    @property
     def worst(self) -> Cohort | None:
         """The cohort to work on first; None where no cohort is large enough to be read."""
         return next((each for each in self.cohorts if each.read.difference > 0), None)
@@ -112,8 +117,8 @@ def find_cohorts(
         tree = grow_tree(trials, threshold, metadata, columns, seed=seed)
     else:
         notes.append(
-            f"No cohort tree: {len(speakers)} speakers, and {4 * MIN_SPEAKERS} are needed so that "
-            "half can grow it and half read it."
+            f"No cohort tree: there are {len(speakers)} speakers, and {4 * MIN_SPEAKERS} are "
+            "needed, half to grow it and half to measure it."
         )
     discovery, described, over = None, {}, over_representation(pd.DataFrame(), np.array([]))
     if embeddings is not None:
@@ -127,7 +132,7 @@ def find_cohorts(
         }
         over = over_representation(table, discovery.members["worst"].to_numpy())
     else:
-        notes.append("No cohorts were searched for: that needs the clips' vectors.")
+        notes.append("No cohorts of voices were searched for: that needs the clips' vectors.")
     found = known_cohorts(audit)
     n_all = len(speakers)
     if tree is not None and len(tree.leaves) > 1:
@@ -233,8 +238,8 @@ def clips_with_vectors(
                 return clips.reset_index(drop=True), embeddings.vectors[rows]
     raise SpkidError(
         "vectors of clips that the metadata does not name",
-        expected="the 'path' (or 'speaker') of the metadata as names of the vectors",
-        do="run 'spkid embed' on the manifest that is given as --metadata",
+        expected="vectors named by the 'path' or 'speaker' of the metadata",
+        do="make them with 'spkid embed' from the manifest given as metadata=",
     )
 
 

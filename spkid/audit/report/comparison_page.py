@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from spkid import __version__
 from spkid.audit.comparison import Comparison
 from spkid.files import to_json, write_text
@@ -31,10 +29,10 @@ def shown_change(figure: str, *values: float) -> list[str]:
 
 
 def change_words(row: Any) -> str:
-    """``7.2 % to 5.1 % (-2.1, 95 % interval -3.0 to -1.2)``."""
+    """``7.2 % to 5.1 % (change -2.1, 95 % interval -3.0 to -1.2)``."""
     change, low, high = shown_change(row.figure, row.difference, row.low, row.high)
     first, second = shown(row.figure, row.first), shown(row.figure, row.second)
-    return f"{first} to {second} ({change}, 95 % interval {low} to {high})"
+    return f"{first} to {second} (change {change}, 95 % interval {low} to {high})"
 
 
 def comparison_verdict(comparison: Comparison) -> list[str]:
@@ -43,19 +41,19 @@ def comparison_verdict(comparison: Comparison) -> list[str]:
     first, second = comparison.names
     overall = {row.figure: row for row in table[table["grouping"] == ""].itertuples()}
     lines = [
-        f"From {first} to {second}, own clips rejected go from "
-        f"{change_words(overall['false_non_match_rate'])} and strangers' clips accepted from "
-        f"{change_words(overall['false_match_rate'])}."
+        f"From {first} to {second}, the share of own clips rejected goes from "
+        f"{change_words(overall['false_non_match_rate'])}, and that of strangers' clips accepted "
+        f"from {change_words(overall['false_match_rate'])}."
     ]
     garbes = table[(table["figure"] == "garbe") & table["difference"].notna()]
     if len(garbes):
         row = next(garbes.loc[[garbes["difference"].abs().idxmax()]].itertuples())
-        sure = "certain" if row.certain else "not certain"
+        sure = "This is certain." if row.certain else "This is not certain."
         lines.append(
-            f"Between the groups by {row.grouping}, GARBE goes from {change_words(row)}: {sure}."
+            f"Between the groups by {row.grouping}, GARBE goes from {change_words(row)}. {sure}"
         )
     else:
-        lines.append("No grouping has two groups that are large enough to be compared.")
+        lines.append("No grouping has two groups large enough to compare.")
     groups = table[(table["group"] != "") & table["certain"].astype(bool)]
     parts = []
     for word, part in (
@@ -98,45 +96,48 @@ def comparison_figures(comparison: Comparison) -> dict[str, dict[str, float]]:
     return figures
 
 
+def comparison_rows(comparison: Comparison) -> list[dict[str, str]]:
+    """Every row of the table in words, for people."""
+    rows = []
+    for row in comparison.table.itertuples():
+        change, low, high = shown_change(row.figure, row.difference, row.low, row.high)
+        rows.append(
+            {
+                "grouping": row.grouping,
+                "group": row.group,
+                "figure": FIGURE_WORDS[row.figure],
+                "first": shown(row.figure, row.first),
+                "second": shown(row.figure, row.second),
+                "change": change,
+                "range": f"{low} to {high}",
+                "certain": "yes" if row.certain else "no",
+            }
+        )
+    return rows
+
+
 def write_comparison(comparison: Comparison, folder: Path) -> None:
     """Write ``compare.html``, ``compare.json`` and ``compare.csv``, each beside and renamed."""
     first, second = comparison.names
-    tables = {"overall": comparison.table[comparison.table["grouping"] == ""]}
-    for name in pd.unique(comparison.table["grouping"][comparison.table["grouping"] != ""]):
-        tables[f"by {name}"] = comparison.table[comparison.table["grouping"] == name]
-    sections = [
-        {
-            "name": name,
-            "rows": [
-                {
-                    "group": row.group or "all",
-                    "figure": FIGURE_WORDS[row.figure],
-                    "first": shown(row.figure, row.first),
-                    "second": shown(row.figure, row.second),
-                    "change": shown_change(row.figure, row.difference)[0],
-                    "range": " to ".join(shown_change(row.figure, row.low, row.high)),
-                    "certain": bool(row.certain),
-                }
-                for row in part.itertuples()
-            ],
-        }
-        for name, part in tables.items()
-    ]
+    sections: dict[str, list[dict[str, str]]] = {}
+    for row in comparison_rows(comparison):
+        name = f"By {row['grouping']}" if row["grouping"] else "Overall"
+        sections.setdefault(name, []).append(row)
     render(
         "compare.html",
         folder / "compare.html",
         title=f"{first} and {second}",
-        lead=f"{comparison.n_speakers} speakers, paired; below zero is better.",
+        lead=f"{comparison.n_speakers} speakers, paired. A change below zero is better.",
         first=first,
         second=second,
         verdict=comparison_verdict(comparison),
         sections=sections,
         method=[
-            f"Each system is read at its own shared threshold: {comparison.thresholds[0]:.3f} and "
-            f"{comparison.thresholds[1]:.3f}. Both are resampled with the same "
-            f"{comparison.n_resamples} draws of speakers (seed {comparison.seed}); intervals are "
-            "95 %, and a change is certain where it is so for the number of questions asked "
-            "(Holm). Rates change in points.",
+            f"Each system has its own shared threshold: {comparison.thresholds[0]:.3f} and "
+            f"{comparison.thresholds[1]:.3f}. A group's rates are those of its own trials. Both "
+            f"systems are resampled with the same {comparison.n_resamples} draws of speakers (seed "
+            f"{comparison.seed}). Intervals are 95 %; p-values are corrected for the number of "
+            "changes tested (Holm). Changes of rates are in points.",
             *comparison.notes,
         ],
     )

@@ -7,21 +7,25 @@ from pathlib import Path
 from typing import Any
 
 from spkid.audit.cohorts.findings import Findings
-from spkid.audit.report.plots import (
-    cohorts_plot,
-    det_plot,
-    distribution_plot,
-    group_scores,
-    map_plot,
-    rates_plot,
+from spkid.audit.report.cohort_sections import (
+    cohorts_content,
+    discovery_content,
+    tree_content,
 )
-from spkid.audit.report.words import cohort_sentence, contrast_words, limits, method, verdict
+from spkid.audit.report.plots import det_plot, distribution_plot, group_scores, rates_plot
+from spkid.audit.report.words import (
+    MEAN_ERROR,
+    SIDE_TITLES,
+    cohort_sentence,
+    limits,
+    method,
+    verdict,
+)
 from spkid.audit.result import Audit, GroupAudit
 from spkid.audit.statistics.figures import Figure
 from spkid.audit.statistics.measures import MEASURES
 from spkid.pages import percent, render
 
-MOST_COHORTS = 12  # in the table and plot of cohorts
 RATE_TITLES = {
     "false_non_match_rate": "own rejected (FNMR)",
     "false_match_rate": "strangers accepted (FMR)",
@@ -29,11 +33,9 @@ RATE_TITLES = {
     "false_positive_identification_rate": "guests let in (FPIR)",
     "misidentification_rate": "taken for another",
 }
-
-
 TRIAL_KINDS = {
-    "verification": ("own trials", "stranger trials"),
-    "household": ("members' clips", "guests' clips"),
+    "verification": ("own trials", "stranger trials", "trials"),
+    "household": ("members' clips", "guests' clips", "clips"),
 }
 
 
@@ -53,6 +55,7 @@ def write_audit_page(findings: Findings, path: Path) -> None:
         tree=tree_content(findings),
         method=method(findings),
         limits=limits(findings),
+        mean_error=MEAN_ERROR,
     )
 
 
@@ -128,10 +131,16 @@ def section_content(audit: Audit, section: GroupAudit) -> dict[str, Any]:
             plots.append((det, "Trade-off of errors; the dot is the shared threshold."))
         distribution = distribution_plot(scores, audit.shared_threshold)
         plots.append((distribution, "Scores, each kind by its own share."))
-    across = f"{section.n_across:,} trials across groups and " if section.side == "both" else ""
+    kinds = TRIAL_KINDS[audit.kind]
+    counted = "Clips by the group of who spoke"
+    if audit.threshold is not None:
+        counted = f"Rates of {SIDE_TITLES[section.side]}, at the shared threshold"
+    left_out = f"{section.n_unknown:,} {kinds[2]} without a known {section.name}"
+    if section.side == "both":
+        left_out += f" and {section.n_across:,} across groups"
     return {
         "name": section.name,
-        "kinds": TRIAL_KINDS[audit.kind],
+        "kinds": kinds[:2],
         "header": [RATE_TITLES.get(rate.name, rate.words) for rate in rates],
         "rows": [{**row, "cells": _cells(row, rates, worse)} for row in groups],
         "other_header": [figure.words for figure in others],
@@ -142,9 +151,7 @@ def section_content(audit: Audit, section: GroupAudit) -> dict[str, Any]:
         ],
         "measures": measures_content(audit, section),
         "note": (
-            f"{across}{section.n_unknown:,} trials without a known {section.name} count for no "
-            "row. Marked: certainly worse than the other groups, "
-            "as many questions as were asked taken into account."
+            f"{counted}. Not counted: {left_out}. Marked: certainly worse than the other groups."
         ),
         "plots": [{"svg": svg, "caption": caption} for svg, caption in plots],
     }
@@ -174,104 +181,3 @@ def measures_content(audit: Audit, section: GroupAudit) -> list[dict[str, str]]:
             }
         )
     return rows
-
-
-def cohorts_content(findings: Findings) -> dict[str, Any] | None:
-    """All cohorts that were read against the other speakers; None where none was."""
-    read = [each for each in findings.cohorts if not math.isnan(each.read.difference)]
-    shown = read[:MOST_COHORTS]
-    if not shown:
-        return None
-    kinds = {"group": "known", "region": "tree", "discovered": "voices"}
-    return {
-        "rows": [
-            {
-                "name": each.name,
-                "kind": kinds[each.kind],
-                "n_speakers": len(each.speakers),
-                "share": percent(each.share),
-                "error": percent(each.read.error),
-                "others": percent(each.read.error_others),
-                "difference": f"{100 * each.read.difference:+.1f}",
-                "range": f"{100 * each.read.low:+.1f} to {100 * each.read.high:+.1f}",
-                "worse": each.read.low > 0,
-            }
-            for each in shown
-        ],
-        "n_more": len(findings.cohorts) - len(shown),
-        "plot": cohorts_plot(shown),
-    }
-
-
-def discovery_content(findings: Findings) -> dict[str, Any] | None:
-    """The cohorts that were found without labels; None where none were searched for."""
-    found = findings.discovery
-    if found is None:
-        return None
-    rows = []
-    for row in found.table.to_dict("records"):
-        typical = found.typical[found.typical["cohort"] == row["cohort"]]
-        rows.append(
-            {
-                "cohort": row["cohort"],
-                "worse": row["worst"],
-                "n_searched": row["n_searched"],
-                "n_read": row["n_read"],
-                "error_searched": percent(row["error_searched"]),
-                "error_read": percent(row["error_read"]),
-                "described": findings.described[row["cohort"]] or "nothing certain",
-                "clips": list(typical["path"]),
-            }
-        )
-    over = findings.over_represented
-    over = over[over["low"] > 1].to_dict("records")
-    return {
-        "rows": rows,
-        "read": contrast_words(found.read),
-        "naive": contrast_words(found.naive),
-        "map": map_plot(found),
-        "over": [
-            {
-                "words": f"{row['column']} {row['value']}",
-                "inside": percent(row["share_inside"]),
-                "others": percent(row["share_others"]),
-                "ratio": f"{row['ratio']:.2f}",
-                "range": f"{row['low']:.2f} to {row['high']:.2f}",
-            }
-            for row in over
-        ],
-        "stability": [
-            f"{int(row['n_cohorts'])}: {row['mean']:.2f}"
-            for row in found.stability.to_dict("records")
-        ],
-    }
-
-
-def tree_content(findings: Findings) -> dict[str, Any] | None:
-    """The leaves of the tree as rules; None where none was grown."""
-    tree = findings.tree
-    if tree is None:
-        return None
-    return {
-        "columns": ", ".join(tree.columns),
-        "n_grown": tree.n_grown,
-        "n_read": tree.n_read,
-        "rows": [
-            {
-                "rule": leaf.rule,
-                "n_grown": leaf.n_grown,
-                "n_read": leaf.read.n_speakers,
-                "error_grown": percent(leaf.error_grown),
-                "error": percent(leaf.read.error),
-                "others": percent(leaf.read.error_others),
-                "difference": "–"
-                if math.isnan(leaf.read.difference)
-                else f"{100 * leaf.read.difference:+.1f}",
-                "range": ""
-                if math.isnan(leaf.read.low)
-                else f"{100 * leaf.read.low:+.1f} to {100 * leaf.read.high:+.1f}",
-                "worse": leaf.read.low > 0,
-            }
-            for leaf in tree.leaves
-        ],
-    }

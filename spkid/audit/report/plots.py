@@ -154,7 +154,7 @@ def cohorts_plot(cohorts: Sequence[Cohort]) -> Any:
         axes.axvline(0, color=INK, linewidth=1)
         axes.set_yticks(position, [_short(name) for name in rows["name"]])
         axes.set_ylim(-0.6, len(rows) - 0.4)
-        axes.set_xlabel("error less that of all other speakers, points")
+        axes.set_xlabel("mean error less that of all others, points")
         axes.grid(axis="x", alpha=0.3)
         return to_svg(figure)
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from spkid.audit.cohorts.findings import Findings
 from spkid.audit.comparison import Comparison
-from spkid.audit.report.comparison_page import FIGURE_WORDS, shown, shown_change
+from spkid.audit.report.cohort_sections import contrast_cells
+from spkid.audit.report.comparison_page import comparison_rows
 from spkid.audit.report.page import shown_rates
 from spkid.audit.report.words import MEAN_ERROR, SIDE_TITLES
-from spkid.pages import percent, signed
+from spkid.pages import percent
 
 MOST_COHORTS = 5
 
@@ -45,44 +45,31 @@ def audit_tables(findings: Findings) -> Iterator[TextTable]:
             for row in section.groups.to_dict("records")
         )
         yield TextTable(title, ("group", "speakers", *kinds, *(rate.words for rate in rates)), rows)
-    read = [each for each in findings.cohorts if not math.isnan(each.read.difference)]
-    if read:
+    cohorts: list[tuple[str, ...]] = []
+    for each in findings.measured[:MOST_COHORTS]:
+        cells = contrast_cells(each.read, decimals=2)
+        shown = (cells[name] for name in ("error", "others", "difference", "range"))
+        cohorts.append((each.name, str(len(each.speakers)), *shown))
+    if cohorts:
         yield TextTable(
             f"Worst cohorts against all other speakers; mean error: {MEAN_ERROR}",
             ("cohort", "speakers", "mean error", "others", "points", "95 % interval"),
-            tuple(
-                (
-                    each.name,
-                    str(len(each.speakers)),
-                    percent(each.read.error, decimals=2),
-                    percent(each.read.error_others, decimals=2),
-                    signed(each.read.difference),
-                    f"{signed(each.read.low)} to {signed(each.read.high)}",
-                )
-                for each in read[:MOST_COHORTS]
-            ),
+            tuple(cohorts),
         )
 
 
 def comparison_table(comparison: Comparison) -> TextTable:
     """A row a figure, overall and by group, with its change."""
     first, second = comparison.names
-    rows = []
-    for row in comparison.table.itertuples():
-        change, low, high = shown_change(row.figure, row.difference, row.low, row.high)
-        rows.append(
-            (
-                f"{row.grouping} {row.group}".strip() or "overall",
-                FIGURE_WORDS[row.figure],
-                shown(row.figure, row.first),
-                shown(row.figure, row.second),
-                change,
-                f"{low} to {high}",
-                "yes" if row.certain else "no",
-            )
-        )
+    columns = ("figure", "first", "second", "change", "range", "certain")
     return TextTable(
         f"{first} and {second}, paired by speaker",
         ("group", "figure", first, second, "change", "95 % interval", "certain"),
-        tuple(rows),
+        tuple(
+            (
+                f"{row['grouping']} {row['group']}".strip() or "overall",
+                *(row[column] for column in columns),
+            )
+            for row in comparison_rows(comparison)
+        ),
     )

@@ -8,7 +8,7 @@ from spkid.audit.cohorts.findings import Cohort, Findings
 from spkid.audit.result import Audit, Threshold
 from spkid.audit.statistics.contrast import Contrast
 from spkid.audit.statistics.rules import MIN_SPEAKERS
-from spkid.pages import percent, points
+from spkid.pages import percent, points, signed
 
 RATE_WORDS = {
     "false_match_rate": "of strangers' clips are accepted",
@@ -23,7 +23,7 @@ SIDE_TITLES = {
     "test": "trials by the group of the tested speaker",
 }
 # the one error by which cohorts are compared; the rates of groups are those of their own trials
-MEAN_ERROR = "(FMR + FNMR) / 2 over every trial that one of the speakers is in"
+MEAN_ERROR = "(FMR + FNMR) / 2 over every trial with one of its speakers"
 SIDE_WORDS = {
     "both": "both its sides belong to it",
     "enroll": "its enrolled side belongs to it",
@@ -32,7 +32,7 @@ SIDE_WORDS = {
 
 
 def verdict(findings: Findings) -> list[str]:
-    """Three sentences: the known groups, how far they are apart, and the cohorts nobody named."""
+    """Three sentences: the known groups, how far apart they are, and cohorts nobody named."""
     return [
         known_sentence(findings.audit),
         apart_sentence(findings.audit),
@@ -45,22 +45,22 @@ def known_sentence(audit: Audit) -> str:
     notable = audit.notable()
     notable = notable[notable["figure"].isin(RATE_WORDS) & notable["difference"].notna()]
     if notable.empty:
-        return f"No column has two groups of {MIN_SPEAKERS} speakers: no verdict."
+        return f"No verdict: no column has two groups of {MIN_SPEAKERS} speakers or more."
     certain = notable[notable["certain"].astype(bool) & (notable["difference"] > 0)]
     row = (certain if len(certain) else notable).iloc[0]
+    name = f"{row['group']!r} (by {row['grouping']})"
+    others = percent(row["value"] - row["difference"])
+    figures = (
+        f"{percent(row['value'])} {RATE_WORDS[row['figure']]}, against {others} for the others "
+        f"(difference: {points(row['low'], row['high'])})"
+    )
     if len(certain):
-        head = f"It is worse for {row['group']!r} (by {row['grouping']})"
-    else:
-        head = (
-            "These data do not show that it is worse for any of the groups asked about; the "
-            f"largest difference is that of {row['group']!r} (by {row['grouping']})"
-        )
-    others = row["value"] - row["difference"]
-    alone = not len(certain) and (row["low"] > 0 or row["high"] < 0)
+        return f"It is worse for {name}: {figures}."
+    alone = row["low"] > 0 or row["high"] < 0
     return (
-        f"{head}: {percent(row['value'])} {RATE_WORDS[row['figure']]} against {percent(others)} "
-        f"for the others ({points(row['low'], row['high'])}"
-        f"{', which would do had it been the only question' if alone else ''})."
+        "No difference between the groups is certain. "
+        f"The largest is that of {name}: {figures}."
+        + (" It would be certain if it were the only one tested." if alone else "")
     )
 
 
@@ -74,13 +74,14 @@ def apart_sentence(audit: Audit) -> str:
     ]
     notable = audit.notable()
     n_certain = int(notable["certain"].astype(bool).sum())
-    counted = f"{n_certain} of {len(notable)} differences of error rates are certain"
+    counted = f"{n_certain} of {len(notable)} differences in error rates are certain."
     if not found:
-        return f"{counted}; no measure over all groups is defined."
+        return f"{counted} No measure over all groups is defined."
     value, name, row = max(found, key=lambda item: item[0])
     return (
-        f"Groups are farthest apart by {name}, with GARBE {value:.2f} (95 % interval "
-        f"{row['low']:.2f} to {row['high']:.2f}; 0 is alike, 1 as unequal as can be); {counted}."
+        f"Groups are farthest apart by {name}: GARBE is {value:.2f} (95 % interval "
+        f"{row['low']:.2f} to {row['high']:.2f}; 0 means alike, 1 as unequal as possible). "
+        f"{counted}"
     )
 
 
@@ -90,59 +91,65 @@ def found_sentence(findings: Findings) -> str:
     if found is not None:
         if math.isnan(found.read.difference):
             return (
-                "Without labels, the worst cohort that was found has too few speakers on the half "
-                "that was not searched to say anything of it."
+                "Without labels: the worst cohort has too few speakers in the half that "
+                "was not searched to be judged."
             )
-        read = found.read
-        sure = "" if read.certain else ", which is not certain"
+        sure = "" if found.read.certain else " This is not certain."
         return (
-            f"Without labels, {percent(found.share)} of the speakers, who sound alike, have an "
-            f"error of {percent(read.error)} against {percent(read.error_others)} for the others "
-            f"on speakers that the search did not see ({points(read.low, read.high)}){sure}; on "
-            f"those it saw the gap was {100 * found.naive.difference:+.1f} points."
+            f"Without labels: {percent(found.share)} of the speakers, who sound alike, have "
+            f"{mean_error(found.read)}.{sure} On the speakers that were searched the difference "
+            f"was {signed(found.naive.difference)} points."
         )
     region = next((each for each in findings.cohorts if each.kind == "region"), None)
     if region is not None and region.read.low > 0:
         return (
-            f"Of all regions of the metadata the worst is {region.name}: an error of "
-            f"{percent(region.read.error)} against {percent(region.read.error_others)} on "
-            f"speakers that the search did not see ({points(region.read.low, region.read.high)})."
+            f"The worst region of the metadata is {region.name!r}, with {mean_error(region.read)}."
         )
     if findings.tree is not None:
         return (
-            "The cohort tree over the metadata finds no region that is certainly worse than the "
-            "rest; groups that the metadata does not name were not looked for."
+            "The cohort tree finds no region of the metadata that is certainly worse than the "
+            "rest. Groups that the metadata does not name were not searched for."
         )
     return (
-        "Groups that nobody named were not looked for: that needs scores, the clips' vectors and "
-        f"{4 * MIN_SPEAKERS} speakers."
+        "Groups that the metadata does not name were not searched for: that needs scores, the "
+        f"clips' vectors and {4 * MIN_SPEAKERS} speakers."
+    )
+
+
+def mean_error(read: Contrast) -> str:
+    """The error of a searched cohort against all others, on speakers who were not searched."""
+    return (
+        f"a mean error of {percent(read.error)}, against {percent(read.error_others)} for all "
+        "others, on speakers that were not searched (difference: "
+        f"{points(read.low, read.high)})"
     )
 
 
 def cohort_sentence(cohort: Cohort) -> str:
     """The worst cohort in one line."""
     read = cohort.read
-    sure = "certain" if read.low > 0 else "not certain"
+    sure = "This is certain." if read.low > 0 else "This is not certain."
     return (
-        f"{cohort.name}: {len(cohort.speakers)} speakers ({percent(cohort.share)}), error "
-        f"{percent(read.error)} against {percent(read.error_others)} for the others, "
-        f"{contrast_words(read)}: {sure}."
+        f"{cohort.name}: {len(cohort.speakers)} speakers ({percent(cohort.share)}), mean error "
+        f"{percent(read.error)}, against {percent(read.error_others)} for all others: "
+        f"{contrast_words(read)}. {sure}"
     )
 
 
 def contrast_words(read: Contrast) -> str:
-    return f"{100 * read.difference:+.1f} points ({points(read.low, read.high)})"
+    """A difference with its interval."""
+    return f"{signed(read.difference)} points ({points(read.low, read.high)})"
 
 
 def threshold_words(threshold: Threshold) -> str:
     """How the shared threshold came about."""
     how = {
-        "false_match_rate": "accepts {:.1%} of all strangers' trials",
-        "cost": "costs least where {:.1%} of trials are of the same speaker",
-        "given": "was given",
+        "false_match_rate": ", which accepts {:.1%} of all strangers' trials",
+        "cost": ", which costs least where {:.1%} of the trials are of one speaker",
+        "given": ", as given",
     }[threshold.rule]
     how = how.format(threshold.target) if threshold.target is not None else how
-    return f"{threshold.value:.3f}, the one that {how.replace('%', ' %')}"
+    return f"{threshold.value:.3f}{how.replace('%', ' %')}"
 
 
 def method(findings: Findings) -> list[str]:
@@ -150,35 +157,42 @@ def method(findings: Findings) -> list[str]:
     audit = findings.audit
     if audit.threshold is None:
         lines = [
-            "The answers are those that were given, at whatever threshold. A clip counts for the "
-            "group of the person who speaks; a guest who is named counts as a false positive."
+            "The answers are those that the household was given. A clip counts for the group of "
+            "the person who speaks; a guest who is named counts as a false positive."
         ]
     else:
         lines = [
-            "One shared threshold is used for everybody, as one device would: "
-            f"{threshold_words(audit.threshold)}. A group's equal error rate is taken at its own "
-            "threshold and hides a shift of the group's scores; that is why both are shown.",
+            "Everybody is judged at one shared threshold, as on one device: "
+            f"{threshold_words(audit.threshold)}. A group's equal error rate is taken at the "
+            "group's own threshold, where a shift of all its scores does not show; both are given.",
         ]
     lines += [
         f"A trial counts for a group when {SIDE_WORDS[audit.groupings[0].side]}. Intervals are "
-        "95 % and treat the speakers, not the trials, as what might have been drawn otherwise; "
-        "differences are corrected for the number of questions asked (Holm).",
-        f"Between groups: GARBE weighs false matches with {audit.alpha:g}. Its interval comes "
-        f"from {audit.n_resamples} resamplings of speakers (seed {audit.seed}).",
+        "95 % and treat the speakers, not the trials, as the random sample. Differences are "
+        "corrected for the number of groups and columns tested (Holm).",
+        f"GARBE gives false matches a weight of {audit.alpha:g}. Its interval comes from "
+        f"{audit.n_resamples} resamplings of the speakers (seed {audit.seed}).",
     ]
+    if findings.cohorts:
+        lines.append(
+            f"A cohort's mean error is {MEAN_ERROR}; the other speaker may be anybody. That is not "
+            "the rate in the tables of groups, which count the trials of each group alone, so the "
+            "two differ for the same group. Its interval is Student's t over resampled speakers, "
+            "corrected for the cohorts it was picked from (Bonferroni)."
+        )
     if findings.tree is not None or findings.discovery is not None:
         lines.append(
-            "Cohorts are ranked by the mean of both error rates at the shared threshold, in "
-            "which a trial of two speakers counts for each of the two. What was searched for was "
-            "searched for on one half of the speakers and read on the other half; the speakers "
-            "who were searched look worse than they are, because they were picked for it."
+            "Regions and cohorts of voices are searched for on one half of the speakers and "
+            "measured on the other. On the half that was searched they look worse than they are, "
+            "because they were picked for looking bad there."
         )
     if findings.discovery is not None:
         lines.append(
-            f"Voices: the mean vector of each speaker, spherical k-means into "
-            f"{len(findings.discovery.table)} cohorts, a number chosen by how well two halves of "
-            "the speakers agree (adjusted Rand index), never by the gap; errors are drawn towards "
-            "their mean before ranking, and the worst cohorts are merged to the share asked for."
+            "Voices: speakers' mean vectors are clustered by spherical k-means into "
+            f"{len(findings.discovery.table)} cohorts. The number is chosen by how well two halves "
+            "of the speakers agree (adjusted Rand index), never by the gap. Errors are shrunk "
+            "towards their mean before ranking, and the worst cohorts are merged until they hold "
+            "the share that was asked for."
         )
     return lines
 
@@ -186,12 +200,12 @@ def method(findings: Findings) -> list[str]:
 def limits(findings: Findings) -> list[str]:
     """What the audit cannot say."""
     return [
-        f"A group of fewer than {MIN_SPEAKERS} speakers gets its counts and no verdict. That no "
-        "difference is certain does not show that there is none.",
+        f"A group of fewer than {MIN_SPEAKERS} speakers gets counts and no verdict. Where no "
+        "difference is certain there may still be one.",
         "The figures hold for these speakers, recordings and trials. They say who is worse off, "
-        "not why, and groups that the metadata does not name can hide in those that it does.",
-        "This page names clips by their path and holds no audio. Voices and vectors are biometric "
-        "data; a list of the speakers of a cohort says something about each of them.",
+        "not why. Groups that the metadata does not name can hide in those that it does.",
+        "This page names clips by path and holds no audio. Voices and vectors are biometric data, "
+        "and being on the list of a cohort's speakers says something about a person.",
         *findings.audit.notes,
         *findings.notes,
     ]

@@ -18,7 +18,8 @@ from planted import planted_voices
 from spkid.audit.cohorts.findings import find_cohorts
 from spkid.audit.report.page import write_audit_page
 from spkid.audit.report.record import SCHEMA, audit_record, headline_figures, write_record
-from spkid.audit.report.words import verdict
+from spkid.audit.report.tables import audit_tables
+from spkid.audit.report.words import MEAN_ERROR, verdict
 from spkid.audit.verification import audit_scores
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.files import to_json
@@ -210,7 +211,7 @@ def test_where_nothing_is_certain_the_verdict_says_so():
     scores, metadata, _ = planted(drop=0, seed=1)
     audit = audit_scores(scores, metadata, ["half"], n_resamples=40)
     lines = verdict(find_cohorts(audit, metadata, title="t"))
-    assert lines[0].startswith("These data do not show that it is worse for any of the groups")
+    assert lines[0].startswith("No difference between the groups is certain. The largest")
     assert "0 of 3 differences" in lines[1]
     assert "finds no region" in lines[2]
 
@@ -233,7 +234,7 @@ def test_few_speakers_give_a_page_without_cohorts(tmp_path):
     metadata = metadata[metadata["speaker"].isin(few)]
     audit = audit_scores(scores, metadata, ["group & more"], n_resamples=5)
     found = find_cohorts(audit, metadata, title="t")
-    assert verdict(found)[0] == "No column has two groups of 10 speakers: no verdict."
+    assert verdict(found)[0] == "No verdict: no column has two groups of 10 speakers or more."
     assert found.worst is None
     write_audit_page(found, tmp_path / "small.html")
     write_record(found, tmp_path)
@@ -270,3 +271,21 @@ def test_drawing_leaves_matplotlib_as_it_was():
 
 def test_percent():
     assert [percent(value) for value in (0.0, 0.0424, math.nan)] == ["0.0 %", "4.2 %", "–"]
+
+
+def test_two_definitions_of_a_groups_error_are_named_in_the_headers(findings, page):
+    """The rates of a group count its own trials; its mean error as a cohort counts all of them."""
+    group = findings.audit.groupings[0].groups.set_index("group").loc[QUOTED]
+    cohort = next(each for each in findings.cohorts if each.group == QUOTED)
+    mean_of_rates = (group["false_match_rate"] + group["false_non_match_rate"]) / 2
+    assert cohort.read.error != pytest.approx(mean_of_rates)
+    text = "".join(Reader(page).text)
+    assert "Rates of trials within each group, at the shared threshold" in text
+    assert MEAN_ERROR in text
+    headers = re.findall(r"<th>([^<]*error[^<]*)</th>", page)
+    assert len(headers) >= 6
+    assert all(header.startswith("mean error") for header in headers)
+    rates, cohorts = (list(audit_tables(findings))[place] for place in (0, -1))
+    assert "trials within each group" in rates.title
+    assert MEAN_ERROR in cohorts.title
+    assert "mean error" in cohorts.header
