@@ -13,7 +13,6 @@ same held-out training speakers as ours, landmarks and all, but for the length o
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,44 +29,35 @@ from spkid.errors import SpkidError
 SEED = 1  # of a calibration that is fitted here
 
 
-@dataclass(frozen=True)
-class Options:
-    """``embeddings`` are another system's vectors; without them, it is the bundled model."""
-
-    data: Data
-    name: str = "bundled"
-    embeddings: Path | None = None
-    calibrate: bool = False
-
-
-def measure(options: Options) -> Figures:
-    """Every figure of every list."""
-    if options.calibrate and not options.embeddings:
+def measure(
+    data: Data, name: str = "bundled", embeddings: Path | None = None, calibrate: bool = False
+) -> Figures:
+    """Every figure of every list; ``embeddings`` are another system's vectors."""
+    if calibrate and not embeddings:
         raise SpkidError(
             "--calibrate without --embeddings",
             expected="vectors of another system: the bundled model has its calibration",
             do="give --embeddings or leave out --calibrate",
         )
-    speech = options.data / "speech"
+    speech = data / "speech"
     protocols = Protocols.read(speech)
-    if options.embeddings:
-        embeddings = EmbeddingTable.load(options.embeddings)
+    if embeddings:
+        table = EmbeddingTable.load(embeddings)
     else:
-        embeddings = bundled_embeddings(speech, protocols.paths())
-    calibration = shipped_calibration(embeddings)
-    if options.calibrate:
+        table = bundled_embeddings(speech, protocols.paths())
+    calibration = shipped_calibration(table)
+    if calibrate:
 
         def embed(path: str, cuts_s: Sequence[float]) -> NDArray[np.float64]:
-            vector = embeddings.vectors[embeddings.row_of[path]].astype(np.float64)
+            vector = table.vectors[table.row_of[path]].astype(np.float64)
             return np.tile(vector, (1 + len(cuts_s), 1))
 
-        calibration = fitted_calibration(speech, embed, model=embeddings.model, seed=SEED)
-    figures = protocol_figures(protocols, embeddings, calibration)
-    return {**figures, "model": embeddings.model}
+        calibration = fitted_calibration(speech, embed, model=table.model, seed=SEED)
+    return {**protocol_figures(protocols, table, calibration), "model": table.model}
 
 
 TABLES = (detection_costs, homes)
-BENCHMARK = Benchmark("accuracy", Options, measure, TABLES, file="accuracy_{name}")
+BENCHMARK = Benchmark("accuracy", measure, TABLES, file="accuracy_{name}")
 
 if __name__ == "__main__":
     BENCHMARK.main()

@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from benchmarks.harness.benchmark import Benchmark, Figures
+from benchmarks.harness.benchmark import Benchmark, Data, Figures
 from benchmarks.harness.protocols import Protocols, heard_as, list_error
-from benchmarks.harness.small_runs import SmallOptions, SmallStudy, run_embeddings, run_facts
+from benchmarks.harness.small_runs import N_STEPS, SmallStudy, run_embeddings, run_facts
 from benchmarks.pages.training_tables import adversarial
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.scoring.calibration import raw_cosines
@@ -140,9 +140,9 @@ def system_figures(study: SmallStudy, folder: Path) -> Figures:
     return figures
 
 
-def measure(options: SmallOptions) -> Figures:
+def measure(data: Data, steps: int = N_STEPS) -> Figures:
     """Figures of both systems, and how weight and length were chosen."""
-    study = SmallStudy(options)
+    study = SmallStudy(data, steps)
 
     def run(seed: int, weight: float = 0.0, epsilon: float = 0.0) -> Path:
         if not weight:
@@ -180,7 +180,7 @@ def measure(options: SmallOptions) -> Figures:
     }
 
 
-BENCHMARK = Benchmark("adversarial", SmallOptions, measure, (adversarial,), seed=SEEDS[0])
+BENCHMARK = Benchmark("adversarial", measure, (adversarial,), seed=SEEDS[0])
 
 if __name__ == "__main__":
     BENCHMARK.main()

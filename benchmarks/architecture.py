@@ -25,11 +25,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.harness.benchmark import Benchmark, Figures
+from benchmarks.harness.benchmark import Benchmark, Data, Figures
 from benchmarks.harness.protocols import protocol_figures
 from benchmarks.harness.small_runs import (
+    N_STEPS,
     SMALL_ENCODER,
-    SmallOptions,
     SmallStudy,
     mean_of,
     run_facts,
@@ -113,14 +113,14 @@ def against_baselines(means: dict[str, Figures], figure: str) -> Figures:
     return compared
 
 
-def measure(options: SmallOptions) -> Figures:
+def measure(data: Data, steps: int = N_STEPS) -> Figures:
     """Figures of every system, and how ours compares with the best baseline."""
-    study = SmallStudy(options)
+    study = SmallStudy(data, steps)
     systems: dict[str, Figures] = {}
     for name, network in SYSTEMS.items():
         runs, folder = [], Path()
         for seed in SEEDS:
-            recipe = small_recipe(seed=seed, n_steps=options.steps, n_speakers=16, crop_s=(1.5,))
+            recipe = small_recipe(seed=seed, n_steps=steps, n_speakers=16, crop_s=(1.5,))
             label = f"architecture-{name.replace(', ', '-').replace(' ', '-')}-{seed}"
             folder = small_run(label, replace(recipe, encoder=network), study.clips)
             runs.append(run_figures(study, folder))
@@ -132,7 +132,7 @@ def measure(options: SmallOptions) -> Figures:
         }
     means = {name: system["mean"] for name, system in systems.items()}
     return {
-        "steps": options.steps,
+        "steps": steps,
         "same_for_all": "steps, batches of 32 crops of 1.5 s, losses, augmentation",
         "systems": systems,
         "reduction_against_best_baseline": {
@@ -142,7 +142,7 @@ def measure(options: SmallOptions) -> Figures:
 
 
 TABLES = (architecture, architecture_paper)
-BENCHMARK = Benchmark("architecture", SmallOptions, measure, TABLES, seed=SEEDS[0])
+BENCHMARK = Benchmark("architecture", measure, TABLES, seed=SEEDS[0])
 
 if __name__ == "__main__":
     BENCHMARK.main()

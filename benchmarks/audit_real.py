@@ -13,7 +13,7 @@ speakers of speechocean762 (the known were in the bundled model's training data)
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -135,15 +135,6 @@ def figures_of(audit: Audit, findings: Findings) -> Figures:
     return figures
 
 
-@dataclass(frozen=True)
-class Options:
-    """``others``: a folder with vectors of other systems."""
-
-    data: Data
-    others: Path | None = None
-    seed: Seed = 0
-
-
 def audited(
     embeddings: EmbeddingTable, trials: pd.DataFrame, manifest: pd.DataFrame, name: str, seed: int
 ) -> tuple[Audit, Findings]:
@@ -162,15 +153,15 @@ def audited(
     return audit, findings
 
 
-def measure(options: Options) -> Figures:
+def measure(data: Data, others: Path | None = None, seed: Seed = 0) -> Figures:
     """Figures of every system on every set, and of ours against each other one."""
-    speech = options.data / "speech"
+    speech = data / "speech"
     manifest = read_manifest(speech / "manifest.csv")
     names = sorted({name for lists in SETS.values() for name in lists})
     lists = {name: read_trials(speech / "protocols" / f"{name}.txt") for name in names}
     paths = sorted(set().union(*(own[side] for own in lists.values() for side in SIDES)))
     systems = {"bundled": bundled_embeddings(speech, paths)}
-    for file in sorted(options.others.glob("*.npz")) if options.others else ():
+    for file in sorted(others.glob("*.npz")) if others else ():
         systems[file.stem] = EmbeddingTable.load(file)
     figures: Figures = {"false_match_rate": FALSE_MATCH_RATE, "paper": PAPER, "systems": {}}
     audits: dict[str, Audit] = {}
@@ -179,13 +170,13 @@ def measure(options: Options) -> Figures:
         figures["systems"][system] = own
         for name, parts in SETS.items():
             trials = pd.concat([lists[part] for part in parts], ignore_index=True)
-            audit, findings = audited(embeddings, trials, manifest, name, options.seed)
+            audit, findings = audited(embeddings, trials, manifest, name, seed)
             own["sets"][name] = figures_of(audit, findings)
             if name == COMPARED:
                 audits[system] = audit
     figures["bundled_against"] = {
         other: compare_audits(
-            audits[other], audits["bundled"], names=(other, "bundled"), seed=options.seed
+            audits[other], audits["bundled"], names=(other, "bundled"), seed=seed
         ).table.to_dict("records")
         for other in systems
         if other != "bundled"
@@ -194,7 +185,7 @@ def measure(options: Options) -> Figures:
 
 
 TABLES = (audit_groups, audit_gaps, audit_cohorts, audit_naive)
-BENCHMARK = Benchmark("audit_real", Options, measure, TABLES)
+BENCHMARK = Benchmark("audit_real", measure, TABLES)
 
 if __name__ == "__main__":
     BENCHMARK.main()

@@ -15,7 +15,6 @@ from __future__ import annotations
 import resource
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -77,22 +76,11 @@ class Watch:
         }
 
 
-@dataclass(frozen=True)
-class Options:
-    """How large the audit is."""
-
-    trials: int = 10_000_000
-    resamples: int = 1000
-    seed: Seed = 0
-
-
-def measure(options: Options) -> Figures:
+def measure(trials: int = 10_000_000, resamples: int = 1000, seed: Seed = 0) -> Figures:
     """Seconds and memory of the audit, then of reading its scores."""
-    scores, metadata = planted(options.trials, seed=options.seed)
+    scores, metadata = planted(trials, seed=seed)
     before_gib, watch = peak_gib(), Watch()
-    audit = audit_scores(
-        scores, metadata, ["group"], n_resamples=options.resamples, seed=options.seed
-    )
+    audit = audit_scores(scores, metadata, ["group"], n_resamples=resamples, seed=seed)
     spent = watch.figures("audit")
     audit_gib = peak_gib()
     garbe = audit.groupings[0].measures.query("measure == 'garbe'").iloc[0]
@@ -105,10 +93,10 @@ def measure(options: Options) -> Figures:
         n_read = len(read_scores(path))
         spent |= watch.figures("read")
     return {
-        "n_trials": options.trials,
+        "n_trials": trials,
         "n_groups": N_GROUPS,
         "n_speakers": N_GROUPS * N_SPEAKERS,
-        "n_resamples": options.resamples,
+        "n_resamples": resamples,
         **spent,
         "peak_before_gib": round(before_gib, 2),
         "peak_gib": round(audit_gib, 2),
@@ -118,7 +106,7 @@ def measure(options: Options) -> Figures:
     }
 
 
-BENCHMARK = Benchmark("audit_scale", Options, measure, (audit_scale,))
+BENCHMARK = Benchmark("audit_scale", measure, (audit_scale,))
 
 if __name__ == "__main__":
     BENCHMARK.main()

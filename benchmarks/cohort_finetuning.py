@@ -22,12 +22,12 @@ import numpy as np
 import pandas as pd
 from sklearn.cluster import KMeans
 
-from benchmarks.harness.benchmark import Benchmark, Figures
+from benchmarks.harness.benchmark import Benchmark, Data, Figures
 from benchmarks.harness.protocols import Protocols
 from benchmarks.harness.small_runs import (
     FINE_TUNING_SHARE,
+    N_STEPS,
     SMALL,
-    SmallOptions,
     SmallStudy,
     fine_tuning,
     run_embeddings,
@@ -144,11 +144,11 @@ def list_errors(protocols: Protocols, table: EmbeddingTable, cohort: set[str]) -
     return figures
 
 
-def measure(options: SmallOptions) -> Figures:
+def measure(data: Data, steps: int = N_STEPS) -> Figures:
     """Figures before and after, and how the strength was chosen."""
-    study = SmallStudy(options)
+    study = SmallStudy(data, steps)
     training, held_out = some_clips(study.clips.training), some_clips(study.clips.held_out)
-    n_steps = max(1, options.steps // FINE_TUNING_SHARE)
+    n_steps = max(1, steps // FINE_TUNING_SHARE)
     before, regions_of = {}, {}
     tuned: dict[tuple[int, float], Path] = {}
     for seed in SEEDS:
@@ -200,9 +200,7 @@ def measure(options: SmallOptions) -> Figures:
     }
 
 
-BENCHMARK = Benchmark(
-    "cohort_finetuning", SmallOptions, measure, (cohort_finetuning,), seed=SEEDS[0]
-)
+BENCHMARK = Benchmark("cohort_finetuning", measure, (cohort_finetuning,), seed=SEEDS[0])
 
 if __name__ == "__main__":
     BENCHMARK.main()

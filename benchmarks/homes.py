@@ -272,16 +272,9 @@ def cell(clips: pd.DataFrame, *, kind: str, size: int, n_clips: int) -> dict[str
     }
 
 
-@dataclass(frozen=True)
-class Options:
-    """Nothing is asked but the data."""
-
-    data: Data
-
-
-def measure(options: Options) -> Figures:
+def measure(data: Data) -> Figures:
     """Figures of every cell."""
-    speech = options.data / "speech"
+    speech = data / "speech"
     manifest = read_manifest(speech / "manifest.csv")
     manifest = manifest[
         (manifest["split"] == "test") & manifest["corpus"].isin(["speechocean762", "commonvoice"])
@@ -302,7 +295,7 @@ def measure(options: Options) -> Figures:
     return {"model": Calibration.load().model, "cells": cells}
 
 
-BENCHMARK = Benchmark("homes", Options, measure, (homes_sizes,), seed=SEED)
+BENCHMARK = Benchmark("homes", measure, (homes_sizes,), seed=SEED)
 
 if __name__ == "__main__":
     BENCHMARK.main()

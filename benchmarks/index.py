@@ -19,7 +19,6 @@ import resource
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -180,32 +179,24 @@ def draw(figures: Figures, path: Path) -> None:
     picture.savefig(path, metadata={"Date": None})
 
 
-@dataclass(frozen=True)
-class Options:
-    """How far the sizes go, of our index and of the rival."""
-
-    data: Data
-    largest: int = 10_000_000
-    largest_hnsw: int = 1_000_000
-    seed: Seed = 0
-
-
 def powers_of_ten(first: int, last: int) -> list[int]:
     """Those from ``first`` to ``last``, both included."""
     return [10**power for power in range(first, len(str(last)))]
 
 
-def measure(options: Options) -> Figures:
+def measure(
+    data: Data, largest: int = 10_000_000, largest_hnsw: int = 1_000_000, seed: Seed = 0
+) -> Figures:
     """Every size, each in a process of its own."""
-    real = real_vectors(options.data)
+    real = real_vectors(data)
 
     def figures_at(n_profiles: int, *, hnsw: bool) -> Figures:
         def in_its_own_process() -> Figures:
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                own = pool.submit(size_figures, real, n_profiles, options.seed, hnsw=hnsw)
+                own = pool.submit(size_figures, real, n_profiles, seed, hnsw=hnsw)
                 return own.result()
 
-        settings = {"n_profiles": n_profiles, "seed": options.seed, "hnsw": hnsw}
+        settings = {"n_profiles": n_profiles, "seed": seed, "hnsw": hnsw}
         figures: Figures = kept_figures("index", settings, in_its_own_process)
         return figures
 
@@ -214,12 +205,12 @@ def measure(options: Options) -> Figures:
         "dim": real.shape[1],
         "profile_cosine": PROFILE_COSINE,
         "query_cosine": QUERY_COSINE,
-        "sizes": [figures_at(n, hnsw=False) for n in powers_of_ten(4, options.largest)],
-        "hnsw": [figures_at(n, hnsw=True) for n in powers_of_ten(5, options.largest_hnsw)],
+        "sizes": [figures_at(n, hnsw=False) for n in powers_of_ten(4, largest)],
+        "hnsw": [figures_at(n, hnsw=True) for n in powers_of_ten(5, largest_hnsw)],
     }
 
 
-BENCHMARK = Benchmark("index", Options, measure, (index,), draw=draw)
+BENCHMARK = Benchmark("index", measure, (index,), draw=draw)
 
 if __name__ == "__main__":
     BENCHMARK.main()

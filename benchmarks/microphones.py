@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -56,19 +55,11 @@ def both_vectors(
     return {name: np.stack([embed(waveform), embed(other)]) for name, embed in systems.items()}
 
 
-@dataclass(frozen=True)
-class Options:
-    """``peers``: Resemblyzer too."""
-
-    data: Data
-    peers: bool = False
-
-
-def measure(options: Options) -> Figures:
+def measure(data: Data, peers: bool = False) -> Figures:
     """EER of each list, system and condition."""
-    speech = options.data / "speech"
+    speech = data / "speech"
     systems: dict[str, Embed] = {"spkid": SpeakerEncoder.load().embed}
-    if options.peers:
+    if peers:
         systems["Resemblyzer"] = lambda waveform: resemblyzer_vectors([waveform], exact=True)[0]
     lists = Protocols.read(speech).verify
     sides = [trials[side] for trials in lists.values() for side in ("enroll", "test")]
@@ -96,7 +87,7 @@ def measure(options: Options) -> Figures:
     return figures
 
 
-BENCHMARK = Benchmark("microphones", Options, measure, (microphones,), seed=SEED)
+BENCHMARK = Benchmark("microphones", measure, (microphones,), seed=SEED)
 
 if __name__ == "__main__":
     BENCHMARK.main()

@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.harness.benchmark import Benchmark, Figures
-from benchmarks.harness.small_runs import FINE_TUNING_SHARE, SmallOptions, SmallStudy, fine_tuning
+from benchmarks.harness.benchmark import Benchmark, Data, Figures
+from benchmarks.harness.small_runs import FINE_TUNING_SHARE, N_STEPS, SmallStudy, fine_tuning
 from benchmarks.pages.audit_tables import mitigation
 from spkid.audit import AuditResult
 from spkid.audit.cohorts.findings import Findings, find_cohorts
@@ -87,12 +87,12 @@ def traded(
     return trade, trained.n_like_cohort
 
 
-def measure(options: SmallOptions) -> Figures:
+def measure(data: Data, steps: int = N_STEPS) -> Figures:
     """What each method does to error and gap, of each seed and kind of cohort."""
-    study = SmallStudy(options)
+    study = SmallStudy(data, steps)
     manifest = study.protocols.manifest.reset_index()
     listed = pd.concat([study.protocols.verify[name] for name in LISTS], ignore_index=True)
-    n_steps = max(1, options.steps // FINE_TUNING_SHARE)
+    n_steps = max(1, steps // FINE_TUNING_SHARE)
     results: list[Figures] = []
     for seed in SEEDS:
         start = study.run("plain", seed=seed)
@@ -131,7 +131,7 @@ def measure(options: SmallOptions) -> Figures:
             )
     gaps = [row for own in results for row in own["trade"] if row["figure"] == "gap"]
     return {
-        "n_steps": options.steps,
+        "n_steps": steps,
         "n_steps_fine_tuning": n_steps,
         "strength": STRENGTH,
         "lists": LISTS,
@@ -143,7 +143,7 @@ def measure(options: SmallOptions) -> Figures:
     }
 
 
-BENCHMARK = Benchmark("mitigation", SmallOptions, measure, (mitigation,), seed=SEEDS[0])
+BENCHMARK = Benchmark("mitigation", measure, (mitigation,), seed=SEEDS[0])
 
 if __name__ == "__main__":
     BENCHMARK.main()

@@ -284,34 +284,25 @@ def run_scenario(name: str, *, n_repetitions: int, n_resamples: int, seed: int) 
     }
 
 
-@dataclass(frozen=True)
-class Options:
-    """``repetitions`` of each scenario, ``resamples`` of the speakers in each audit."""
-
-    repetitions: int = 500
-    resamples: int = 200
-    seed: Seed = 0
-
-
-def measure(options: Options) -> Figures:
+def measure(repetitions: int = 500, resamples: int = 200, seed: Seed = 0) -> Figures:
     """Every scenario's figures."""
     run = partial(
         run_scenario,
-        n_repetitions=options.repetitions,
-        n_resamples=options.resamples,
-        seed=options.seed,
+        n_repetitions=repetitions,
+        n_resamples=resamples,
+        seed=seed,
     )
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         results = list(track(pool.map(run, SCENARIOS), "scenarios", len(SCENARIOS)))
     return {
         "min_speakers": MIN_SPEAKERS,
         "trials_a_speaker": {"own": N_TARGET, "same group": N_IMPOSTOR, "anybody": N_ACROSS},
-        "n_resamples": options.resamples,
+        "n_resamples": resamples,
         **dict(zip(SCENARIOS, results, strict=True)),
     }
 
 
-BENCHMARK = Benchmark("planted_truth", Options, measure, (planted_truth,))
+BENCHMARK = Benchmark("planted_truth", measure, (planted_truth,))
 
 if __name__ == "__main__":
     BENCHMARK.main()

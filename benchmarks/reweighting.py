@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.harness.benchmark import Benchmark, Figures
+from benchmarks.harness.benchmark import Benchmark, Data, Figures
 from benchmarks.harness.protocols import Protocols
 from benchmarks.harness.resampled_rates import (
     Floats,
@@ -28,7 +28,7 @@ from benchmarks.harness.resampled_rates import (
     weighted_equal_error_rates,
     weighted_share,
 )
-from benchmarks.harness.small_runs import SmallOptions, SmallStudy, mean_of, run_facts
+from benchmarks.harness.small_runs import N_STEPS, SmallStudy, mean_of, run_facts
 from benchmarks.pages.training_tables import reweighting
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.scoring.metrics import threshold_at_false_match_rate
@@ -153,9 +153,9 @@ def changes(own: dict[str, Floats], none: dict[str, Floats]) -> Figures:
     return found
 
 
-def measure(options: SmallOptions) -> Figures:
+def measure(data: Data, steps: int = N_STEPS) -> Figures:
     """Figures of every form, and how the adversary's learning rate was chosen."""
-    study = SmallStudy(options)
+    study = SmallStudy(data, steps)
 
     def run(form: str, seed: int, learning_rate: float) -> Path:
         changes = {} if form == "none" else {"adversary_learning_rate": learning_rate}
@@ -179,7 +179,7 @@ def measure(options: SmallOptions) -> Figures:
     }
 
 
-BENCHMARK = Benchmark("reweighting", SmallOptions, measure, (reweighting,), seed=SEEDS[0])
+BENCHMARK = Benchmark("reweighting", measure, (reweighting,), seed=SEEDS[0])
 
 if __name__ == "__main__":
     BENCHMARK.main()

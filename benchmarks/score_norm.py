@@ -62,13 +62,6 @@ class Cohorts:
         return Cohort(np.stack(others), n_top)
 
 
-@dataclass(frozen=True)
-class Options:
-    """Nothing is asked but the data."""
-
-    data: Data
-
-
 def home_errors(
     table: pd.DataFrame, embeddings: EmbeddingTable, calibration: Calibration, norm: Cohort | None
 ) -> Figures:
@@ -81,9 +74,9 @@ def home_errors(
     }
 
 
-def measure(options: Options) -> Figures:
+def measure(data: Data) -> Figures:
     """Errors of the three ways, and how many of the cohort were chosen to count."""
-    speech = options.data / "speech"
+    speech = data / "speech"
     protocols = Protocols.read(speech)
     clips = protocols.manifest.reset_index()
     clips = clips[clips["split"] == "train"].groupby("speaker").head(CLIPS_PER_SPEAKER)
@@ -147,7 +140,7 @@ def measure(options: Options) -> Figures:
     }
 
 
-BENCHMARK = Benchmark("score_norm", Options, measure, (score_norm,))
+BENCHMARK = Benchmark("score_norm", measure, (score_norm,))
 
 if __name__ == "__main__":
     BENCHMARK.main()

@@ -15,7 +15,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +48,7 @@ def in_turn(calls: dict[str, Callable[[], object]]) -> dict[str, dict[str, float
     }
 
 
-def peers(waveform: Waveform) -> dict[str, Callable[[], object]]:
+def rivals(waveform: Waveform) -> dict[str, Callable[[], object]]:
     """Resemblyzer and ECAPA-TDNN on one core."""
     import torch
     from resemblyzer import VoiceEncoder
@@ -71,23 +70,15 @@ def peers(waveform: Waveform) -> dict[str, Callable[[], object]]:
     }
 
 
-@dataclass(frozen=True)
-class Options:
-    """``peers``: Resemblyzer and ECAPA-TDNN too."""
-
-    peers: bool = False
-    file_s: int = 3600
-
-
-def measure(options: Options) -> Figures:
+def measure(peers: bool = False, file_s: int = 3600) -> Figures:
     """Milliseconds, seconds and megabytes."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     clips = sorted(CLIPS.glob("0961600*.opus"))
     three_seconds = load_audio(clips[0])[: 3 * SAMPLE_RATE_HZ]
     encoder = SpeakerEncoder.load()
     calls: dict[str, Callable[[], object]] = {"spkid": lambda: encoder.embed(three_seconds)}
-    if options.peers:
-        calls |= peers(three_seconds)
+    if peers:
+        calls |= rivals(three_seconds)
     figures: Figures = {"three_second_clip_one_core": in_turn(calls)}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -99,13 +90,13 @@ def measure(options: Options) -> Figures:
             [*words, str(folder / "three.wav")], n_runs=N_COLD_RUNS
         )
         speech = np.concatenate([load_audio(clip) for clip in clips])
-        write_repeated(folder / "hour.flac", speech, seconds=options.file_s)
+        write_repeated(folder / "hour.flac", speech, seconds=file_s)
         hour = [*words, str(folder / "hour.flac")]
         figures["identify_hour_long_file"] = whole_process(hour, n_runs=1)
     return figures
 
 
-BENCHMARK = Benchmark("speed", Options, measure, (speed,))
+BENCHMARK = Benchmark("speed", measure, (speed,))
 
 if __name__ == "__main__":
     BENCHMARK.main()

@@ -12,12 +12,10 @@ from __future__ import annotations
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
 
 import pandas as pd
-import typer
 from rich.progress import track
 
 from benchmarks.harness.benchmark import Benchmark, Data, Figures, Seed
@@ -72,35 +70,26 @@ def hour_long(folder: Path) -> dict[str, float]:
     return whole_process([*words, "--store", store, str(hour)], n_runs=1)
 
 
-@dataclass(frozen=True)
-class Options:
-    """How many homes."""
-
-    data: Data
-    homes: Annotated[int, typer.Option(help="of each size")] = 20
-    seed: Seed = 0
-
-
-def measure(options: Options) -> Figures:
-    """Errors over all homes, by size and with noise, and what an hour costs."""
-    speech = options.data / "speech"
-    protocol = chosen_homes(read_manifest(speech / PROTOCOL), options.homes, options.seed)
+def measure(data: Data, homes: int = 20, seed: Seed = 0) -> Figures:
+    """Errors over ``homes`` of each size, with and without noise, and what an hour costs."""
+    speech = data / "speech"
+    protocol = chosen_homes(read_manifest(speech / PROTOCOL), homes, seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        homes = simulated(protocol, speech, things(options.data / "noise"), folder, options.seed)
+        recorded = simulated(protocol, speech, things(data / "noise"), folder, seed)
         return {
-            "homes_of_each_size": options.homes,
+            "homes_of_each_size": homes,
             "overlap_share_of_clips": OVERLAP_SHARE,
             "overlap_s": OVERLAP_S,
             "pause_s": PAUSE_S,
             "noise_below_speech_db": NOISE_BELOW_DB,
             "smoothing": asdict(USUAL_SMOOTHING),
-            "errors": score(homes, protocol["household"].nunique()),
+            "errors": score(recorded, protocol["household"].nunique()),
             "an_hour": hour_long(folder),
         }
 
 
-BENCHMARK = Benchmark("timeline", Options, measure, (timeline,))
+BENCHMARK = Benchmark("timeline", measure, (timeline,))
 
 if __name__ == "__main__":
     BENCHMARK.main()

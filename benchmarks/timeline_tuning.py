@@ -12,13 +12,11 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections import Counter
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import pandas as pd
-import typer
 from rich.progress import track
 
 from benchmarks.harness.benchmark import Benchmark, Data, Figures, Seed
@@ -71,27 +69,18 @@ def tried(homes: list[Home]) -> list[Figures]:
     return sorted(found, key=lambda row: float(row["error_with_false_alarm"]))
 
 
-@dataclass(frozen=True)
-class Options:
-    """How many homes."""
-
-    data: Data
-    homes: Annotated[int, typer.Option(help="of each size")] = 20
-    seed: Seed = 0
-
-
-def measure(options: Options) -> Figures:
-    """Every setting and its error."""
-    speech = options.data / "speech"
+def measure(data: Data, homes: int = 20, seed: Seed = 0) -> Figures:
+    """Every setting and its error; ``homes`` of each size."""
+    speech = data / "speech"
     manifest = read_manifest(speech / "manifest.csv")
-    protocol = homes_to_tune_on(manifest, options.homes, options.seed)
-    noises = things(options.data / "noise")
+    protocol = homes_to_tune_on(manifest, homes, seed)
+    noises = things(data / "noise")
     with tempfile.TemporaryDirectory() as folder:
-        homes = list(simulated(protocol, speech, noises, Path(folder), options.seed))
-        return {"homes_of_each_size": options.homes, "settings": tried(homes)}
+        recorded = list(simulated(protocol, speech, noises, Path(folder), seed))
+        return {"homes_of_each_size": homes, "settings": tried(recorded)}
 
 
-BENCHMARK = Benchmark("timeline_tuning", Options, measure, (timeline_tuning,))
+BENCHMARK = Benchmark("timeline_tuning", measure, (timeline_tuning,))
 
 if __name__ == "__main__":
     BENCHMARK.main()

@@ -14,17 +14,16 @@ benchmark goes on where it was.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from benchmarks.harness.benchmark import Benchmark, Figures
+from benchmarks.harness.benchmark import Benchmark, Data, Figures
 from benchmarks.harness.small_runs import (
+    N_STEPS,
     SMALL,
-    SmallOptions,
     SmallStudy,
     run_facts,
     small_recipe,
@@ -49,6 +48,7 @@ from spkid.training.data.sampler import SPEEDS
 from spkid.training.held_out import CLIPS_PER_SPEAKER, held_out_errors
 
 SEED = 1
+TEACHER = Path("runs") / "teacher"
 LEFT_OUT = ("arabic-commands", "speechocean762")
 RECIPES: dict[str, dict[str, Any]] = {
     "labels": {"teacher_weight": 0.0},
@@ -84,13 +84,6 @@ def teacher_without(corpus: str, table: pd.DataFrame, vectors: Path, out: Path) 
     return project(heard)
 
 
-@dataclass(frozen=True)
-class UnseenOptions(SmallOptions):
-    """Where Resemblyzer's vectors are, too."""
-
-    teacher: Path = Path("runs") / "teacher"
-
-
 def without(corpus: str, clips: Corpora) -> Corpora:
     """The clips that training may hear."""
     training, held_out = (
@@ -100,19 +93,19 @@ def without(corpus: str, clips: Corpora) -> Corpora:
     return Corpora(training, held_out, clips.noise)
 
 
-def measure(options: UnseenOptions) -> Figures:
+def measure(data: Data, steps: int = N_STEPS, teacher: Path = TEACHER) -> Figures:
     """EER of every recipe and of Resemblyzer on each corpus that was left out."""
-    study = SmallStudy(options)
+    study = SmallStudy(data, steps)
     table = read_manifest(
         study.speech / "manifest.csv", required=("path", "speaker", "split", "corpus")
     )
     found, run = {}, Path()
     for corpus in LEFT_OUT:
         folder = SMALL / f"teacher-without-{corpus}"
-        projection = teacher_without(corpus, table, options.teacher, folder)
+        projection = teacher_without(corpus, table, teacher, folder)
         rows = (table["corpus"] == corpus) & (table["split"] == "train")
         rows = table[rows].groupby("speaker").head(CLIPS_PER_SPEAKER)
-        heard = unit(np.load(options.teacher / "heard-1.npy")[rows.index, :N_RESEMBLYZER])
+        heard = unit(np.load(teacher / "heard-1.npy")[rows.index, :N_RESEMBLYZER])
         speakers = rows["speaker"].to_numpy()
         errors = {
             "Resemblyzer": equal_error_rate(*all_pairs(heard, speakers)),
@@ -123,24 +116,24 @@ def measure(options: UnseenOptions) -> Figures:
         )
         rest = without(corpus, study.clips)
         for name, changes in RECIPES.items():
-            recipe = small_recipe(seed=SEED, n_steps=options.steps, **changes)
-            teacher = None
+            recipe = small_recipe(seed=SEED, n_steps=steps, **changes)
+            drawn_to = None
             if changes["teacher_weight"]:
-                teacher = folder if name.endswith("speeds") else folder / "speed-1.npz"
+                drawn_to = folder if name.endswith("speeds") else folder / "speed-1.npz"
             label = f"without-{corpus}-{name.replace(', ', '-').replace(' ', '-')}"
-            run = small_run(label, recipe, rest, teacher=teacher)
+            run = small_run(label, recipe, rest, teacher=drawn_to)
             encoder = load_encoder(run / "encoder.safetensors")
             errors[name] = held_out_errors(encoder, unseen)[corpus]
         found[corpus] = {"n_speakers": len(set(unseen.speakers)), "eer": errors}
     return {
         "n_parameters": run_facts(run)["n_parameters"],
-        "n_steps": options.steps,
+        "n_steps": steps,
         "clips_a_speaker": CLIPS_PER_SPEAKER,
         "left_out": found,
     }
 
 
-BENCHMARK = Benchmark("unseen_corpus", UnseenOptions, measure, (unseen_corpus,), seed=SEED)
+BENCHMARK = Benchmark("unseen_corpus", measure, (unseen_corpus,), seed=SEED)
 
 if __name__ == "__main__":
     BENCHMARK.main()

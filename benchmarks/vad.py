@@ -22,13 +22,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-import typer
 from numpy.typing import NDArray
 from rich.progress import track
 
@@ -217,32 +214,23 @@ def load_speech(folder: Path, *, n_clips: int, rng: np.random.Generator) -> list
     )
 
 
-@dataclass(frozen=True)
-class Options:
-    """How many clips."""
-
-    data: Data
-    clips: Annotated[int, typer.Option(help="of speech")] = 100
-    seed: Seed = 0
-
-
-def measure(options: Options) -> Figures:
+def measure(data: Data, clips: int = 100, seed: Seed = 0) -> Figures:
     """Noise, speech in noise, and speed, of each detector."""
-    rng, judged = np.random.default_rng(options.seed), detectors()
+    rng, judged = np.random.default_rng(seed), detectors()
     noises = {
         kind: [load_audio(path) for path in paths]
-        for kind, paths in noise_files(options.data / "noise").items()
+        for kind, paths in noise_files(data / "noise").items()
     }
-    clips = load_speech(options.data / "speech", n_clips=options.clips, rng=rng)
+    speech = load_speech(data / "speech", n_clips=clips, rng=rng)
     environment = [clip for kind in noises if not is_human(kind) for clip in noises[kind]]
     return {
         "noise": judge_noise(noises, judged),
-        "speech": judge_speech(clips, environment, judged, rng),
-        "processor_ms_per_second_of_audio": judge_speed(clips, judged),
+        "speech": judge_speech(speech, environment, judged, rng),
+        "processor_ms_per_second_of_audio": judge_speed(speech, judged),
     }
 
 
-BENCHMARK = Benchmark("vad", Options, measure, (vad,))
+BENCHMARK = Benchmark("vad", measure, (vad,))
 
 if __name__ == "__main__":
     BENCHMARK.main()

@@ -37,7 +37,7 @@ SegmentStatus = Literal["known", "unknown", "doubtful", "too_short"]
 
 @dataclass(frozen=True)
 class Smoothing:
-    """How a recording is cut; chosen on training speakers by ``benchmarks/timeline.py --tune``.
+    """How a recording is cut; chosen on training speakers by ``benchmarks/timeline_tuning.py``.
 
     Speech goes on over pauses of up to ``pause_s``. A change of voice from one window to the
     next costs ``switch_cost`` nats, less after a pause: an e-th after ``memory_s``, after which

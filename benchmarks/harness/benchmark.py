@@ -6,10 +6,10 @@ import inspect
 import json
 import shlex
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any
 
 import typer
 
@@ -18,10 +18,6 @@ from benchmarks.harness.result_files import RESULTS
 from spkid.errors import SpkidError
 from spkid.files import to_json
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-Options = TypeVar("Options", bound="DataclassInstance")
 Figures = dict[str, Any]
 Data = Annotated[
     Path,
@@ -31,17 +27,16 @@ Seed = Annotated[int, typer.Option(help="of all that is drawn at random")]
 
 
 @dataclass(frozen=True)
-class Benchmark(Generic[Options]):
+class Benchmark:
     """What ``python -m benchmarks.NAME`` does.
 
     Attributes
     ----------
     name : str
         The module's, and that of the result file.
-    options : type
-        A frozen dataclass. Each field is an option of the command; ``data`` is the data folder.
     measure : callable
-        The figures, from the options. Undefined ones may be NaN; they are written as null.
+        Gives the figures. Its parameters are the options of the command; ``data`` is the data
+        folder. Undefined figures may be NaN; they are written as null.
     tables : tuple of callables
         Each makes a table, in Markdown, of the figures. They are printed at the end.
     seed : int, optional
@@ -53,14 +48,13 @@ class Benchmark(Generic[Options]):
     """
 
     name: str
-    options: type[Options]
-    measure: Callable[[Options], Figures]
+    measure: Callable[..., Figures]
     tables: tuple[Callable[[Any], str], ...]
     seed: int | None = None
     file: str | None = None
     draw: Callable[[Any, Path], None] | None = None
 
-    def command(self, options: Options) -> str:
+    def command(self, options: Mapping[str, Any]) -> str:
         """The command that makes the result, without the data and what is as usual.
 
         Raises
@@ -69,11 +63,11 @@ class Benchmark(Generic[Options]):
             If an option is an absolute path, which would mean nothing elsewhere.
         """
         words = ["python", "-m", f"benchmarks.{self.name}"]
-        for field in fields(options):
-            value = getattr(options, field.name)
-            if field.name == "data" or value == field.default:
+        for name, parameter in inspect.signature(self.measure).parameters.items():
+            value = options.get(name, parameter.default)
+            if name == "data" or value == parameter.default:
                 continue
-            flag = f"--{field.name.replace('_', '-')}"
+            flag = f"--{name.replace('_', '-')}"
             if isinstance(value, Path) and value.is_absolute():
                 raise SpkidError(
                     f"{flag} {value}",
@@ -83,12 +77,12 @@ class Benchmark(Generic[Options]):
             words += [flag] if value is True else [flag, str(value)]
         return shlex.join(words)
 
-    def run(self, options: Options, results: Path = RESULTS) -> Figures:
+    def run(self, results: Path = RESULTS, **options: Any) -> Figures:
         """Measure, write the result into the folder ``results`` and print its tables."""
-        command, values = self.command(options), vars(options)
-        figures: Figures = json.loads(to_json(self.measure(options)))
-        path = results / f"{(self.file or self.name).format(**values)}.json"
-        write_result(path, figures, command=command, seed=values.get("seed", self.seed))
+        command = self.command(options)
+        figures: Figures = json.loads(to_json(self.measure(**options)))
+        path = results / f"{(self.file or self.name).format(**options)}.json"
+        write_result(path, figures, command=command, seed=options.get("seed", self.seed))
         if self.draw:
             self.draw(figures, path.with_suffix(".svg"))
         for table in self.tables:
@@ -98,24 +92,22 @@ class Benchmark(Generic[Options]):
     def main(self) -> None:
         """Run as the options of the command line say; ends with 2 where they are wrong."""
 
-        def run(results: Path, **values: Any) -> None:
+        def run(**options: Any) -> None:
             try:
-                self.run(self.options(**values), results)
+                self.run(**options)
             except SpkidError as error:
                 print(error, file=sys.stderr)
                 raise typer.Exit(2) from None
 
-        # typer reads the options off the signature: the dataclass's fields, and the folder
-        folder = inspect.Parameter("results", inspect.Parameter.KEYWORD_ONLY, default=RESULTS)
+        # typer reads the options off the signature: what is measured by, and the folder
         kind = typer.Option(help="the result's folder", show_default="benchmarks/results")
-        shown = [
-            *inspect.signature(self.options, eval_str=True).parameters.values(),
-            folder.replace(annotation=Annotated[Path, kind]),
-        ]
+        folder = inspect.Parameter("results", inspect.Parameter.KEYWORD_ONLY, default=RESULTS)
+        own = inspect.signature(self.measure, eval_str=True).parameters.values()
+        shown = [*own, folder.replace(annotation=Annotated[Path, kind])]
         run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
         run.__annotations__ = {value.name: value.annotation for value in shown}
         app = typer.Typer(
             add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
         )
-        app.command(help=sys.modules[self.options.__module__].__doc__)(run)
+        app.command(help=sys.modules[self.measure.__module__].__doc__)(run)
         app()

@@ -1,7 +1,7 @@
 """Small training runs for comparisons: trained once, kept under `runs/small/`, then measured.
 
 The studies that ask "is it better with or without?" train many small networks. What they share
-is here: the options, the clips (decoded once), the size of a run, its place on the disk, and the
+is here: the clips (decoded once), the size of a run, its place on the disk, and the
 vectors of every clip of the protocols. A run's folder carries the fingerprint of its settings
 and clips, so a stopped study goes on where it was and a changed one starts anew.
 """
@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, cached_property, partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
-import typer
 from numpy.typing import NDArray
 from rich.progress import Progress, track
 
-from benchmarks.harness.benchmark import Data
 from benchmarks.harness.kept import RUNS, kept_arrays
 from benchmarks.harness.protocols import Protocols
 from spkid.config import canonical_json, fingerprint
@@ -37,6 +35,7 @@ from spkid.training.recipe import Recipe
 from spkid.training.train import train
 
 SMALL = RUNS / "small"
+N_STEPS = 600  # of each run
 GRAIN_SAMPLES = 1_600  # clips are cut to whole tenths of a second, so that many have one length
 LONGEST_SAMPLES = 128_000  # and to eight seconds
 BATCH_SAMPLES = 1_280_000  # 80 s at once
@@ -47,23 +46,15 @@ SMALL_ENCODER = EncoderConfig(
     n_stem_channels=16, n_channels=192, n_conv_blocks=3, n_attention_blocks=1, n_heads=4
 )
 SMALL_TRAIN = TrainConfig(
-    n_steps=600,
+    n_steps=N_STEPS,
     n_speakers=32,
     n_unlabelled=0,
     crop_s=(2.0,),
     teacher_weight=0.0,
     average_decay=0.99,
     checkpoint_every=100,
-    evaluate_every=600,
+    evaluate_every=N_STEPS,
 )
-
-
-@dataclass(frozen=True)
-class SmallOptions:
-    """What all these studies are asked."""
-
-    data: Data
-    steps: Annotated[int, typer.Option(help="of each run")] = SMALL_TRAIN.n_steps
 
 
 def small_recipe(*, seed: int, n_steps: int, **changes: Any) -> Recipe:
@@ -112,9 +103,8 @@ def small_run(name: str, recipe: Recipe, clips: Corpora, *, teacher: Path | None
 class SmallStudy:
     """The clips, lists and runs of a study, each read or trained when it is first asked for."""
 
-    def __init__(self, options: SmallOptions) -> None:
-        self.n_steps, self.speech = options.steps, options.data / "speech"
-        self.noise = options.data / "noise"
+    def __init__(self, data: Path, n_steps: int) -> None:
+        self.n_steps, self.speech, self.noise = n_steps, data / "speech", data / "noise"
 
     @cached_property
     def protocols(self) -> Protocols:
