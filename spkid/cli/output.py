@@ -36,9 +36,12 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of a 
 # what errors say in the words of the API -> what is typed instead
 FLAGS = {
     "by": "--by",
+    "changes": "--set",
     "embeddings": "--embeddings",
+    "methods": "--methods",
     "share": "--share",
     "side": "--side",
+    "speech": "--data",
     "threshold": "--threshold",
     "tree": "--tree",
     "trials": "--trials",

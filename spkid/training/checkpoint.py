@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from spkid.config import canonical_json, fingerprint
-from spkid.errors import SpkidError
+from spkid.errors import NotFound, SpkidError
 from spkid.files import written_beside
 from spkid.training.networks.base import SpeakerNetwork
 from spkid.training.networks.registry import build_network, network_config, network_settings
@@ -39,7 +39,21 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and metadata of a file written by :func:`save_tensors`."""
+    """Tensors and metadata of a file written by :func:`save_tensors`.
+
+    Raises
+    ------
+    NotFound
+        If there is no such file.
+    SpkidError
+        If it is not such a file, or damaged.
+    """
+    if not path.exists():
+        raise NotFound(
+            f"{path}: no such file",
+            expected="a safetensors file written by spkid",
+            do="check the path",
+        )
     try:
         with safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {})["json"])
@@ -48,7 +62,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise SpkidError(
             f"{path}: not a readable checkpoint",
             expected="a safetensors file written by spkid",
-            do="check the path or train again",
+            do="restore it or train again",
         ) from error
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spkid.errors import SpkidError
+from spkid.errors import BadConfig
 
 FORMS = ("accumulated", "pseudo_label", "pairwise")  # of adversarial re-weighting
 
@@ -69,13 +69,19 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if self.reweighting not in ("none", *FORMS):
-            raise SpkidError(
+            raise BadConfig(
                 f"TrainConfig.reweighting = {self.reweighting!r}",
                 expected=" or ".join(("none", *FORMS)),
                 do="correct the configuration",
             )
+        if self.reweighting != "none" and not (self.prototypical_weight or self.ge2e_weight):
+            raise BadConfig(
+                f"TrainConfig.reweighting = {self.reweighting!r} without a pairwise loss",
+                expected="prototypical_weight or ge2e_weight above 0, whose pairs are weighed",
+                do="correct the configuration",
+            )
         if not 0 <= self.adversarial_weight <= 1:
-            raise SpkidError(
+            raise BadConfig(
                 f"TrainConfig.adversarial_weight = {self.adversarial_weight}",
                 expected="a share between 0 and 1",
                 do="correct the configuration",
@@ -83,7 +89,7 @@ class TrainConfig:
         whole = ("n_steps", "n_speakers", "checkpoint_every", "evaluate_every")
         for name in (*whole, "n_sub_centres", "n_regions"):
             if getattr(self, name) < 1:
-                raise SpkidError(
+                raise BadConfig(
                     f"TrainConfig.{name} = {getattr(self, name)}",
                     expected="1 or more",
                     do="correct the configuration",
@@ -106,7 +112,7 @@ def learning_rate_at(step: int, config: TrainConfig) -> float:
     if step < warm_up_steps:
         return config.learning_rate * (step + 1) / warm_up_steps
     progress = (step - warm_up_steps) / max(1, config.n_steps - warm_up_steps)
-    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * progress)))
+    return float(config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + np.cos(np.pi * progress))))
 
 
 def margin_at(step: int, config: TrainConfig) -> float:

@@ -40,7 +40,7 @@ def export_onnx(encoder: SpeakerNetwork, path: Path) -> None:
             },
         )
         model = onnx.load(beside)
-        halve_weights(model.graph, keep_shape=tuple(encoder.log_mel.basis.shape))
+        halve_weights(model.graph, keep_shape=tuple(encoder.log_mel.get_buffer("basis").shape))
         metadata = {
             "spkid.encoder": json.dumps(network_settings(encoder.config)),
             "spkid.fingerprint": weights_fingerprint(encoder),

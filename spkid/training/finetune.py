@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.progress import Progress
 
 from spkid.data.manifest import read_manifest
-from spkid.errors import SpkidError
+from spkid.errors import BadTable, NotFound
 from spkid.training.checkpoint import load_encoder
 from spkid.training.config import TrainConfig
 from spkid.training.data.corpora import Corpora, load_corpora
@@ -50,7 +50,7 @@ def read_cohort(path: Path) -> list[str]:
     named = read_manifest(path, required=("speaker",))["speaker"]
     speakers = list(dict.fromkeys(name for name in named if name))
     if not speakers:
-        raise SpkidError(
+        raise BadTable(
             f"{path}: a cohort without speakers",
             expected="a CSV whose column speaker names two speakers or more",
             do="give the cohort that the audit wrote",
@@ -72,8 +72,8 @@ def split_by_cohort(corpus: Corpus, speakers: Collection[str]) -> tuple[Corpus, 
     known = set(corpus.speakers)
     missing = [name for name in speakers if name not in known and not is_held_out(name)]
     if missing:
-        raise SpkidError(
-            f"the cohort's speaker {missing[0]} ({len(missing)} such) has no clip in the data",
+        raise NotFound(
+            f"the cohort's speaker {missing[0]} has no clip in the data ({len(missing)} such)",
             expected="speakers of the split train",
             do="give the data that the cohort was found in",
             code="unknown_speaker",
@@ -82,7 +82,7 @@ def split_by_cohort(corpus: Corpus, speakers: Collection[str]) -> tuple[Corpus, 
     others = corpus.subset([name not in speakers and name != "" for name in corpus.speakers])
     for part, words in ((own, "in the cohort"), (others, "outside the cohort")):
         if len(set(part.speakers)) < 2:
-            raise SpkidError(
+            raise BadTable(
                 f"{len(set(part.speakers))} speakers to train on {words}",
                 expected="two or more, who can be told apart",
                 do="choose another cohort or add data",

@@ -11,7 +11,7 @@ from rich.progress import Progress
 
 from spkid.data.sources import read_source
 from spkid.encoder.vectors import EmbeddingTable, save_embeddings
-from spkid.errors import SpkidError
+from spkid.errors import NotFound
 from spkid.training.checkpoint import load_encoder, weights_fingerprint
 from spkid.training.config import DataConfig
 from spkid.training.data.corpus import Corpus
@@ -38,10 +38,10 @@ def trial_clips(data: DataConfig, trials: pd.DataFrame, progress: Progress) -> C
     clips = pd.concat(sides).astype(str).drop_duplicates("path").sort_values("path")
     missing = clips["path"][~clips["path"].isin(list(spans))]
     if len(missing):
-        raise SpkidError(
+        raise NotFound(
             f"no clip {missing.iloc[0]!r} in {data.speech} ({len(missing)} such)",
             expected="every clip of the score file, named by its path there",
-            do="give the data that the scores were made from, or --methods calibration",
+            do="give the data that the scores were made from, or methods=calibration",
             code="missing_clips",
         )
     paths = list(clips["path"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from spkid.scoring.metrics import equal_error_rate
 from spkid.scoring.trials import all_pairs
@@ -13,7 +14,7 @@ from spkid.training.networks.base import SpeakerNetwork
 CLIPS_PER_SPEAKER = 8
 
 
-def embed_clips(encoder: SpeakerNetwork, corpus: Corpus, indices: list[int]) -> np.ndarray:
+def embed_clips(encoder: SpeakerNetwork, corpus: Corpus, indices: list[int]) -> NDArray[np.float32]:
     """Unit vectors ``[clips, dim]`` of whole clips, one at a time, at most ten seconds each."""
     encoder.eval()
     device = next(encoder.parameters()).device

@@ -27,17 +27,21 @@ def train_by(
     progress: Progress,
 ) -> Path:
     """Run one method; the folder of the run."""
-    strength, config = recipe.train.ewc, replace(recipe.train, ewc=0.0)
-    options = {"out": folder, "start": start, "corpora": corpora, "progress": progress}
-    if method == "reweighting":
-        train(replace(recipe, train=replace(config, reweighting=FORM)), **options)
-    elif method == "oversampling":
-        train(replace(recipe, train=config), oversampled=frozenset(like_cohort), **options)
-    else:
+    if method == "ewc":
         folder.mkdir(parents=True, exist_ok=True)
-        listed = folder / "cohort.csv"
-        pd.DataFrame({"speaker": like_cohort}).to_csv(listed, index=False)
-        finetune(replace(recipe, train=replace(config, ewc=strength)), cohort=listed, **options)
+        cohort = folder / "cohort.csv"
+        pd.DataFrame({"speaker": like_cohort}).to_csv(cohort, index=False)
+        finetune(recipe, start, cohort=cohort, out=folder, corpora=corpora, progress=progress)
+        return folder
+    form = FORM if method == "reweighting" else "none"
+    train(
+        replace(recipe, train=replace(recipe.train, ewc=0.0, reweighting=form)),
+        out=folder,
+        start=start,
+        corpora=corpora,
+        oversampled=frozenset(like_cohort) if method == "oversampling" else (),
+        progress=progress,
+    )
     return folder
 
 

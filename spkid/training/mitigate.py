@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from spkid.audit.grouping import speakers_of
-from spkid.errors import SpkidError
+from spkid.errors import BadTable
 from spkid.mitigation.trade import BEFORE
 from spkid.mitigation.worst_cohort import WorstCohort
 from spkid.scoring.trials import score_trials
@@ -76,7 +76,7 @@ def trained_scores(
 
     Raises
     ------
-    SpkidError
+    BadTable
         If the data lack a clip of the trials or two training speakers who are like the cohort;
         else as :func:`load_corpora`, :func:`train` and :func:`finetune`.
     """
@@ -95,10 +95,10 @@ def trained_scores(
     trained = set(corpora.training.speakers) - {""}
     like_cohort = sorted(cohort.like_them(metadata, voices) & trained)
     if len(like_cohort) < LEAST_SPEAKERS:
-        raise SpkidError(
+        raise BadTable(
             f"{len(like_cohort)} training speakers who are like the cohort ({cohort.name})",
-            expected=f"{LEAST_SPEAKERS} or more in --data, who were not audited",
-            do="add such speakers and describe them in --metadata",
+            expected=f"{LEAST_SPEAKERS} or more in the data who were not audited",
+            do="add such speakers and describe them in metadata=",
             code="small_cohort",
         )
     scores = {BEFORE: score_trials(trials, before)}

@@ -12,13 +12,13 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from spkid.errors import SpkidError
+from spkid.errors import BadConfig
 
 Agreed = TypeVar("Agreed")
 
@@ -40,7 +40,7 @@ class Team:
             If the processes cannot have equal shares.
         """
         if n_rows % self.size:
-            raise SpkidError(
+            raise BadConfig(
                 f"a batch of {n_rows} clips for {self.size} processes",
                 expected="a batch that they can share equally",
                 do="change n_speakers or n_unlabelled",
@@ -50,7 +50,10 @@ class Team:
 
     def gather(self, rows: Tensor) -> Tensor:
         """The rows of all processes in the order of the batch, differentiable."""
-        return rows if self.size == 1 else _Gather.apply(rows, self)
+        if self.size == 1:
+            return rows
+        gathered: Tensor = _Gather.apply(rows, self)  # type: ignore[no-untyped-call]
+        return gathered
 
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
         """The mean over processes, in one exchange."""
@@ -81,14 +84,14 @@ class _Gather(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, rows: Tensor, team: Team) -> Tensor:
+    def forward(ctx: Any, rows: Tensor, team: Team) -> Tensor:
         ctx.team = team
         parts = [torch.empty_like(rows) for _ in range(team.size)]
         dist.all_gather(parts, rows.contiguous())
         return torch.cat(parts)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return gradient[ctx.team.share(len(gradient))] * ctx.team.size, None
 
 
@@ -96,13 +99,13 @@ class _Sum(torch.autograd.Function):
     """The sum over processes, whose gradient is the sum of the gradients."""
 
     @staticmethod
-    def forward(ctx, values: Tensor) -> Tensor:
+    def forward(ctx: Any, values: Tensor) -> Tensor:
         total = values.clone()
         dist.all_reduce(total)
         return total
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         total = gradient.clone()
         dist.all_reduce(total)
         return total
@@ -114,16 +117,24 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
     (torch's SyncBatchNorm is for GPUs alone.)
     """
 
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
+
     def forward(self, values: Tensor) -> Tensor:
+        """Normalised ``[batch, channels, ...]``."""
         if not self.training:
             return super().forward(values)
         axes = [axis for axis in range(values.dim()) if axis != 1]
         shape = [1, -1] + [1] * (values.dim() - 2)
         wide = values if values.dtype == torch.float64 else values.float()
         n_values = values.numel() // values.shape[1] * dist.get_world_size()
-        mean = _Sum.apply(wide.sum(dim=axes)) / n_values
+        total: Tensor = _Sum.apply(wide.sum(dim=axes))  # type: ignore[no-untyped-call]
+        mean = total / n_values
         centred = wide - mean.view(shape)
-        variance = _Sum.apply(centred.square().sum(dim=axes)) / n_values
+        squares: Tensor = _Sum.apply(centred.square().sum(dim=axes))  # type: ignore[no-untyped-call]
+        variance = squares / n_values
         with torch.no_grad():
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from spkid.config import from_mapping
-from spkid.errors import SpkidError
+from spkid.errors import BadConfig, NotFound
 from spkid.training.config import DataConfig, TrainConfig
 from spkid.training.data.augment import AugmentConfig
 from spkid.training.networks.attentive import EncoderConfig
@@ -33,7 +33,7 @@ class Recipe:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def settings(self) -> dict[str, Any]:
-        """What must be the same when a run goes on: all but the place of the data."""
+        """What must be the same when a run is resumed: all but the place of the data."""
         tables = {"train": dataclasses.asdict(self.train)}
         tables["encoder"] = network_settings(self.encoder)
         tables["augment"] = dataclasses.asdict(self.augment)
@@ -50,13 +50,17 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
 
     Raises
     ------
-    SpkidError
-        If the file is not TOML, or a table, a key or a value is not one of ours.
+    NotFound
+        If there is no such file.
+    BadConfig
+        If it is not TOML, or a table, a key or a value is not one of ours.
     """
+    if not path.exists():
+        raise NotFound(f"{path}: no such file", expected="a TOML file", do="check the path")
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SpkidError(
+        raise BadConfig(
             f"{path}: {error}", expected="a readable TOML file", do="correct the configuration"
         ) from error
     return recipe_of(tables, changes, origin=str(path))
@@ -67,7 +71,7 @@ def recipe_of(tables: dict[str, Any], changes: Sequence[str] = (), *, origin: st
 
     Raises
     ------
-    SpkidError
+    BadConfig
         If a table, a key or a value is not one of ours.
     """
     texts: dict[str, dict[str, str]] = {}
@@ -75,14 +79,14 @@ def recipe_of(tables: dict[str, Any], changes: Sequence[str] = (), *, origin: st
         name, equals, text = change.partition("=")
         table, dot, key = name.strip().partition(".")
         if not (equals and dot and key):
-            raise SpkidError(
-                f"--set {change}",
+            raise BadConfig(
+                f"changes={change!r}",
                 expected="table.key=value, such as train.n_steps=500",
-                do="correct the option",
+                do="correct it",
             )
         texts.setdefault(table, {})[key] = text.strip()
     if unknown := (set(tables) | set(texts)) - {*TABLES, "encoder"}:
-        raise SpkidError(
+        raise BadConfig(
             f"{origin}: unknown table {', '.join(sorted(unknown))}",
             expected=" or ".join(f"[{name}]" for name in (*TABLES, "encoder")),
             do="correct the configuration",
@@ -99,14 +103,14 @@ def recipe_of(tables: dict[str, Any], changes: Sequence[str] = (), *, origin: st
 def _table(origin: str, tables: dict[str, Any], name: str) -> dict[str, Any]:
     table = tables.get(name, {})
     if not isinstance(table, dict):
-        raise SpkidError(
-            f"{origin}: {name} is no table", expected=f"[{name}]", do="correct the configuration"
+        raise BadConfig(
+            f"{origin}: {name} is not a table", expected=f"[{name}]", do="correct the configuration"
         )
     return table
 
 
 def typed(cls: type, texts: dict[str, str]) -> dict[str, Any]:
-    """Values of the command line as their fields have them: text as it is, else as TOML."""
+    """Typed values of ``texts``: text where the field of ``cls`` holds text, else read as TOML."""
     defaults = {field.name: field.default for field in dataclasses.fields(cls)}
     values: dict[str, Any] = {}
     for key, text in texts.items():

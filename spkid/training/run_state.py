@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from spkid import files
-from spkid.errors import SpkidError
+from spkid.errors import BadConfig, SpkidError
 from spkid.training.checkpoint import load_tensors, save_tensors
 
 
@@ -40,6 +40,7 @@ class RunState:
 
     @property
     def checkpoint(self) -> Path:
+        """All that is kept, in one file."""
         return self.folder / "checkpoint.safetensors"
 
     def tick(self) -> None:
@@ -91,7 +92,7 @@ class RunState:
             key for key in {*stated, *self.settings} if stated.get(key) != self.settings.get(key)
         )
         if different:
-            raise SpkidError(
+            raise BadConfig(
                 f"{self.checkpoint}: a checkpoint of another configuration "
                 f"({', '.join(different)})",
                 expected="the configuration and the clips that started this run",
@@ -113,6 +114,7 @@ class RunState:
 
     @property
     def log(self) -> Path:
+        """A JSON object a line, for one step each."""
         return self.folder / "log.jsonl"
 
     def lines(self) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from spkid.config import fingerprint
-from spkid.errors import SpkidError
+from spkid.errors import BadConfig
 from spkid.training.checkpoint import load_encoder, weights_fingerprint
 from spkid.training.config import TrainConfig
 from spkid.training.data.corpora import Corpora
@@ -25,7 +25,7 @@ def first_encoder(config: NetworkConfig, start: Path | None) -> SpeakerNetwork:
 
     Raises
     ------
-    SpkidError
+    BadConfig
         If the encoder at ``start`` has another configuration.
     """
     encoder = build_network(config)
@@ -39,7 +39,7 @@ def first_encoder(config: NetworkConfig, start: Path | None) -> SpeakerNetwork:
         if begun.config == deaf:
             encoder.load_state_dict(begun.state_dict(), strict=False)
             return encoder
-    raise SpkidError(
+    raise BadConfig(
         f"{start}: an encoder of another configuration",
         expected="the [encoder] table of this run",
         do="correct the configuration or start from another encoder",
@@ -49,8 +49,8 @@ def first_encoder(config: NetworkConfig, start: Path | None) -> SpeakerNetwork:
 def check_corpora(corpora: Corpora, config: TrainConfig) -> None:
     """Refuse to wait for a held-out error where nobody is held out."""
     if config.patience and not len(corpora.held_out):
-        raise SpkidError(
-            f"patience {config.patience} and no speaker held out",
+        raise BadConfig(
+            f"patience = {config.patience} and no speaker held out",
             expected="a held-out error to wait for",
             do="add speakers or set patience to 0",
         )

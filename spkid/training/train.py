@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import cast
 
 import torch
 from rich.progress import Progress
@@ -104,6 +105,7 @@ def train(
             multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(config.average_decay),
             use_buffers=True,
         )
+        averaged = cast(SpeakerNetwork, average.module)
         parameters = [*encoder.parameters(), *losses.parameters()]
         optimiser = torch.optim.AdamW(
             parameters, lr=config.learning_rate, weight_decay=config.weight_decay
@@ -138,13 +140,13 @@ def train(
 
             last, errors = run.step == config.n_steps, None
             if last or run.step % config.evaluate_every == 0:
-                errors = judge(run, average.module, corpora, team, keep_best=config.patience > 0)
+                errors = judge(run, averaged, corpora, team, keep_best=config.patience > 0)
             if team.rank == 0:
                 report(run, values, errors, progress, task)
                 if last or run.step % config.checkpoint_every == 0:
                     run.save()
         if team.rank == 0:
-            finish(run, average.module, corpora.training, with_teacher=teacher is not None)
+            finish(run, averaged, corpora.training, with_teacher=teacher is not None)
 
 
 def judge(

@@ -182,6 +182,7 @@ def test_log_says_how_uneven_the_weights_are(tmp_path, run, form):
     ("changes", "fragment"),
     [
         ({"reweighting": "paired"}, "none or accumulated or pseudo_label or pairwise"),
+        ({"reweighting": "pairwise", "prototypical_weight": 0.0}, "without a pairwise loss"),
         ({"adversarial_weight": 1.5}, "between 0 and 1"),
         ({"n_regions": 0}, "1 or more"),
         ({"n_sub_centres": 0}, "1 or more"),
@@ -308,7 +309,7 @@ def test_clips_of_the_cohort_and_of_the_others(corpora, speakers_by_role):
 
 def test_cohort_that_cannot_be_trained_on_is_refused(corpora, speakers_by_role):
     kept, held_out = speakers_by_role
-    with pytest.raises(SpkidError, match=r"speaker nobody \(1 such\) has no clip"):
+    with pytest.raises(SpkidError, match=r"speaker nobody has no clip in the data \(1 such\)"):
         split_by_cohort(corpora.training, {kept[0], kept[1], "nobody"})
     with pytest.raises(SpkidError, match="1 speakers to train on in the cohort"):
         split_by_cohort(corpora.training, {kept[0], held_out[0]})

@@ -388,7 +388,7 @@ def test_missing_clip_is_refused_by_name(tmp_path):
 
 
 def test_folder_without_noise_is_refused(tmp_path, data):
-    with pytest.raises(SpkidError, match="no clips of noise"):
+    with pytest.raises(SpkidError, match="no audio files to use as noise"):
         load_corpora(replace(data, noise=str(tmp_path)), SILENT)
 
 

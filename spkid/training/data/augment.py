@@ -34,6 +34,7 @@ class AugmentConfig:
 
 
 def uniform(low_high: tuple[float, float], size: int, generator: torch.Generator) -> Tensor:
+    """``[size]`` numbers between ``low_high``."""
     low, high = low_high
     return low + (high - low) * torch.rand(size, generator=generator, device=generator.device)
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from rich.progress import Progress
 
 from spkid.data.sources import audio_files, read_source
 from spkid.encoder.vectors import EmbeddingTable
-from spkid.errors import SpkidError
+from spkid.errors import BadConfig, BadTable, ModelMismatch, NotFound
 from spkid.training.config import DataConfig
 from spkid.training.data.corpus import Corpus, is_held_out
 from spkid.training.data.sampler import SPEEDS
@@ -34,14 +35,14 @@ def load_corpora(config: DataConfig, progress: Progress) -> Corpora:
 
     Raises
     ------
-    SpkidError
+    BadConfig, BadTable, BadAudio, NotFound
         If there are no training clips, a clip cannot be read, or the noise folder has none.
     """
     if not config.speech:
-        raise SpkidError(
+        raise BadConfig(
             "no speech to train on",
-            expected="[data] speech = a folder or a CSV file",
-            do="name it in the configuration, or with --data",
+            expected="a folder or a CSV file of clips",
+            do="set speech= to it",
         )
     source = read_source(config.speech)
     table = source.clips[source.clips["split"].isin(["train", "unlabelled"])]
@@ -51,7 +52,7 @@ def load_corpora(config: DataConfig, progress: Progress) -> Corpora:
         aside &= False
     training = _load(source.root, table[~aside], "training clips", progress)
     if not len(training):
-        raise SpkidError(
+        raise BadTable(
             f"{config.speech}: no clips of the split train",
             expected="rows for training",
             do="check the column split",
@@ -64,9 +65,9 @@ def load_corpora(config: DataConfig, progress: Progress) -> Corpora:
 def _noise_table(folder: str) -> pd.DataFrame:
     paths = audio_files(Path(folder)) if folder else []
     if folder and not paths:
-        raise SpkidError(
-            f"{folder}: no clips of noise",
-            expected="audio files in the noise folder",
+        raise NotFound(
+            f"{folder}: no audio files to use as noise",
+            expected="a folder with audio files",
             do="correct the folder or leave it out",
         )
     return pd.DataFrame({"path": paths}).assign(speaker="", corpus="noise", span=None)
@@ -84,7 +85,7 @@ def _load(root: Path, table: pd.DataFrame, name: str, progress: Progress) -> Cor
     )
 
 
-def load_teacher(path: Path | None, corpus: Corpus, dim: int) -> np.ndarray:
+def load_teacher(path: Path | None, corpus: Corpus, dim: int) -> NDArray[np.float32]:
     """Teacher vectors ``[clips, len(SPEEDS), dim]`` in the corpus's order; zeros where none.
 
     ``path`` is a file as ``spkid embed`` writes it (``paths``, ``embeddings``), of the clips as
@@ -93,7 +94,7 @@ def load_teacher(path: Path | None, corpus: Corpus, dim: int) -> np.ndarray:
 
     Raises
     ------
-    SpkidError
+    BadTable, NotFound, ModelMismatch
         If a file is unusable, the folder has none, or the vectors have another dimension than
         the encoder's.
     """
@@ -105,18 +106,18 @@ def load_teacher(path: Path | None, corpus: Corpus, dim: int) -> np.ndarray:
         places = {number: path / f"speed-{speed:g}.npz" for number, speed in enumerate(SPEEDS)}
         files = {number: place for number, place in places.items() if place.exists()}
         if not files:
-            raise SpkidError(
+            raise NotFound(
                 f"{path}: a folder without a teacher's vectors",
                 expected="speed-1.npz and the like",
-                do="name a file, or make the folder with benchmarks/model/teacher.py",
+                do="give a file, or a folder made by benchmarks.model.teacher",
             )
     for number, file in files.items():
         known = EmbeddingTable.load(file)
         if known.vectors.shape[1] != dim:
-            raise SpkidError(
+            raise ModelMismatch(
                 f"{file}: teacher vectors of {known.vectors.shape[1]} dimensions",
                 expected=f"{dim}, as many as the encoder has",
-                do="project them first",
+                do="use another teacher or embedding_dim",
             )
         rows = [known.row_of.get(clip_path, -1) for clip_path in corpus.paths]
         found = np.array(rows) >= 0

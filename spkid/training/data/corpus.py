@@ -1,4 +1,4 @@
-"""A whole corpus in memory as int16, and speaker-balanced batches drawn from it."""
+"""A whole corpus in memory, as int16."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from spkid.audio.reading import load_audio
 from spkid.config import canonical_json, fingerprint
-from spkid.errors import SpkidError
+from spkid.errors import BadAudio
 
 
 def is_held_out(speaker: str) -> bool:
@@ -27,8 +28,8 @@ class Corpus:
     ``corpora[i]`` names the corpus that clip ``i`` is from.
     """
 
-    samples: np.ndarray  # int16 [total]
-    starts: np.ndarray  # int64 [clips + 1]
+    samples: NDArray[np.int16]  # [total]
+    starts: NDArray[np.int64]  # [clips + 1]
     paths: list[str]
     speakers: list[str]
     corpora: list[str] = field(default_factory=list)
@@ -36,13 +37,13 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def clip(self, index: int) -> np.ndarray:
+    def clip(self, index: int) -> NDArray[np.int16]:
         """One clip as int16 ``[samples]``."""
         return self.samples[self.starts[index] : self.starts[index + 1]]
 
     def subset(self, kept: Sequence[bool]) -> Corpus:
         """The clips that ``kept`` is true for, in their order."""
-        rows = np.flatnonzero(kept)
+        rows = np.flatnonzero(kept).tolist()
         clips = [np.empty(0, np.int16), *(self.clip(row) for row in rows)]
         return Corpus(
             np.concatenate(clips),
@@ -76,12 +77,12 @@ class Corpus:
             If a clip cannot be read or a span has no samples.
         """
 
-        def decode(path: str, span: tuple[int, int] | None) -> np.ndarray:
+        def decode(path: str, span: tuple[int, int] | None) -> NDArray[np.int16]:
             waveform = load_audio(root / path)
             if span is not None:
                 waveform = waveform[slice(*span)]
             if not len(waveform):
-                raise SpkidError(
+                raise BadAudio(
                     f"{root / path}: no samples from {span[0] if span else 0} on",
                     expected="a clip that has sound",
                     do="correct the row or remove it",

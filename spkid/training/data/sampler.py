@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torchaudio
+from numpy.typing import NDArray
 from torch import Tensor
 
-from spkid.errors import SpkidError
+from spkid.audio.reading import SAMPLE_RATE_HZ
+from spkid.errors import BadTable
 from spkid.training.data.corpus import Corpus
 
 SPEEDS = (1.0, 0.9, 1.1, 0.8, 1.2)
@@ -39,22 +41,35 @@ class Sampler:
 
     Parameters
     ----------
+    corpus : Corpus
+        The clips; those without a speaker are the unlabelled ones.
     noise : Corpus
         Environmental noise to cut from; without clips, the batch's noise is zero.
     teacher : float32 ``[clips, len(SPEEDS), dim]``
         Unit vectors of a teacher for each clip at each speed, or zeros.
+    seed : int
+        Of all that is drawn.
+    single_clip_weight : float
+        As the weight of a speaker with two clips is 1.41.
+    speed_chance : float
+        That a crop plays at another speed than 1.
     oversampled : collection of str
         Speakers who are drawn as often as all others together, where they are fewer.
     device : torch.device
         Where all samples lie, and so the batches: on a GPU nothing of a clip crosses the bus
         again (13 hours are 1.5 GB).
+
+    Raises
+    ------
+    BadTable
+        If no clip has a speaker.
     """
 
     def __init__(
         self,
         corpus: Corpus,
         noise: Corpus,
-        teacher: np.ndarray,
+        teacher: NDArray[np.float32],
         *,
         seed: int,
         single_clip_weight: float = 0.4,
@@ -63,7 +78,7 @@ class Sampler:
         device: torch.device = CPU,
     ) -> None:
         if not any(corpus.speakers):
-            raise SpkidError(
+            raise BadTable(
                 "no clip has a speaker", expected="clips of two speakers", do="name the speakers"
             )
         self.corpus, self.noise = corpus, noise
@@ -102,7 +117,7 @@ class Sampler:
         """Batch ``step``, of all speakers where there are fewer than ``n_speakers``."""
         n_speakers = min(n_speakers, len(self.clips_of))
         rng = np.random.default_rng([self.seed, step])
-        n_samples = int(crop_s * 16_000)
+        n_samples = int(crop_s * SAMPLE_RATE_HZ)
         speakers = rng.choice(len(self.clips_of), n_speakers, replace=False, p=self.chance)
         speeds = np.where(
             rng.random(n_speakers) < self.speed_chance, rng.integers(1, len(SPEEDS), n_speakers), 0
@@ -144,7 +159,7 @@ class Sampler:
 
 
 def cut(
-    samples: Tensor, starts: np.ndarray, index: int, length: int, rng: np.random.Generator
+    samples: Tensor, starts: NDArray[np.int64], index: int, length: int, rng: np.random.Generator
 ) -> Tensor:
     """A random crop of clip ``index``, see :func:`crop`."""
     return crop(samples[int(starts[index]) : int(starts[index + 1])], length, rng)
@@ -162,7 +177,7 @@ def resample(waveforms: Tensor, speed: float, n_samples: int) -> Tensor:
     """Play ``[batch, n_samples * speed]`` at ``speed``: ``[batch, n_samples]``, with the pitch."""
     if speed == 1.0:
         return waveforms
-    faster = torchaudio.functional.resample(
+    faster: Tensor = torchaudio.functional.resample(
         waveforms, round(10 * speed), 10, lowpass_filter_width=6
     )
     return faster[:, :n_samples]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from spkid.errors import SpkidError
+from spkid.errors import BadConfig
 from spkid.training.networks.base import NetworkConfig, SpeakerNetwork
 from spkid.training.networks.registry import DEFAULT, register
 
@@ -46,7 +46,7 @@ class EncoderConfig(NetworkConfig):
             ),
         ):
             if not fits:
-                raise SpkidError(got, expected=expected, do="correct the configuration")
+                raise BadConfig(got, expected=expected, do="correct the configuration")
 
 
 class Stem(nn.Module):
@@ -70,8 +70,10 @@ class Stem(nn.Module):
         )
 
     def forward(self, log_mel: Tensor) -> Tensor:
+        """The frames of a log-mel image."""
         image = self.image(log_mel.unsqueeze(1))  # [batch, stem, mels / 4, frames / 2]
-        return self.mix(image.flatten(1, 2))
+        frames: Tensor = self.mix(image.flatten(1, 2))
+        return frames
 
 
 class LongTermSpectrum(nn.Module):
@@ -94,8 +96,10 @@ class LongTermSpectrum(nn.Module):
         )
 
     def forward(self, mean: Tensor, centred: Tensor) -> Tensor:
+        """What is added to every frame."""
         deviation = (centred.square().mean(dim=2) + 1e-5).sqrt()
-        return self.body(torch.cat([mean.squeeze(2), deviation], dim=1)).unsqueeze(2)
+        read: Tensor = self.body(torch.cat([mean.squeeze(2), deviation], dim=1))
+        return read.unsqueeze(2)
 
 
 class ConvBlock(nn.Module):
@@ -118,6 +122,7 @@ class ConvBlock(nn.Module):
         )
 
     def forward(self, frames: Tensor) -> Tensor:
+        """Frames of the same shape."""
         change = self.body(frames)
         change = change * self.gate(change.mean(dim=2)).unsqueeze(2)
         return torch.relu(frames + change)
@@ -140,6 +145,7 @@ class AttentionBlock(nn.Module):
         )
 
     def forward(self, frames: Tensor) -> Tensor:
+        """Each frame with what it takes from all frames, the same shape."""
         batch, n_frames, n_channels = frames.shape
         mixed = self.query_key_value(self.norm_attention(frames))
         mixed = mixed.view(batch, n_frames, 3, self.n_heads, n_channels // self.n_heads)
@@ -148,7 +154,8 @@ class AttentionBlock(nn.Module):
         attended = torch.softmax(scores, dim=3).to(value.dtype) @ value
         attended = attended.transpose(1, 2).reshape(batch, n_frames, n_channels)
         frames = frames + self.merge(attended)
-        return frames + self.feed_forward(self.norm_feed_forward(frames))
+        fed: Tensor = self.feed_forward(self.norm_feed_forward(frames))
+        return frames + fed
 
 
 class AttentiveStatistics(nn.Module):
@@ -167,6 +174,7 @@ class AttentiveStatistics(nn.Module):
         )
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Statistics and frame weights."""
         mean = frames.mean(dim=2, keepdim=True).expand_as(frames)
         weights = torch.softmax(self.score(torch.cat([frames, mean], dim=1)), dim=2)
         weighted_mean = (weights * frames).sum(dim=2)
@@ -178,6 +186,7 @@ class FrameMean(nn.Module):
     """The paper's plain mean over frames; every frame weighs the same."""
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean ``[batch, channels]`` and equal weights ``[batch, frames]``."""
         n_frames = frames.shape[2]
         return frames.mean(dim=2), torch.ones_like(frames[:, 0]) / n_frames
 
@@ -188,6 +197,8 @@ class SelfAttentiveEncoder(SpeakerNetwork):
 
     Frames here are 20 ms apart (the stem halves the 10 ms log-mel rate).
     """
+
+    config: EncoderConfig
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__(config, centred=not config.long_term_spectrum)
@@ -220,7 +231,7 @@ class SelfAttentiveEncoder(SpeakerNetwork):
         else:
             frames = self.stem(log_mel)
         frames = self.conv_blocks(frames)
-        frames = self.attention_blocks(frames.transpose(1, 2))
+        frames = self.attention_blocks(frames.transpose(1, 2))  # [batch, frames, channels]
         pooled, frame_weights = self.pooling(self.norm(frames).transpose(1, 2))
         embedding = self.head(pooled.float())
         return nn.functional.normalize(embedding, dim=1), frame_weights

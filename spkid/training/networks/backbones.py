@@ -7,11 +7,12 @@ checkpoints and the export. speechbrain is imported only where one of its networ
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from spkid.errors import SpkidError
+from spkid.errors import BadConfig
 from spkid.training.networks.base import NetworkConfig, SpeakerNetwork, equal_weights
 from spkid.training.networks.registry import register
 
@@ -32,11 +33,15 @@ class WholeClipPooling(nn.Module):
     ``[batch, channels, frames]`` -> ``[batch, 2 * channels, 1]``.
     """
 
-    def __init__(self, pooling: nn.Module) -> None:
+    tdnn: nn.Module
+    conv: nn.Module
+
+    def __init__(self, pooling: Any) -> None:
         super().__init__()
         self.tdnn, self.conv = pooling.tdnn, pooling.conv
 
     def forward(self, frames: Tensor, lengths: None = None) -> Tensor:
+        """Statistics of whole clips; ``lengths`` is there because speechbrain passes it."""
         context = self._statistics(frames, torch.full_like(frames[:1, :1], 1 / frames.shape[2]))
         around = [half.expand_as(frames) for half in context.chunk(2, dim=1)]
         scores = self.conv(torch.tanh(self.tdnn(torch.cat([frames, *around], dim=1))))
@@ -67,6 +72,7 @@ class Ecapa(SpeakerNetwork):
         self.body.asp = WholeClipPooling(self.body.asp)
 
     def encode(self, log_mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-mel ``[batch, mels, frames]`` -> unit vectors and equal frame weights."""
         embedding = self.body(log_mel.transpose(1, 2)).squeeze(1)
         return nn.functional.normalize(embedding.float(), dim=1), equal_weights(log_mel)
 
@@ -87,6 +93,7 @@ class Statistics(nn.Module):
     """
 
     def forward(self, frames: Tensor) -> Tensor:
+        """Both statistics, the mean first."""
         mean = frames.mean(dim=1, keepdim=True)
         variance = (frames - mean).square().mean(dim=1, keepdim=True)
         return torch.cat([mean, (variance + 1e-5).sqrt()], dim=2)
@@ -111,6 +118,7 @@ class Xvector(SpeakerNetwork):
                 self.body.blocks[position] = Statistics()
 
     def encode(self, log_mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-mel ``[batch, mels, frames]`` -> unit vectors and equal frame weights."""
         embedding = self.body(log_mel.transpose(1, 2)).squeeze(1)
         return nn.functional.normalize(embedding.float(), dim=1), equal_weights(log_mel)
 
@@ -133,6 +141,7 @@ class Lstm(SpeakerNetwork):
         self.head = nn.Linear(config.n_hidden, config.embedding_dim)
 
     def encode(self, log_mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-mel ``[batch, mels, frames]`` -> unit vectors and equal frame weights."""
         frames, _ = self.layers(log_mel.transpose(1, 2))
         embedding = self.head(frames[:, -1])
         return nn.functional.normalize(embedding.float(), dim=1), equal_weights(log_mel)
@@ -147,7 +156,7 @@ class ResNetConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         if len(self.n_channels) != 4 or len(self.n_blocks) != 4:
-            raise SpkidError(
+            raise BadConfig(
                 f"{len(self.n_channels)} n_channels and {len(self.n_blocks)} n_blocks",
                 expected="four of each, one a stage",
                 do="correct the configuration",
@@ -170,5 +179,6 @@ class ResNet(SpeakerNetwork):
         )
 
     def encode(self, log_mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-mel ``[batch, mels, frames]`` -> unit vectors and equal frame weights."""
         embedding = self.body(log_mel.transpose(1, 2))
         return nn.functional.normalize(embedding.float(), dim=1), equal_weights(log_mel)

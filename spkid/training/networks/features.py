@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spkid.audio.reading import SAMPLE_RATE_HZ
@@ -16,11 +19,11 @@ LOWEST_HZ = 20.0
 HIGHEST_HZ = 7600.0
 
 
-def mel_filterbank(n_mels: int) -> np.ndarray:
+def mel_filterbank(n_mels: int) -> NDArray[np.float32]:
     """Triangular mel filters (HTK scale), float32 ``[n_mels, N_FFT // 2 + 1]``."""
 
-    def to_mel(hz: np.ndarray | float) -> np.ndarray | float:
-        return 2595.0 * np.log10(1.0 + np.asarray(hz) / 700.0)
+    def to_mel(hz: float) -> float:
+        return 2595.0 * math.log10(1.0 + hz / 700.0)
 
     edges_mel = np.linspace(to_mel(LOWEST_HZ), to_mel(HIGHEST_HZ), n_mels + 2)
     edges_hz = 700.0 * (10.0 ** (edges_mel / 2595.0) - 1.0)
@@ -30,7 +33,7 @@ def mel_filterbank(n_mels: int) -> np.ndarray:
     return np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
 
 
-def fourier_basis() -> np.ndarray:
+def fourier_basis() -> NDArray[np.float32]:
     """Hann-windowed cosine and sine rows, float32 ``[N_FFT + 2, 1, WINDOW_SAMPLES]``."""
     time = np.arange(WINDOW_SAMPLES)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * time / WINDOW_SAMPLES)
@@ -47,6 +50,9 @@ class LogMel(nn.Module):
     ``frames = (samples - 400) // 160 + 1``.
     """
 
+    basis: Tensor  # float32 [N_FFT + 2, 1, WINDOW_SAMPLES]
+    filters: Tensor  # float32 [n_mels, N_FFT // 2 + 1]
+
     def __init__(self, n_mels: int, *, centred: bool = True) -> None:
         super().__init__()
         self.centred = centred
@@ -54,8 +60,10 @@ class LogMel(nn.Module):
         self.register_buffer("filters", torch.from_numpy(mel_filterbank(n_mels)), persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:
+        """``[batch, samples]`` -> ``[batch, n_mels, frames]``."""
         rms = waveform.square().mean(dim=1, keepdim=True).sqrt()
         waveform = waveform / (rms + 1e-5)
+        # [batch, cosine and sine bins, frames]
         spectrum = nn.functional.conv1d(waveform.unsqueeze(1), self.basis, stride=HOP_SAMPLES)
         cosine, sine = spectrum.split(N_FFT // 2 + 1, dim=1)  # each [batch, bins, frames]
         power = cosine.square() + sine.square()

@@ -14,7 +14,7 @@ from pkgutil import iter_modules
 from typing import Any, NamedTuple, TypeVar
 
 from spkid.config import from_mapping
-from spkid.errors import SpkidError
+from spkid.errors import BadConfig
 from spkid.training import networks
 from spkid.training.networks.base import NetworkConfig, SpeakerNetwork
 
@@ -56,7 +56,7 @@ def network_config(settings: Mapping[str, Any]) -> NetworkConfig:
 
     Raises
     ------
-    SpkidError
+    BadConfig
         If the architecture or another key is unknown.
     """
     return from_mapping(config_class(settings), without_architecture(settings))
@@ -66,7 +66,7 @@ def config_class(settings: Mapping[str, Any]) -> type[NetworkConfig]:
     """The config dataclass of the architecture that ``settings`` names."""
     name = settings.get("architecture", DEFAULT)
     if name not in architectures():
-        raise SpkidError(
+        raise BadConfig(
             f"architecture {name!r}",
             expected=f"one of {', '.join(sorted(architectures()))}",
             do="correct the configuration",

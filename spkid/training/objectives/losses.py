@@ -131,10 +131,12 @@ class AngularPrototypical(PairwiseLoss):
     """
 
     def cosines(self, embeddings: Tensor) -> Tensor:
+        """Of each speaker's first clip to all prototypes, ``[speakers, speakers]``."""
         prototypes = nn.functional.normalize(embeddings[:, 1:].mean(dim=1), dim=1)
         return embeddings[:, 0] @ prototypes.T
 
     def sides(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Values of the first clips, and means over the others."""
         return values[:, 0], values[:, 1:].mean(dim=1)
 
 
@@ -146,9 +148,11 @@ class GeneralisedEndToEnd(PairwiseLoss):
     """
 
     def cosines(self, embeddings: Tensor) -> Tensor:
+        """Of every clip to all prototypes, ``[speakers * clips, speakers]``."""
         return leave_one_out_cosines(embeddings).flatten(0, 1)
 
     def sides(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Values of all clips, and means over each speaker's."""
         return values.flatten(), values.mean(dim=1)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from spkid.errors import SpkidError
+from spkid.errors import BadConfig
 from spkid.training.config import TrainConfig
 from spkid.training.data.corpus import Corpus
 from spkid.training.networks.base import SpeakerNetwork
@@ -28,7 +28,7 @@ def optional_parts(config: TrainConfig, encoder: SpeakerNetwork, kept: Corpus | 
 
     Raises
     ------
-    SpkidError
+    BadConfig
         If there is to be consolidation and no clips, ``kept``, to hold on to.
     """
     parts: list[Part] = []
@@ -36,7 +36,7 @@ def optional_parts(config: TrainConfig, encoder: SpeakerNetwork, kept: Corpus | 
         parts.append(AdversarialTraining(config.adversarial_weight, config.adversarial_epsilon))
     if config.ewc:
         if kept is None:
-            raise SpkidError(
+            raise BadConfig(
                 f"ewc = {config.ewc:g} and no clips of other speakers",
                 expected="a cohort to fine-tune for, so that the other speakers can be held on to",
                 do="use spkid finetune, or set ewc to 0",

@@ -103,4 +103,5 @@ class AdversarialWeighing(PairWeighing):
 
 def crops_by_speaker(embeddings: Tensor, n_speakers: int) -> Tensor:
     """The rows with a speaker, ``[batch, dim]`` -> ``[speakers, 2, dim]``."""
-    return embeddings[: 2 * n_speakers].unflatten(0, (n_speakers, 2))
+    crops: Tensor = embeddings[: 2 * n_speakers].unflatten(0, (n_speakers, 2))
+    return crops
