@@ -44,7 +44,12 @@ def from_mapping(cls: type[Config], values: Mapping[str, Any]) -> Config:
 
 
 def _fits(value: Any, default: Any) -> bool:
-    """Same type, a whole number for a float, or a list of such with at least one item."""
+    """Same type, a whole number for a float, or a list of such with at least one item.
+
+    A list that is empty by default holds text, and may stay empty.
+    """
+    if default == ():
+        return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
     if isinstance(value, tuple) and isinstance(default, tuple):
         return bool(value) and all(_fits(item, default[0]) for item in value)
     return type(value) is type(default) or (isinstance(default, float) and type(value) is int)

@@ -15,10 +15,14 @@ FORMS = ("accumulated", "pseudo_label", "pairwise")  # of adversarial re-weighti
 class DataConfig:
     """Where the clips are: ``speech`` as :func:`spkid.data.sources.read_source` reads it.
 
+    ``more`` are further places of speech. Of a corpus in ``leave_out``, nobody is trained on:
+    its speakers are held out, to see how a recipe carries over to a corpus never heard.
     ``noise`` is a folder of environmental noise; without one, no noise is added.
     """
 
     speech: str = ""
+    more: tuple[str, ...] = ()
+    leave_out: tuple[str, ...] = ()
     noise: str = ""
 
 
@@ -30,6 +34,11 @@ class TrainConfig:
     ``single_clip_weight`` and ``speed_chance`` are those of :class:`Sampler`. With a
     ``patience`` above 0 the run ends after so many evaluations without a lower held-out
     error, and its result is the best of them; else the last.
+
+    A network that is in part somebody else's may be trained with care: ``trunk_rate`` is the share
+    of the learning rate that its ``trunk`` gets, and with ``hold_statistics`` its batch
+    normalisation stays as it was. A teacher that listens hears crops of ``teacher_crop_s``, of
+    which the encoder hears the beginning; 0: the same crop.
 
     A loss whose ``*_weight`` is 0 is not computed. ``adversarial_weight`` is the share of the
     loss that is taken at disturbed features, of Euclidean length ``adversarial_epsilon``
@@ -54,6 +63,10 @@ class TrainConfig:
     prototypical_weight: float = 1.0
     ge2e_weight: float = 0.0
     teacher_weight: float = 10.0
+    similarity_weight: float = 0.0
+    teacher_crop_s: float = 0.0
+    trunk_rate: float = 1.0
+    hold_statistics: bool = False
     adversarial_weight: float = 0.0
     adversarial_epsilon: float = 2.0
     reweighting: str = "none"
@@ -103,6 +116,7 @@ class TrainConfig:
             "ge2e": self.ge2e_weight,
             "aam": self.aam_weight,
             "teacher": self.teacher_weight,
+            "similarity": self.similarity_weight,
         }
 
 

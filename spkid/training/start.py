@@ -12,9 +12,11 @@ from spkid.errors import BadConfig
 from spkid.training.checkpoint import load_encoder, weights_fingerprint
 from spkid.training.config import TrainConfig
 from spkid.training.data.corpora import Corpora
+from spkid.training.data.sampler import Sampler
 from spkid.training.networks.attentive import EncoderConfig
 from spkid.training.networks.base import NetworkConfig, SpeakerNetwork
 from spkid.training.networks.registry import build_network
+from spkid.training.objectives.weighted_sum import Losses
 from spkid.training.recipe import Recipe
 
 
@@ -46,6 +48,17 @@ def first_encoder(config: NetworkConfig, start: Path | None) -> SpeakerNetwork:
     )
 
 
+def parameter_groups(
+    encoder: SpeakerNetwork, losses: Losses, trunk_rate: float
+) -> list[dict[str, Any]]:
+    """The encoder's trunk and all other weights, each with its ``"rate"`` of the learning rate."""
+    trunk, others = [], []
+    for name, parameter in encoder.named_parameters():
+        (trunk if name.startswith("trunk.") else others).append(parameter)
+    groups = [(trunk, trunk_rate), ([*others, *losses.parameters()], 1.0)]
+    return [{"params": own, "rate": rate} for own, rate in groups if own]
+
+
 def check_corpora(corpora: Corpora, config: TrainConfig) -> None:
     """Refuse to wait for a held-out error where nobody is held out."""
     if config.patience and not len(corpora.held_out):
@@ -59,6 +72,7 @@ def check_corpora(corpora: Corpora, config: TrainConfig) -> None:
 def run_settings(
     recipe: Recipe,
     corpora: Corpora,
+    sampler: Sampler,
     begun: SpeakerNetwork | None,
     oversampled: Collection[str],
 ) -> dict[str, Any]:
@@ -66,6 +80,8 @@ def run_settings(
     settings = {**recipe.settings(), "clips": corpora.training.fingerprint()}
     if begun is not None:
         settings["start"] = weights_fingerprint(begun)
+    if sampler.teacher_name:
+        settings["teacher_network"] = sampler.teacher_name
     if oversampled:
         settings["oversampled"] = fingerprint("\n".join(sorted(oversampled)).encode())
     return settings

@@ -18,10 +18,10 @@ from torch import nn
 
 from spkid.training.checkpoint import save_encoder
 from spkid.training.config import learning_rate_at
-from spkid.training.data.corpora import Corpora, load_corpora, load_teacher
+from spkid.training.data.corpora import Corpora, load_corpora
 from spkid.training.data.corpus import Corpus
-from spkid.training.data.sampler import Sampler
 from spkid.training.held_out import held_out_errors
+from spkid.training.listening import make_sampler
 from spkid.training.networks.base import SpeakerNetwork
 from spkid.training.objectives.optional import optional_parts, pair_weighing
 from spkid.training.objectives.weighted_sum import Losses
@@ -29,7 +29,7 @@ from spkid.training.processes import Team, joined, share_batch_norm
 from spkid.training.recipe import Recipe
 from spkid.training.run_log import finish, report
 from spkid.training.run_state import RunState
-from spkid.training.start import check_corpora, first_encoder, run_settings
+from spkid.training.start import check_corpora, first_encoder, parameter_groups, run_settings
 from spkid.training.step import check_finite, train_step
 
 LARGEST_GRADIENT = 5.0  # Euclidean length, over all parameters
@@ -59,7 +59,9 @@ def train(
     out : Path
         The folder of the run.
     teacher : Path, optional
-        Vectors to distil from, as :func:`load_teacher` reads them; class centres start there.
+        Vectors to distil from, as :func:`spkid.training.data.corpora.load_teacher` reads them, or
+        an encoder.safetensors that listens to every crop (:mod:`spkid.training.listening`).
+        Class centres start there.
     start : Path, optional
         The encoder whose weights are where it begins.
     corpora : Corpora, optional
@@ -83,21 +85,14 @@ def train(
         encoder = first_encoder(recipe.encoder, start).to(team.device)
         corpora = corpora or load_corpora(recipe.data, progress)
         check_corpora(corpora, config)
-        settings = run_settings(recipe, corpora, encoder if start else None, oversampled)
         dim, n_clips = recipe.encoder.embedding_dim, len(corpora.training)
-        sampler = Sampler(
-            corpora.training,
-            corpora.noise,
-            load_teacher(teacher, corpora.training, dim),
-            seed=config.seed,
-            single_clip_weight=config.single_clip_weight,
-            speed_chance=config.speed_chance,
-            oversampled=oversampled,
-            device=team.device,
+        sampler = make_sampler(
+            corpora, teacher, config, dim=dim, oversampled=oversampled, team=team
         )
+        begun = encoder if start else None
+        settings = run_settings(recipe, corpora, sampler, begun, oversampled)
         weighing = pair_weighing(config, embedding_dim=dim, n_clips=n_clips, device=team.device)
         losses = Losses(config, dim, sampler.n_classes, weighing).to(team.device)
-        losses.aam.begin_at(sampler.class_targets())
         if team.size > 1:
             share_batch_norm(encoder)
         average = torch.optim.swa_utils.AveragedModel(
@@ -107,9 +102,8 @@ def train(
         )
         averaged = cast(SpeakerNetwork, average.module)
         parameters = [*encoder.parameters(), *losses.parameters()]
-        optimiser = torch.optim.AdamW(
-            parameters, lr=config.learning_rate, weight_decay=config.weight_decay
-        )
+        groups = parameter_groups(encoder, losses, config.trunk_rate)
+        optimiser = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
         parts = [weighing, *optional_parts(config, encoder, kept)]
         modules = {"encoder": encoder, "losses": losses, "average": average}
         run = RunState(out, settings, modules, {"optimiser": optimiser})
@@ -118,6 +112,7 @@ def train(
             run.optimisers |= part.optimisers
         run.resume()
         if run.step == 0:
+            losses.aam.begin_at(sampler.class_targets())
             for part in parts:
                 part.begin()
         if team.rank == 0:
@@ -125,7 +120,7 @@ def train(
         task = progress.add_task("training", total=config.n_steps, completed=run.step)
         while run.step < config.n_steps and not 0 < config.patience <= run.n_stale:
             for group in optimiser.param_groups:
-                group["lr"] = learning_rate_at(run.step, config)
+                group["lr"] = group["rate"] * learning_rate_at(run.step, config)
             values = train_step(run.step, recipe, encoder, losses, sampler, team, parts)
             optimiser.zero_grad(set_to_none=True)
             values["loss"].backward()

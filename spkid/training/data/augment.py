@@ -12,13 +12,18 @@ import torch
 from torch import Tensor
 
 from spkid.audio.reading import SAMPLE_RATE_HZ
+from spkid.training.data.codecs import through_carriers
 
 REVERB_SAMPLES = 6_400  # 0.4 s of room
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Chances are per crop; ranges are drawn uniformly."""
+    """Chances are per crop; ranges are drawn uniformly.
+
+    ``carrier_chance`` is that of a telephone or a lossy codec at the end
+    (:mod:`spkid.training.data.codecs`).
+    """
 
     reverb_chance: float = 0.4
     band_limit_chance: float = 0.4
@@ -31,6 +36,7 @@ class AugmentConfig:
     lowest_hz: tuple[float, float] = (20.0, 400.0)
     highest_hz: tuple[float, float] = (2600.0, 7800.0)
     tilt_db: float = 8.0
+    carrier_chance: float = 0.0
 
 
 def uniform(low_high: tuple[float, float], size: int, generator: torch.Generator) -> Tensor:
@@ -78,7 +84,7 @@ def add_at_snr(speech: Tensor, noise: Tensor, snr_db: Tensor) -> Tensor:
 def augment(
     waveforms: Tensor, noises: Tensor, config: AugmentConfig, generator: torch.Generator
 ) -> Tensor:
-    """Reverberation and channel, then noise or babble; ``[batch, samples]`` in and out.
+    """Reverberation and channel, noise or babble, then a carrier; ``[batch, samples]`` in and out.
 
     ``noises`` has a random cut of environmental noise for each row. Babble is the sum of
     three other rows of the batch.
@@ -113,7 +119,10 @@ def augment(
     noisy = kind < config.noise_chance
     babbled = (kind >= config.noise_chance) & (kind < config.noise_chance + config.babble_chance)
     added = torch.where(babbled[:, None], babble, noises) * (noisy | babbled)[:, None]
-    return add_at_snr(channelled, added, torch.where(babbled, babble_snr_db, noise_snr_db))
+    noised = add_at_snr(channelled, added, torch.where(babbled, babble_snr_db, noise_snr_db))
+    if not config.carrier_chance:
+        return noised
+    return through_carriers(noised, config.carrier_chance, generator)
 
 
 def mask_features(log_mel: Tensor, generator: torch.Generator) -> Tensor:

@@ -44,22 +44,29 @@ def load_corpora(config: DataConfig, progress: Progress) -> Corpora:
             expected="a folder or a CSV file of clips",
             do="set speech= to it",
         )
-    source = read_source(config.speech)
-    table = source.clips[source.clips["split"].isin(["train", "unlabelled"])]
-    aside = table["speaker"].map(is_held_out).astype(bool) & (table["speaker"] != "")
+    table = pd.concat([_clips_of(place) for place in (config.speech, *config.more)])
+    left_out = table["corpus"].isin(config.leave_out)
+    aside = (table["speaker"].map(is_held_out) | left_out).astype(bool) & (table["speaker"] != "")
     n_clips = table["speaker"].map(table["speaker"].value_counts())
     if table["speaker"][aside & (n_clips >= 2)].nunique() < 2:
         aside &= False
-    training = _load(source.root, table[~aside], "training clips", progress)
+    training = _load(table[~aside & ~left_out], "training clips", progress)
     if not len(training):
         raise BadTable(
             f"{config.speech}: no clips of the split train",
             expected="rows for training",
             do="check the column split",
         )
-    held_out = _load(source.root, table[aside & (n_clips >= 2)], "held-out clips", progress)
-    noise = _load(Path(config.noise), _noise_table(config.noise), "noise", progress)
+    held_out = _load(table[aside & (n_clips >= 2)], "held-out clips", progress)
+    noise = _load(_noise_table(config.noise), "noise", progress)
     return Corpora(training, held_out, noise)
+
+
+def _clips_of(place: str) -> pd.DataFrame:
+    """The rows that training may use, and their ``root``."""
+    source = read_source(place)
+    rows = source.clips["split"].isin(["train", "unlabelled"])
+    return source.clips[rows].assign(root=source.root)
 
 
 def _noise_table(folder: str) -> pd.DataFrame:
@@ -70,19 +77,24 @@ def _noise_table(folder: str) -> pd.DataFrame:
             expected="a folder with audio files",
             do="correct the folder or leave it out",
         )
-    return pd.DataFrame({"path": paths}).assign(speaker="", corpus="noise", span=None)
+    table = pd.DataFrame({"path": paths})
+    return table.assign(speaker="", corpus="noise", span=None, root=Path(folder))
 
 
-def _load(root: Path, table: pd.DataFrame, name: str, progress: Progress) -> Corpus:
+def _load(table: pd.DataFrame, name: str, progress: Progress) -> Corpus:
     task = progress.add_task(f"reading {name}", total=len(table))
-    return Corpus.load(
-        root,
-        list(table["path"]),
-        list(table["speaker"]),
-        corpora=list(table["corpus"]),
-        spans=list(table["span"]),
-        advance=lambda: progress.advance(task),
-    )
+    parts = [
+        Corpus.load(
+            root,
+            list(own["path"]),
+            list(own["speaker"]),
+            corpora=list(own["corpus"]),
+            spans=list(own["span"]),
+            advance=lambda: progress.advance(task),
+        )
+        for root, own in table.groupby("root", sort=False)
+    ]
+    return Corpus.joined(parts)
 
 
 def load_teacher(path: Path | None, corpus: Corpus, dim: int) -> NDArray[np.float32]:

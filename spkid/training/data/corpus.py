@@ -51,6 +51,18 @@ class Corpus:
             *([names[row] for row in rows] for names in (self.paths, self.speakers, self.corpora)),
         )
 
+    @classmethod
+    def joined(cls, parts: Sequence[Corpus]) -> Corpus:
+        """The clips of all ``parts``, one corpus after the other."""
+        lengths = [np.diff(part.starts) for part in parts]
+        return cls(
+            np.concatenate([np.empty(0, np.int16), *(part.samples for part in parts)]),
+            np.cumsum([0, *(length for own in lengths for length in own)]),
+            [path for part in parts for path in part.paths],
+            [speaker for part in parts for speaker in part.speakers],
+            [name for part in parts for name in part.corpora],
+        )
+
     def fingerprint(self) -> str:
         """Names the clips by path, speaker and length."""
         names = canonical_json({"paths": self.paths, "speakers": self.speakers})

@@ -85,6 +85,7 @@ class Sampler:
         self.samples = torch.from_numpy(corpus.samples).to(device)
         self.noise_samples = torch.from_numpy(noise.samples).to(device)
         self.teacher = torch.from_numpy(teacher).to(device)
+        self.teacher_name = ""  # of a teacher that listens
         self.seed, self.speed_chance = seed, speed_chance
         taught = np.flatnonzero(teacher.any(axis=(0, 2)))
         self.taught_speeds = taught if len(taught) else np.array([0])

@@ -156,6 +156,18 @@ class GeneralisedEndToEnd(PairwiseLoss):
         return values.flatten(), values.mean(dim=1)
 
 
+def similarity_distance(embeddings: Tensor, targets: Tensor) -> Tensor:
+    """How far each clip's cosines to the others are from the teacher's, ``[batch]``.
+
+    The mean square over the other clips of the batch (relational distillation, Park et al., CVPR
+    2019): how voices lie to each other is taught beside where each lies. Both are unit vectors
+    ``[batch, dim]``.
+    """
+    apart = (embeddings @ embeddings.T - targets @ targets.T).square()
+    others = 1.0 - torch.eye(len(apart), device=apart.device)
+    return (apart * others).sum(dim=1) / max(1, len(apart) - 1)
+
+
 def teacher_distance(embeddings: Tensor, targets: Tensor) -> Tensor:
     """``1 - cosine`` to a teacher's unit vectors, ``[batch]``; 0 where a target row is all zero."""
     return (targets * targets).sum(dim=1) - (embeddings * targets).sum(dim=1)

@@ -10,6 +10,7 @@ from spkid.training.data.corpus import Corpus
 from spkid.training.networks.base import SpeakerNetwork
 from spkid.training.objectives.adversarial import AdversarialTraining
 from spkid.training.objectives.ewc import Consolidation
+from spkid.training.objectives.held_statistics import HeldStatistics
 from spkid.training.objectives.part import Part
 from spkid.training.objectives.weighing import AdversarialWeighing, PairWeighing
 
@@ -24,7 +25,7 @@ def pair_weighing(
 
 
 def optional_parts(config: TrainConfig, encoder: SpeakerNetwork, kept: Corpus | None) -> list[Part]:
-    """Adversarial training and consolidation, where ``config`` asks for them.
+    """Held statistics, adversarial training and consolidation, where ``config`` asks for them.
 
     Raises
     ------
@@ -32,6 +33,8 @@ def optional_parts(config: TrainConfig, encoder: SpeakerNetwork, kept: Corpus | 
         If there is to be consolidation and no clips, ``kept``, to hold on to.
     """
     parts: list[Part] = []
+    if config.hold_statistics:
+        parts.append(HeldStatistics())
     if config.adversarial_weight:
         parts.append(AdversarialTraining(config.adversarial_weight, config.adversarial_epsilon))
     if config.ewc:

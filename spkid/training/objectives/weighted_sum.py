@@ -11,6 +11,7 @@ from spkid.training.objectives.losses import (
     AAMSoftmax,
     AngularPrototypical,
     GeneralisedEndToEnd,
+    similarity_distance,
     teacher_distance,
 )
 from spkid.training.objectives.part import Values
@@ -60,6 +61,9 @@ class Losses(nn.Module):
             values["aam"] = own.mean()
         if "teacher" in self.weights and taught.any():
             values["teacher"] = teacher_distance(embeddings[taught], batch.targets[taught]).mean()
+        if "similarity" in self.weights and taught.any():
+            apart = similarity_distance(embeddings[taught], batch.targets[taught])
+            values["similarity"] = apart.mean()
         found = [weight * values[name] for name, weight in self.weights.items() if name in values]
         loss = sum(found, torch.zeros((), device=embeddings.device))
         return {**values, "loss": loss}

@@ -1,0 +1,200 @@
+"""CAM++ (Wang et al., Interspeech 2023, arXiv 2303.00332), written from the paper.
+
+A residual two-dimensional front end, three blocks of densely connected dilated convolutions
+whose outputs are masked by what the clip and its surroundings sound like, and statistics over
+time. 3D-Speaker published weights for it, trained on some 200,000 speakers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from spkid.training.networks.base import NetworkConfig, SpeakerNetwork, equal_weights
+from spkid.training.networks.kaldi_filterbank import KaldiFilterbank
+from spkid.training.networks.registry import register
+
+SEGMENT_FRAMES = 100  # 2 s: the surroundings that a mask looks at, beside the whole clip
+
+
+@dataclass(frozen=True)
+class CamPlusPlusConfig(NetworkConfig):
+    """Sizes of the network; the defaults are those of the published weights.
+
+    ``n_layers`` and ``dilations`` have one number for each dense block. A layer makes ``n_growth``
+    channels by way of ``4 * n_growth``.
+    """
+
+    n_image_channels: int = 32
+    n_channels: int = 128
+    n_growth: int = 32
+    n_layers: tuple[int, ...] = (12, 24, 16)
+    dilations: tuple[int, ...] = (1, 2, 2)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with a way around them, ``[batch, channels, bands, frames]``."""
+
+    def __init__(self, n_channels: int, *, stride: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(n_channels, n_channels, 3, stride=(stride, 1), padding=1, bias=False),
+            nn.BatchNorm2d(n_channels),
+            nn.ReLU(),
+            nn.Conv2d(n_channels, n_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(n_channels),
+        )
+        self.shortcut = nn.Sequential()
+        if stride != 1:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(n_channels, n_channels, 1, stride=(stride, 1), bias=False),
+                nn.BatchNorm2d(n_channels),
+            )
+
+    def forward(self, image: Tensor) -> Tensor:
+        return torch.relu(self.body(image) + self.shortcut(image))
+
+
+class ImageFront(nn.Module):
+    """Features as an image, ``[batch, mels, frames]`` -> ``[batch, channels * mels / 8, frames]``."""
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(1, n_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(n_channels),
+            nn.ReLU(),
+            ResidualBlock(n_channels, stride=2),
+            ResidualBlock(n_channels, stride=1),
+            ResidualBlock(n_channels, stride=2),
+            ResidualBlock(n_channels, stride=1),
+            nn.Conv2d(n_channels, n_channels, 3, stride=(2, 1), padding=1, bias=False),
+            nn.BatchNorm2d(n_channels),
+            nn.ReLU(),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        image: Tensor = self.body(features.unsqueeze(1))  # [batch, channels, mels / 8, frames]
+        return image.flatten(1, 2)
+
+
+def segment_means(frames: Tensor) -> Tensor:
+    """Mean of each ``SEGMENT_FRAMES``, ``[batch, channels, frames]`` -> ``[.., segments]``.
+
+    The last segment may be shorter. (torch's ``avg_pool1d`` with ``ceil_mode`` says the same, but
+    runtimes disagree about what the shorter window of an exported graph is divided by.)
+    """
+    missing = -frames.shape[2] % SEGMENT_FRAMES
+    padded = nn.functional.pad(frames, (0, missing)).unflatten(2, (-1, SEGMENT_FRAMES))
+    present = nn.functional.pad(torch.ones_like(frames[:1, :1]), (0, missing))
+    return padded.sum(dim=3) / present.unflatten(2, (-1, SEGMENT_FRAMES)).sum(dim=3)
+
+
+class MaskedLayer(nn.Module):
+    """One dense layer: a dilated convolution under a context-aware mask (the paper's CAM)."""
+
+    def __init__(self, n_channels: int, n_growth: int, dilation: int) -> None:
+        super().__init__()
+        n_narrow = 4 * n_growth
+        self.narrow = nn.Sequential(
+            nn.BatchNorm1d(n_channels),
+            nn.ReLU(),
+            nn.Conv1d(n_channels, n_narrow, 1, bias=False),
+            nn.BatchNorm1d(n_narrow),
+            nn.ReLU(),
+        )
+        self.local = nn.Conv1d(
+            n_narrow, n_growth, 3, padding=dilation, dilation=dilation, bias=False
+        )
+        self.mask = nn.Sequential(
+            nn.Conv1d(n_narrow, n_narrow // 2, 1),
+            nn.ReLU(),
+            nn.Conv1d(n_narrow // 2, n_growth, 1),
+            nn.Sigmoid(),
+        )
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """``[batch, channels, frames]`` -> ``[batch, growth, frames]``."""
+        narrow: Tensor = self.narrow(frames)
+        context = narrow.mean(dim=2, keepdim=True) + segment_means(narrow)
+        mask: Tensor = self.mask(context)  # [batch, growth, segments]
+        by_frame = mask.unsqueeze(3).expand(-1, -1, -1, SEGMENT_FRAMES).flatten(2)
+        masked: Tensor = self.local(narrow) * by_frame[:, :, : frames.shape[2]]
+        return masked
+
+
+class DenseBlock(nn.Module):
+    """Layers that each see the outputs of all before them, then half as many channels."""
+
+    def __init__(self, n_channels: int, n_growth: int, n_layers: int, dilation: int) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            MaskedLayer(n_channels + index * n_growth, n_growth, dilation)
+            for index in range(n_layers)
+        )
+        n_dense = n_channels + n_layers * n_growth
+        self.n_channels = n_dense // 2
+        self.halve = nn.Sequential(
+            nn.BatchNorm1d(n_dense), nn.ReLU(), nn.Conv1d(n_dense, n_dense // 2, 1, bias=False)
+        )
+
+    def forward(self, frames: Tensor) -> Tensor:
+        for layer in self.layers:
+            frames = torch.cat([frames, layer(frames)], dim=1)
+        halved: Tensor = self.halve(frames)
+        return halved
+
+
+class Trunk(nn.Module):
+    """Features ``[batch, mels, frames]`` -> frames 20 ms apart, ``[batch, channels, frames / 2]``."""
+
+    def __init__(self, config: CamPlusPlusConfig) -> None:
+        super().__init__()
+        self.image = ImageFront(config.n_image_channels)
+        n_channels = config.n_channels
+        self.enter = nn.Sequential(
+            nn.Conv1d(
+                config.n_image_channels * (config.n_mels // 8),
+                n_channels,
+                5,
+                stride=2,
+                padding=2,
+                bias=False,
+            ),
+            nn.BatchNorm1d(n_channels),
+            nn.ReLU(),
+        )
+        self.blocks = nn.Sequential()
+        for n_layers, dilation in zip(config.n_layers, config.dilations, strict=True):
+            block = DenseBlock(n_channels, config.n_growth, n_layers, dilation)
+            self.blocks.append(block)
+            n_channels = block.n_channels
+        self.leave = nn.Sequential(nn.BatchNorm1d(n_channels), nn.ReLU())
+        self.n_channels = n_channels
+
+    def forward(self, features: Tensor) -> Tensor:
+        frames: Tensor = self.leave(self.blocks(self.enter(self.image(features))))
+        return frames
+
+
+@register("cam_plus_plus", CamPlusPlusConfig)
+class CamPlusPlus(SpeakerNetwork):
+    """Waveform ``[batch, samples]`` -> unit vectors ``[batch, 192]``; every frame weighs the same.
+
+    Its features are Kaldi's (:class:`KaldiFilterbank`).
+    """
+
+    def __init__(self, config: CamPlusPlusConfig) -> None:
+        super().__init__(config)
+        self.log_mel = KaldiFilterbank(config.n_mels)
+        self.trunk = Trunk(config)
+        self.head = nn.Linear(2 * self.trunk.n_channels, config.embedding_dim)
+
+    def encode(self, log_mel: Tensor) -> tuple[Tensor, Tensor]:
+        """Features ``[batch, mels, frames]`` -> unit vectors and frame weights."""
+        frames = self.trunk(log_mel).float()
+        statistics = torch.cat([frames.mean(dim=2), frames.std(dim=2)], dim=1)
+        embedding = self.head(statistics)
+        return nn.functional.normalize(embedding.float(), dim=1), equal_weights(frames)
