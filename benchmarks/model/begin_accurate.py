@@ -1,12 +1,11 @@
 """Make the network that training of the accurate model begins from, and its teacher.
 
-    python -m benchmarks.model.begin_accurate --data DIR [DIR ...] --out runs/accurate
+    python -m benchmarks.model.begin_accurate --peer FILE --data DIR --out runs/accurate
 
-Reads `cam_plus_plus.safetensors` in `--out` (see `fetch_cam_plus_plus.py`). Its last layer is
-followed by a linear discriminant projection, estimated on the training speakers (never on
-held-out speakers, test speakers or the corpora of `--leave-out`) and folded into it: `teacher.safetensors`
-is CAM++ with that layer. `start.safetensors` is our network over the same trunk, with the same
-vectors. About fifteen minutes on one core.
+`--peer` is the checkpoint that `fetch_cam_plus_plus.py` wrote. Its last layer is followed by a
+linear discriminant projection that the training speakers give (not held-out or test speakers, nor
+the corpora of `--leave-out`), folded into it: that is `teacher.safetensors`. `start.safetensors` is
+our network over the same trunk, with the same vectors. About ten minutes on one core.
 """
 
 from __future__ import annotations
@@ -17,45 +16,33 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import Progress, track
+from rich.progress import track
 
+from benchmarks.model.embed_clips import start_of
+from benchmarks.model.peer_projections import LEFT_OUT, SHRINKAGE, all_clips, shaping_rows
 from benchmarks.model.teacher import discriminant_projection
 from spkid.training.checkpoint import load_encoder, save_encoder
-from spkid.training.config import DataConfig
-from spkid.training.data.corpora import load_corpora
-from spkid.training.data.corpus import Corpus
 from spkid.training.networks.attentive_trunk import AttentiveTrunk, AttentiveTrunkConfig
 from spkid.training.networks.cam_plus_plus import CamPlusPlus
 
-CLIPS_A_SPEAKER = 8
-LONGEST_SAMPLES = 192_000
-SHRINKAGE = 3.0  # of the within-speaker covariance, in multiples of its mean
+SEED = 1
 
 
-def some_clips(corpus: Corpus) -> list[int]:
-    """The first ``CLIPS_A_SPEAKER`` clips of each known speaker."""
-    heard: dict[str, int] = {}
-    rows = []
-    for row, speaker in enumerate(corpus.speakers):
-        heard[speaker] = heard.get(speaker, 0) + 1
-        if speaker and heard[speaker] <= CLIPS_A_SPEAKER:
-            rows.append(row)
-    return rows
-
-
-def unscaled_vectors(network: CamPlusPlus, corpus: Corpus, rows: list[int]) -> NDArray[np.float64]:
+def unscaled_vectors(network: CamPlusPlus, places: list[Path]) -> NDArray[np.float64]:
     """The last layer's outputs before they are brought to unit length, ``[clips, dim]``."""
     vectors = []
     with torch.inference_mode():
-        for row in track(rows, "listening"):
-            clip = corpus.clip(row)[:LONGEST_SAMPLES].astype(np.float32) / 32768.0
-            features = network.log_mel(torch.from_numpy(clip)[None])
-            vectors.append(network.embedding(features)[0].double().numpy())
+        for place in track(places, "listening"):
+            waveform = torch.from_numpy(start_of(place))
+            vectors.append(network.unscaled(network.log_mel(waveform[None]))[0].double().numpy())
     return np.stack(vectors)
 
 
 def project_head(
-    network: CamPlusPlus, vectors: NDArray[np.float64], speakers: NDArray[np.str_], corpora: NDArray[np.str_]
+    network: CamPlusPlus,
+    vectors: NDArray[np.float64],
+    speakers: NDArray[np.str_],
+    corpora: NDArray[np.str_],
 ) -> None:
     """Fold centring and the discriminant projection of ``vectors`` ``[clips, dim]`` into the head.
 
@@ -71,34 +58,27 @@ def project_head(
 
 
 def main() -> None:
+    """Write the teacher and the start."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", nargs="+", required=True, help="folders with manifest.csv")
-    parser.add_argument("--leave-out", nargs="*", default=[], help="corpora not to learn from")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--peer", type=Path, required=True, help="encoder.safetensors of CAM++")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument("--leave-out", default=LEFT_OUT, help="corpora, separated by commas")
     arguments = parser.parse_args()
-    out: Path = arguments.out
-    network = load_encoder(out / "cam_plus_plus.safetensors")
+    network = load_encoder(arguments.peer)
     if not isinstance(network, CamPlusPlus):
-        parser.error(f"{out / 'cam_plus_plus.safetensors'} is another network")
-    first, *more = arguments.data
-    data = DataConfig(speech=first, more=tuple(more), leave_out=tuple(arguments.leave_out))
-    with Progress() as progress:
-        corpus = load_corpora(data, progress).training
-    rows = some_clips(corpus)
-    vectors = unscaled_vectors(network, corpus, rows)
-    project_head(
-        network,
-        vectors,
-        np.array([corpus.speakers[row] for row in rows]),
-        np.array([corpus.corpora[row] for row in rows]),
-    )
-    save_encoder(out / "teacher.safetensors", network)
-    torch.manual_seed(1)
+        parser.error(f"{arguments.peer} is another network")
+    clips = shaping_rows(all_clips(arguments.data), arguments.leave_out.split(","))
+    vectors = unscaled_vectors(network, list(clips["place"]))
+    project_head(network, vectors, clips["speaker"].to_numpy(), clips["corpus"].to_numpy())
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    save_encoder(arguments.out / "teacher.safetensors", network)
+    torch.manual_seed(SEED)
     begun = AttentiveTrunk(AttentiveTrunkConfig())
     begun.begin_as(network)
-    save_encoder(out / "start.safetensors", begun)
+    save_encoder(arguments.out / "start.safetensors", begun)
 
 
 if __name__ == "__main__":

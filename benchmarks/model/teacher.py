@@ -124,8 +124,11 @@ def unit(vectors: Floats) -> Floats:
     return vectors / lengths
 
 
-def discriminant_projection(vectors: Floats, speakers: Floats) -> Floats:
-    """Fisher's linear discriminants as columns, ``[256, 192]``, of the rows with a speaker."""
+def discriminant_projection(vectors: Floats, speakers: Floats, *, shrinkage: float) -> Floats:
+    """Fisher's linear discriminants as columns, ``[dim, 192]``, of the rows with a speaker.
+
+    ``shrinkage`` times its mean is added to the within-speaker covariance.
+    """
     dim = vectors.shape[1]
     within, weight, means = np.zeros((dim, dim)), 0.0, []
     for speaker in sorted(set(speakers) - {""}):
@@ -137,7 +140,7 @@ def discriminant_projection(vectors: Floats, speakers: Floats) -> Floats:
             within += share * spread.T @ spread / (len(own) - 1)
             weight += share
     within /= weight
-    within += SHRINKAGE * np.trace(within) / dim * np.eye(dim)
+    within += shrinkage * np.trace(within) / dim * np.eye(dim)
     values, axes = np.linalg.eigh(within)
     whiten = axes / np.sqrt(values)
     between = np.cov(np.array(means).T)
@@ -149,7 +152,7 @@ def discriminant_projection(vectors: Floats, speakers: Floats) -> Floats:
 def projected(table: pd.DataFrame, vectors: Floats, shaping: Floats) -> Callable[[Floats], Floats]:
     """The projection to unit vectors ``[clips, 192]``, made from the rows that are ``shaping``."""
     speakers, mean = table["speaker"].to_numpy()[shaping], vectors[shaping].mean(axis=0)
-    axes = discriminant_projection(unit(vectors[shaping] - mean), speakers)
+    axes = discriminant_projection(unit(vectors[shaping] - mean), speakers, shrinkage=SHRINKAGE)
     return lambda others: unit(unit(others - mean) @ axes)
 
 

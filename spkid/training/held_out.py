@@ -36,9 +36,20 @@ def held_out_errors(encoder: SpeakerNetwork, corpus: Corpus) -> dict[str, float]
     indices = [index for own in taken.values() for index in own]
     if not indices:
         return {}
-    vectors = embed_clips(encoder, corpus, indices)
-    speakers = np.array([corpus.speakers[index] for index in indices])
-    corpora = np.array([corpus.corpora[index] for index in indices])
+    return errors_by_corpus(
+        embed_clips(encoder, corpus, indices),
+        np.array([corpus.speakers[index] for index in indices]),
+        np.array([corpus.corpora[index] for index in indices]),
+    )
+
+
+def errors_by_corpus(
+    vectors: NDArray[np.float32], speakers: NDArray[np.str_], corpora: NDArray[np.str_]
+) -> dict[str, float]:
+    """EER over all pairs of the unit ``vectors`` ``[clips, dim]`` of each corpus.
+
+    One without pairs of both kinds is left out.
+    """
     errors = {}
     for name in sorted(set(corpora)):
         rows = corpora == name

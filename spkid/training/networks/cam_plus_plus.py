@@ -58,7 +58,7 @@ class ResidualBlock(nn.Module):
 
 
 class ImageFront(nn.Module):
-    """Features as an image, ``[batch, mels, frames]`` -> ``[batch, channels * mels / 8, frames]``."""
+    """``[batch, mels, frames]``, read as an image -> ``[batch, channels * mels / 8, frames]``."""
 
     def __init__(self, n_channels: int) -> None:
         super().__init__()
@@ -148,7 +148,7 @@ class DenseBlock(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Features ``[batch, mels, frames]`` -> frames 20 ms apart, ``[batch, channels, frames / 2]``."""
+    """``[batch, mels, frames]`` -> ``[batch, channels, frames / 2]``, 20 ms apart."""
 
     def __init__(self, config: CamPlusPlusConfig) -> None:
         super().__init__()
@@ -194,7 +194,11 @@ class CamPlusPlus(SpeakerNetwork):
 
     def encode(self, log_mel: Tensor) -> tuple[Tensor, Tensor]:
         """Features ``[batch, mels, frames]`` -> unit vectors and frame weights."""
+        vectors = nn.functional.normalize(self.unscaled(log_mel).float(), dim=1)
+        return vectors, equal_weights(log_mel[:, :, ::2])
+
+    def unscaled(self, log_mel: Tensor) -> Tensor:
+        """The vectors before they are brought to unit length, ``[batch, dim]``."""
         frames = self.trunk(log_mel).float()
-        statistics = torch.cat([frames.mean(dim=2), frames.std(dim=2)], dim=1)
-        embedding = self.head(statistics)
-        return nn.functional.normalize(embedding.float(), dim=1), equal_weights(frames)
+        vectors: Tensor = self.head(torch.cat([frames.mean(dim=2), frames.std(dim=2)], dim=1))
+        return vectors

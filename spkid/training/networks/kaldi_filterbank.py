@@ -21,7 +21,7 @@ POWER_FLOOR = float(np.finfo(np.float32).eps)
 
 
 def frame_spectrum() -> NDArray[np.float32]:
-    """Samples of a frame to its spectrum, cosine then sine rows, ``[N_FFT + 2, 1, WINDOW_SAMPLES]``.
+    """A frame's samples to its spectrum, cosine and sine rows, ``[N_FFT + 2, 1, WINDOW_SAMPLES]``.
 
     Kaldi's order: mean removed, pre-emphasis (the first sample stands for the one before it),
     Povey's window (a Hann window to the power 0.85).
@@ -66,7 +66,9 @@ class KaldiFilterbank(nn.Module):
     def __init__(self, n_mels: int) -> None:
         super().__init__()
         self.register_buffer("basis", torch.from_numpy(frame_spectrum()), persistent=False)
-        self.register_buffer("filters", torch.from_numpy(kaldi_mel_filters(n_mels)), persistent=False)
+        self.register_buffer(
+            "filters", torch.from_numpy(kaldi_mel_filters(n_mels)), persistent=False
+        )
 
     def forward(self, waveform: Tensor) -> Tensor:
         spectrum = nn.functional.conv1d(waveform.unsqueeze(1), self.basis, stride=HOP_SAMPLES)

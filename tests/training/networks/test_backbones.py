@@ -15,6 +15,7 @@ from spkid.errors import SpkidError
 from spkid.training.checkpoint import load_encoder, save_encoder, weights_fingerprint
 from spkid.training.config import DataConfig, TrainConfig
 from spkid.training.export import export_onnx
+from spkid.training.networks.attentive_trunk import AttentiveTrunkConfig
 from spkid.training.networks.backbones import (
     EcapaConfig,
     LstmConfig,
@@ -23,6 +24,7 @@ from spkid.training.networks.backbones import (
     WholeClipPooling,
     XvectorConfig,
 )
+from spkid.training.networks.cam_plus_plus import CamPlusPlusConfig
 from spkid.training.networks.registry import (
     architectures,
     build_network,
@@ -33,6 +35,25 @@ from spkid.training.recipe import Recipe
 from spkid.training.train import train
 
 TINY = {
+    "attentive_trunk": AttentiveTrunkConfig(
+        n_mels=24,
+        n_image_channels=4,
+        n_channels=16,
+        n_growth=8,
+        n_layers=(2, 1, 1),
+        n_attention_channels=8,
+        n_heads=2,
+        n_pooling_channels=4,
+        embedding_dim=8,
+    ),
+    "cam_plus_plus": CamPlusPlusConfig(
+        n_mels=24,
+        n_image_channels=4,
+        n_channels=16,
+        n_growth=8,
+        n_layers=(2, 1, 1),
+        embedding_dim=8,
+    ),
     "ecapa": EcapaConfig(
         n_mels=24, n_channels=16, n_pooled_channels=24, n_attention_channels=8, embedding_dim=8
     ),
@@ -54,7 +75,7 @@ def network(name, voices):
     torch.manual_seed(3)
     network = build_network(TINY[name]).train()
     with torch.no_grad():
-        for _ in range(10):
+        for _ in range(60):  # a deep network's statistics take long to settle
             network(voices)
     return network.eval()
 

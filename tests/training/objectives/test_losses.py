@@ -12,6 +12,7 @@ from spkid.training.objectives.losses import (
     AAMSoftmax,
     AngularPrototypical,
     GeneralisedEndToEnd,
+    similarity_distance,
     teacher_distance,
 )
 
@@ -241,3 +242,21 @@ def test_teacher_distance_is_one_minus_cosine(dtype, tolerance):
     torch.testing.assert_close(
         teacher_distance(targets, targets), torch.zeros(6, dtype=dtype), atol=1e-6, rtol=0
     )
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), PRECISIONS)
+def test_similarity_distance_is_over_the_other_clips(dtype, tolerance):
+    embeddings, targets = unit(5, 7, seed=1, dtype=dtype), unit(5, 3, seed=2, dtype=dtype)
+    found = similarity_distance(embeddings, targets)
+    for row in range(5):
+        apart = [
+            float(embeddings[row] @ embeddings[other] - targets[row] @ targets[other]) ** 2
+            for other in range(5)
+            if other != row
+        ]
+        assert found[row].item() == pytest.approx(sum(apart) / 4, abs=tolerance)
+    turned = embeddings[:, torch.randperm(7)]
+    torch.testing.assert_close(
+        similarity_distance(embeddings, turned), torch.zeros(5, dtype=dtype), atol=1e-5, rtol=0
+    )
+    assert similarity_distance(embeddings[:1], targets[:1]).tolist() == [0.0]

@@ -1,0 +1,71 @@
+"""A peer's vectors as somebody with our training clips would use them.
+
+    python -m benchmarks.model.peer_projections --vectors FILE.npz --data DIR
+
+Writes two more tables beside the file of vectors (see `embed_clips.py`): with `_centred` in their
+name without the mean of our training clips, with `_projected` also through a linear
+discriminant projection that our training speakers give. Neither held-out speakers nor test
+speakers nor the corpora of `--leave-out` have a part in it. Seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.model.teacher import discriminant_projection, shapes_the_teacher, unit
+from spkid.data.manifest import read_manifest
+from spkid.encoder.vectors import EmbeddingTable, save_embeddings
+
+LEFT_OUT = "emodb,fsdd,alphanumeric"
+SHRINKAGE = 3.0  # of the within-speaker covariance, in multiples of its mean
+CLIPS_A_SPEAKER = 8
+
+
+def all_clips(data: Path) -> pd.DataFrame:
+    """The rows of both manifests, and the ``place`` of each clip."""
+    tables = []
+    for folder in (data / "speech", data / "extra"):
+        if (folder / "manifest.csv").exists():
+            table = read_manifest(folder / "manifest.csv")
+            tables.append(table.assign(place=[folder / path for path in table["path"]]))
+    return pd.concat(tables, ignore_index=True).fillna("")
+
+
+def shaping_rows(clips: pd.DataFrame, left_out: list[str]) -> pd.DataFrame:
+    """Up to eight clips of each speaker who is trained on."""
+    known = clips["speaker"] != ""
+    own = clips[shapes_the_teacher(clips) & known & ~clips["corpus"].isin(left_out)]
+    return own.groupby("speaker").head(CLIPS_A_SPEAKER)
+
+
+def main() -> None:
+    """Write both tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--vectors", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--leave-out", default=LEFT_OUT, help="corpora, separated by commas")
+    arguments = parser.parse_args()
+    table = EmbeddingTable.load(arguments.vectors)
+    rows = shaping_rows(all_clips(arguments.data), arguments.leave_out.split(","))
+    own = table.vectors[table.rows(rows["path"])].astype(np.float64)
+    # every corpus weighs the same in the mean
+    by_corpus = [own[(rows["corpus"] == name).to_numpy()] for name in rows["corpus"].unique()]
+    mean = np.mean([vectors.mean(axis=0) for vectors in by_corpus], axis=0)
+    speakers = rows["speaker"].to_numpy()
+    axes = discriminant_projection(unit(own - mean), speakers, shrinkage=SHRINKAGE)
+    centred = unit(table.vectors - mean)
+    for name, vectors in (("centred", centred), ("projected", unit(centred @ axes))):
+        place = arguments.vectors.with_stem(f"{arguments.vectors.stem}_{name}")
+        named = dict(zip(table.row_of, vectors, strict=True))
+        save_embeddings(place, named, model=f"{table.model} {name}", dim=vectors.shape[1])
+        print(place)
+
+
+if __name__ == "__main__":
+    main()

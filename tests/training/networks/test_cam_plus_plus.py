@@ -1,0 +1,119 @@
+"""CAM++: its masks against a loop, and where the tensors of the published weights go."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import torch
+
+from benchmarks.model.fetch_cam_plus_plus import own_name, own_weights
+from spkid.training.networks.cam_plus_plus import (
+    CamPlusPlus,
+    CamPlusPlusConfig,
+    MaskedLayer,
+    segment_means,
+)
+
+TINY = CamPlusPlusConfig(
+    n_image_channels=2, n_channels=8, n_growth=4, n_layers=(2, 1, 1), embedding_dim=8
+)
+
+
+@pytest.mark.parametrize("n_frames", [1, 99, 100, 101, 250])
+def test_segment_means_are_those_of_each_hundred_frames(n_frames):
+    frames = torch.randn(2, 3, n_frames, generator=torch.Generator().manual_seed(n_frames))
+    expected = torch.stack([part.mean(dim=2) for part in frames.split(100, dim=2)], dim=2)
+    torch.testing.assert_close(segment_means(frames), expected)
+
+
+@torch.no_grad()
+def test_mask_hears_the_clip_and_its_own_segment():
+    torch.manual_seed(2)
+    layer = MaskedLayer(8, 4, dilation=2).eval()
+    frames = torch.randn(2, 8, 230)
+    narrow = layer.narrow(frames)
+    expected = layer.local(narrow)
+    for number in range(230):
+        segment = narrow[:, :, number // 100 * 100 : number // 100 * 100 + 100]
+        context = narrow.mean(dim=2) + segment.mean(dim=2)
+        expected[:, :, number] *= layer.mask(context[:, :, None])[:, :, 0]
+    torch.testing.assert_close(layer(frames), expected)
+
+
+@torch.no_grad()
+def test_statistics_are_mean_and_deviation_of_the_frames(speech):
+    torch.manual_seed(2)
+    network = CamPlusPlus(TINY).eval()
+    features = network.log_mel(torch.from_numpy(speech(0.8, pitch_hz=120, seed=3))[None])
+    frames = network.trunk(features)[0]
+    mean = frames.sum(dim=1) / frames.shape[1]
+    deviation = ((frames - mean[:, None]) ** 2).sum(dim=1) / (frames.shape[1] - 1)
+    expected = network.head(torch.cat([mean, deviation.sqrt()]))
+    vectors, weights = network.encode(features)
+    torch.testing.assert_close(vectors[0], expected / expected.norm())
+    torch.testing.assert_close(weights, torch.full((1, frames.shape[1]), 1 / frames.shape[1]))
+
+
+def published_names(config: CamPlusPlusConfig) -> dict[str, str]:
+    """3D-Speaker's name of every tensor but the last layer's, by ours, written from its layout."""
+    names = {}
+
+    def add(ours: str, theirs: str) -> None:
+        names[ours] = theirs
+
+    for place, name in (("0", "conv1"), ("1", "bn1"), ("7", "conv2"), ("8", "bn2")):
+        add(f"trunk.image.body.{place}", f"head.{name}")
+    for place, block in enumerate(("layer1.0", "layer1.1", "layer2.0", "layer2.1"), start=3):
+        for part, name in (("0", "conv1"), ("1", "bn1"), ("3", "conv2"), ("4", "bn2")):
+            add(f"trunk.image.body.{place}.body.{part}", f"head.{block}.{name}")
+        for part in ("0", "1"):
+            add(f"trunk.image.body.{place}.shortcut.{part}", f"head.{block}.shortcut.{part}")
+    add("trunk.enter.0", "xvector.tdnn.linear")
+    add("trunk.enter.1", "xvector.tdnn.nonlinear.batchnorm")
+    for block, n_layers in enumerate(config.n_layers):
+        for layer in range(n_layers):
+            ours = f"trunk.blocks.{block}.layers.{layer}"
+            theirs = f"xvector.block{block + 1}.tdnnd{layer + 1}"
+            add(f"{ours}.narrow.0", f"{theirs}.nonlinear1.batchnorm")
+            add(f"{ours}.narrow.2", f"{theirs}.linear1")
+            add(f"{ours}.narrow.3", f"{theirs}.nonlinear2.batchnorm")
+            add(f"{ours}.local", f"{theirs}.cam_layer.linear_local")
+            add(f"{ours}.mask.0", f"{theirs}.cam_layer.linear1")
+            add(f"{ours}.mask.2", f"{theirs}.cam_layer.linear2")
+        transit = f"xvector.transit{block + 1}"
+        add(f"trunk.blocks.{block}.halve.0", f"{transit}.nonlinear.batchnorm")
+        add(f"trunk.blocks.{block}.halve.2", f"{transit}.linear")
+    add("trunk.leave.0", "xvector.out_nonlinear.batchnorm")
+    return names
+
+
+def test_published_weights_find_their_places():
+    torch.manual_seed(4)
+    network = CamPlusPlus(TINY)
+    module_of = published_names(TINY)
+    state = network.state_dict()
+    theirs = {}
+    for key, value in state.items():
+        module, _, tensor = key.rpartition(".")
+        if module != "head":
+            theirs[f"{module_of[module]}.{tensor}"] = value
+            assert own_name(f"{module_of[module]}.{tensor}") == key
+    dense, last = torch.randn(8, network.head.in_features, 1), torch.nn.BatchNorm1d(8, affine=False)
+    last.running_mean.normal_()
+    last.running_var.uniform_(0.5, 2.0)
+    theirs["xvector.dense.linear.weight"] = dense
+    for name, value in last.state_dict().items():
+        theirs[f"xvector.dense.nonlinear.batchnorm.{name}"] = value
+    ours = own_weights(theirs)
+    assert ours.keys() == state.keys()
+    assert all(torch.equal(ours[key], value) for key, value in state.items() if "head" not in key)
+    network.load_state_dict(ours, strict=True)
+    statistics = torch.randn(3, network.head.in_features)
+    expected = last.eval()(statistics @ dense[:, :, 0].T)
+    torch.testing.assert_close(network.head(statistics), expected, atol=1e-5, rtol=1e-4)
+
+
+def test_tensor_of_another_network_is_an_error():
+    with pytest.raises(KeyError, match=re.escape("xvector.other")):
+        own_name("xvector.other.weight")
