@@ -10,6 +10,7 @@ stopped run is resumed.
 from __future__ import annotations
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -66,15 +67,8 @@ def main() -> None:
             continue
         paths = list(read_manifest(folder / "manifest.csv")["path"])
         with Progress() as progress:
-            task = progress.add_task(folder.name, total=len(paths))
-            embed_manifest(
-                paths,
-                folder,
-                arguments.out,
-                encoder,
-                advance=lambda n, task=task: progress.advance(task, n),
-                report=print,
-            )
+            advance = partial(progress.advance, progress.add_task(folder.name, total=len(paths)))
+            embed_manifest(paths, folder, arguments.out, encoder, advance=advance, report=print)
 
 
 if __name__ == "__main__":

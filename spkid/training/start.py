@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from spkid.config import fingerprint
 from spkid.errors import BadConfig
 from spkid.training.checkpoint import load_encoder, weights_fingerprint
@@ -52,7 +54,8 @@ def parameter_groups(
     encoder: SpeakerNetwork, losses: Losses, trunk_rate: float
 ) -> list[dict[str, Any]]:
     """The encoder's trunk and all other weights, each with its ``"rate"`` of the learning rate."""
-    trunk, others = [], []
+    trunk: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for name, parameter in encoder.named_parameters():
         (trunk if name.startswith("trunk.") else others).append(parameter)
     groups = [(trunk, trunk_rate), ([*others, *losses.parameters()], 1.0)]

@@ -65,7 +65,8 @@ def at_half_rate(samples: Samples) -> Samples:
     """Every second sample after a steep low pass, ``[samples]`` -> ``[samples / 2]``."""
     spectrum = np.fft.rfft(samples)
     n_half = len(samples) // 2
-    return np.fft.irfft(spectrum[: n_half // 2 + 1], n=n_half).astype(np.float32) / 2
+    half = np.fft.irfft(spectrum[: n_half // 2 + 1], n=n_half) / 2
+    return half.astype(np.float32)
 
 
 def at_double_rate(samples: Samples, n_samples: int) -> Samples:

@@ -50,8 +50,8 @@ class FrameWeighting(nn.Module):
         self.norm = nn.LayerNorm(n_channels)
         self.query_key_value = nn.Linear(n_channels, 3 * n_attention_channels)
         self.merge = nn.Linear(n_attention_channels, n_channels)
-        nn.init.zeros_(self.merge.weight)
-        nn.init.zeros_(self.merge.bias)
+        for parameter in self.merge.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, frames: Tensor) -> Tensor:
         mixed = self.query_key_value(self.norm(frames.transpose(1, 2)))
@@ -73,13 +73,10 @@ class WeightedStatistics(nn.Module):
 
     def __init__(self, n_channels: int, n_pooling_channels: int) -> None:
         super().__init__()
-        self.score = nn.Sequential(
-            nn.Conv1d(n_channels, n_pooling_channels, 1),
-            nn.Tanh(),
-            nn.Conv1d(n_pooling_channels, n_channels, 1),
-        )
-        nn.init.zeros_(self.score[2].weight)
-        nn.init.zeros_(self.score[2].bias)
+        last = nn.Conv1d(n_pooling_channels, n_channels, 1)
+        for parameter in last.parameters():
+            nn.init.zeros_(parameter)
+        self.score = nn.Sequential(nn.Conv1d(n_channels, n_pooling_channels, 1), nn.Tanh(), last)
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         n_frames = frames.shape[2]

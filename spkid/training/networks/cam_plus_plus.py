@@ -88,8 +88,10 @@ def segment_means(frames: Tensor) -> Tensor:
     """
     missing = -frames.shape[2] % SEGMENT_FRAMES
     padded = nn.functional.pad(frames, (0, missing)).unflatten(2, (-1, SEGMENT_FRAMES))
-    present = nn.functional.pad(torch.ones_like(frames[:1, :1]), (0, missing))
-    return padded.sum(dim=3) / present.unflatten(2, (-1, SEGMENT_FRAMES)).sum(dim=3)
+    present: Tensor = nn.functional.pad(torch.ones_like(frames[:1, :1]), (0, missing))
+    n_present: Tensor = present.unflatten(2, (-1, SEGMENT_FRAMES)).sum(dim=3)
+    means: Tensor = padded.sum(dim=3) / n_present
+    return means
 
 
 class MaskedLayer(nn.Module):

@@ -50,7 +50,8 @@ def kaldi_mel_filters(n_mels: int) -> NDArray[np.float32]:
     falling = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
     filters = np.maximum(0.0, np.minimum(rising, falling))
     filters[:, -1] = 0.0  # Kaldi leaves the bin at half the sampling rate out
-    return filters.astype(np.float32)
+    found: NDArray[np.float32] = filters.astype(np.float32)
+    return found
 
 
 class KaldiFilterbank(nn.Module):
