@@ -13,6 +13,7 @@ same held-out training speakers as ours, landmarks and all, but for the length o
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +21,12 @@ from numpy.typing import NDArray
 
 from benchmarks.harness.benchmark import Benchmark, Data, Figures
 from benchmarks.harness.kept import bundled_embeddings
-from benchmarks.harness.protocols import Protocols, protocol_figures, shipped_calibration
+from benchmarks.harness.protocols import Protocols, protocol_figures
 from benchmarks.model.bundle_model import fitted_calibration
 from benchmarks.pages.accuracy_tables import detection_costs, homes
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.errors import SpkidError
+from spkid.scoring.calibration import bundled_or_raw
 
 SEED = 1  # of a calibration that is fitted here
 
@@ -45,15 +47,16 @@ def measure(
         table = EmbeddingTable.load(embeddings)
     else:
         table = bundled_embeddings(speech, protocols.paths())
-    calibration = shipped_calibration(table)
+    # a calibration is of a model that has a name
+    named = replace(table, model=table.model or name)
+    calibration = bundled_or_raw(named.model)
     if calibrate:
 
-        def embed(path: str, cuts_s: Sequence[float]) -> NDArray[np.float64]:
-            vector = table.vectors[table.row_of[path]].astype(np.float64)
-            return np.tile(vector, (1 + len(cuts_s), 1))
+        def embed(paths: Sequence[str], speech_s: Sequence[float]) -> NDArray[np.floating]:
+            return table.vectors[[table.row_of[path] for path in paths]]
 
-        calibration = fitted_calibration(speech, embed, model=table.model, seed=SEED)
-    return {**protocol_figures(protocols, table, calibration), "model": table.model}
+        calibration = fitted_calibration(speech, embed, model=named.model, seed=SEED)
+    return {**protocol_figures(protocols, named, calibration), "model": table.model}
 
 
 TABLES = (detection_costs, homes)

@@ -24,8 +24,8 @@ from benchmarks.harness.protocols import Protocols, heard_as, list_error
 from benchmarks.harness.small_runs import N_STEPS, SmallStudy, run_embeddings, run_facts
 from benchmarks.pages.training_tables import adversarial
 from spkid.encoder.vectors import EmbeddingTable
-from spkid.scoring.calibration import raw_cosines
 from spkid.scoring.posterior import profile_vector
+from spkid.scoring.scale import raw_cosines
 from spkid.scoring.simulated_homes import home_figures, score_homes
 from spkid.scoring.trials import score_trials
 from spkid.training.checkpoint import load_encoder

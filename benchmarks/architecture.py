@@ -38,7 +38,7 @@ from benchmarks.harness.small_runs import (
 )
 from benchmarks.pages.training_tables import architecture, architecture_paper
 from spkid.encoder.encoder import SpeakerEncoder
-from spkid.scoring.calibration import raw_cosines
+from spkid.scoring.scale import raw_cosines
 from spkid.training.checkpoint import load_encoder
 from spkid.training.export import export_onnx
 from spkid.training.networks.backbones import EcapaConfig, LstmConfig, ResNetConfig, XvectorConfig

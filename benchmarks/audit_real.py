@@ -20,7 +20,6 @@ import pandas as pd
 
 from benchmarks.harness.benchmark import Benchmark, Data, Figures, Seed
 from benchmarks.harness.kept import bundled_embeddings
-from benchmarks.harness.protocols import shipped_calibration
 from benchmarks.pages.audit_tables import audit_cohorts, audit_gaps, audit_groups, audit_naive
 from spkid.audit.cohorts.findings import Findings, find_cohorts
 from spkid.audit.comparison import compare_audits
@@ -29,6 +28,7 @@ from spkid.audit.verification import RATES, audit_scores
 from spkid.data.manifest import read_manifest
 from spkid.data.score_files import read_trials
 from spkid.encoder.vectors import EmbeddingTable
+from spkid.scoring.calibration import bundled_or_raw
 from spkid.scoring.trials import calibrated_trials
 
 SETS = {
@@ -139,7 +139,7 @@ def audited(
     embeddings: EmbeddingTable, trials: pd.DataFrame, manifest: pd.DataFrame, name: str, seed: int
 ) -> tuple[Audit, Findings]:
     """The audit of one system on one set of speakers, and its cohorts."""
-    scores = calibrated_trials(trials, embeddings, shipped_calibration(embeddings))
+    scores = calibrated_trials(trials, embeddings, bundled_or_raw(embeddings.model))
     audit = audit_scores(
         trials.assign(score=scores),
         manifest,

@@ -24,9 +24,10 @@ from benchmarks.harness.kept import bundled_embeddings
 from benchmarks.harness.protocols import Protocols, list_error
 from benchmarks.pages.accuracy_tables import score_norm
 from spkid.encoder.vectors import EmbeddingTable
-from spkid.scoring.calibration import Calibration, raw_cosines
+from spkid.scoring.calibration import Calibration
 from spkid.scoring.posterior import profile_vector
 from spkid.scoring.s_norm import Cohort, normalized_trials
+from spkid.scoring.scale import raw_cosines
 from spkid.scoring.simulated_homes import home_figures, score_homes
 from spkid.scoring.trials import calibrated_trials, score_trials
 from spkid.training.data.corpus import is_held_out

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from enrollment.profile import Exemplar, Member
 from spkid.config import from_mapping
 from spkid.errors import SpkidError
-from spkid.scoring.calibration import RATES, Calibration
+from spkid.scoring.calibration import Calibration
 from spkid.scoring.posterior import household_llrs, known_log_odds, profile_vector
+from spkid.scoring.scale import RATES
 
 PRIOR_CLIPS = 200.0
 OVERLAP = 0.25  # of the comparisons between two members, the wrong way round

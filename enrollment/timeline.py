@@ -29,8 +29,9 @@ from spkid.audio.reading import audio_blocks
 from spkid.audio.speech import CHUNK_S, MATCH_SPEECH_S, SPEECH_PROBABILITY, speech_probabilities
 from spkid.encoder.encoder import SpeakerEncoder
 from spkid.errors import SpkidError
-from spkid.scoring.calibration import Calibration, Floats
+from spkid.scoring.calibration import Calibration
 from spkid.scoring.posterior import household_llrs
+from spkid.scoring.scale import Floats
 
 SegmentStatus = Literal["known", "unknown", "doubtful", "too_short"]
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from spkid.data.manifest import read_manifest
 from spkid.data.score_files import read_trials
 from spkid.encoder.vectors import EmbeddingTable
-from spkid.scoring.calibration import Calibration, raw_cosines
 from spkid.scoring.evaluation import evaluate_scores
 from spkid.scoring.metrics import equal_error_rate
+from spkid.scoring.scale import Scale
 from spkid.scoring.simulated_homes import figures_by_row, score_homes
 from spkid.scoring.trials import calibrated_trials
 
@@ -48,12 +48,6 @@ class Protocols:
         return sorted(set().union(*named))
 
 
-def shipped_calibration(embeddings: EmbeddingTable) -> Calibration:
-    """The bundled calibration, or raw cosines where another model made the vectors."""
-    bundled = Calibration.load()
-    return bundled if embeddings.model == bundled.model else raw_cosines(embeddings.model)
-
-
 def heard_as(clean: EmbeddingTable, heard: EmbeddingTable) -> EmbeddingTable:
     """Clean vectors by path, and those of the same clips as heard under ``heard:path``."""
     rows = {f"heard:{path}": len(clean.vectors) + row for path, row in heard.row_of.items()}
@@ -81,17 +75,17 @@ def group_errors(trials: pd.DataFrame, manifest: pd.DataFrame) -> dict[str, floa
 
 
 def protocol_figures(
-    protocols: Protocols, embeddings: EmbeddingTable, calibration: Calibration
+    protocols: Protocols, embeddings: EmbeddingTable, scale: Scale
 ) -> dict[str, Any]:
     """``verify`` and ``households``: every figure of every list, by name."""
     figures: dict[str, Any] = {"verify": {}, "households": {}}
     for name, trials in protocols.verify.items():
-        table = trials.assign(score=calibrated_trials(trials, embeddings, calibration))
+        table = trials.assign(score=calibrated_trials(trials, embeddings, scale))
         groups = group_errors(table, protocols.manifest)
         figures["verify"][name] = {**asdict(evaluate_scores(table)), "group_eer": groups}
     for name, table in protocols.households.items():
-        probes = score_homes(table, embeddings, calibration)
+        probes = score_homes(table, embeddings, scale)
         for fpir, suffix in ((0.05, ""), (0.01, " at 1 %")):
-            rows = figures_by_row(probes, calibration, fpir=fpir)
+            rows = figures_by_row(probes, scale, fpir=fpir)
             figures["households"][name + suffix] = {row: asdict(value) for row, value in rows}
     return figures

@@ -16,18 +16,21 @@ import argparse
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
-from spkid.audio.reading import load_audio
-from spkid.audio.speech import cut_to_speech
 from spkid.data.manifest import read_manifest
+from spkid.encoder.batch import embed_cuts
 from spkid.encoder.encoder import BUNDLED_MODEL, SpeakerEncoder
 from spkid.encoder.vectors import mean_vectors
-from spkid.scoring.calibration import BUNDLED_CALIBRATION, SPEECH_S, Calibration
-from spkid.scoring.fit import ENROL_CLIPS, Pool, fit_calibration, landmarks_of
+from spkid.errors import SpkidError
+from spkid.scoring.calibration import BUNDLED_CALIBRATION, Calibration
+from spkid.scoring.fit import landmarks_of
+from spkid.scoring.pools import clips_to_fit
+from spkid.scoring.scale import SPEECH_S, Landmarks
 from spkid.training.checkpoint import load_encoder
 from spkid.training.data.corpus import is_held_out
 from spkid.training.export import export_onnx
@@ -35,52 +38,34 @@ from spkid.training.export import export_onnx
 CHECKPOINT = Path(__file__).with_name("checkpoints") / "bundled.safetensors"
 TRAINING = BUNDLED_MODEL.with_name("spkid.training.json")
 CLIPS_FOR_LANDMARKS = 3
-MAX_CLIPS = 16  # a speaker's clips beyond these add nothing
-LEAST_SPEAKERS = 10  # corpora with fewer held-out speakers of three clips are left out
+
+# vectors ``[clips, 1 + cuts, dim]`` of the clips at these paths, whole and then cut to so many
+# seconds of speech; ``[clips, dim]`` of whole clips alone
+Embed = Callable[[Sequence[str], Sequence[float]], NDArray[np.floating]]
 
 
-# the vectors ``[1 + cuts, dim]`` of the clip at a path, whole and then cut to so many seconds of
-# speech; NaN where it holds less
-Embed = Callable[[str, Sequence[float]], np.ndarray]
-
-
-def held_out_pools(data: Path, embed: Embed) -> dict[str, Pool]:
-    """Vectors of the held-out training speakers by corpus."""
-    table = read_manifest(data / "manifest.csv", required=("path", "speaker", "split", "corpus"))
-    table = table[(table["split"] == "train") & table["speaker"].map(is_held_out)]
-    table = table.groupby("speaker").head(MAX_CLIPS)
-    counts = table.groupby(["corpus", "speaker"]).size()
-    able = (counts > ENROL_CLIPS).groupby("corpus").sum()
-    pools = {}
-    for corpus in able.index[able >= LEAST_SPEAKERS]:
-        own = table[table["corpus"] == corpus]
-        with ThreadPoolExecutor() as pool:
-            vectors = np.stack(list(pool.map(lambda path: embed(path, SPEECH_S), own["path"])))
-        speakers = own["speaker"].to_numpy()
-        pools[corpus] = Pool({name: vectors[speakers == name] for name in sorted(set(speakers))})
-    return pools
-
-
-def training_landmarks(data: Path, embed: Embed, *, seed: int) -> tuple[tuple[float, ...], ...]:
+def training_landmarks(table: pd.DataFrame, embed: Embed, *, seed: int) -> Landmarks:
     """Of the training speakers but those held out, from up to three whole clips of each."""
-    table = read_manifest(data / "manifest.csv", required=("path", "speaker", "split"))
     known = (table["split"] == "train") & (table["speaker"] != "")
     table = table[known & ~table["speaker"].map(is_held_out)]
     table = table.groupby("speaker").head(CLIPS_FOR_LANDMARKS)
-    with ThreadPoolExecutor() as pool:
-        vectors = np.concatenate(list(pool.map(lambda path: embed(path, ()), table["path"])))
-    return landmarks_of(mean_vectors(table, vectors)[1], seed=seed)
+    vectors = embed(list(table["path"]), ())
+    whole = vectors.reshape(len(table), vectors.shape[-1])
+    return landmarks_of(mean_vectors(table, whole)[1], seed=seed)
 
 
 def fitted_calibration(data: Path, embed: Embed, *, model: str, seed: int) -> Calibration:
     """What is shipped with a model, or would be with another one."""
-    pools = held_out_pools(data, embed)
-    words = ", ".join(f"{len(pool.clips_of)} of {name}" for name, pool in pools.items())
-    return fit_calibration(
-        list(pools.values()),
-        landmarks=training_landmarks(data, embed, seed=seed),
+    table = read_manifest(data / "manifest.csv", required=("path", "speaker", "split", "corpus"))
+    held_out = table[(table["split"] == "train") & table["speaker"].map(is_held_out)]
+    clips = clips_to_fit(held_out)
+    return Calibration.fit(
+        embed(list(clips["path"]), SPEECH_S),
+        list(clips["speaker"]),
         model=model,
-        trained_on=f"held-out training speakers: {words}",
+        pools=list(clips["corpus"]),
+        landmarks=training_landmarks(table, embed, seed=seed),
+        trained_on="held-out training speakers",
         seed=seed,
     )
 
@@ -105,15 +90,14 @@ def main() -> None:
         export_run(arguments.run)
     encoder = SpeakerEncoder.load()
 
-    def embed(path: str, cuts_s: Sequence[float]) -> np.ndarray:
-        waveform = load_audio(arguments.data / path)
-        vectors = np.full((1 + len(cuts_s), encoder.dim), np.nan, dtype=np.float32)
-        vectors[0] = encoder.embed(waveform)
-        for row, speech_s in enumerate(cuts_s, start=1):
-            cut = cut_to_speech(waveform, speech_s)
-            if cut is not None:
-                vectors[row] = encoder.embed(cut)
-        return vectors
+    def embed(paths: Sequence[str], speech_s: Sequence[float]) -> NDArray[np.floating]:
+        clips = [(arguments.data / path, None) for path in paths]
+        vectors = []
+        for found in embed_cuts(clips, encoder, speech_s):
+            if isinstance(found, SpkidError):
+                raise found
+            vectors.append(found)
+        return np.stack(vectors)
 
     calibration = fitted_calibration(
         arguments.data,

@@ -83,7 +83,7 @@ def draw(trials: OwnTrials, chosen: HomeRate, path: Path) -> None:
     import numpy as np
     from matplotlib.figure import Figure
 
-    from spkid.scoring.calibration import RATES
+    from spkid.scoring.scale import RATES
 
     rates = np.geomspace(RATES[0], RATES[-1], 200)
     curves = {

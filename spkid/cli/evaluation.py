@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -14,12 +14,9 @@ from spkid.cli.output import (
     print_json,
     print_table,
     progress_bar,
+    rate_option,
     say,
 )
-
-if TYPE_CHECKING:
-    from spkid.encoder.vectors import EmbeddingTable
-    from spkid.scoring.calibration import Calibration
 
 EmbeddingsOption = Annotated[
     Path, typer.Option(readable=False, help="The .npz that 'spkid embed' wrote.")
@@ -30,7 +27,7 @@ CohortOption = Annotated[
     typer.Option(readable=False, help="Embeddings of strangers (.npz): scores become s-norms."),
 ]
 CohortTopOption = Annotated[
-    int, typer.Option("--cohort-top", help="How many of the cohort are held against each side.")
+    int, typer.Option("--cohort-top", help="How many of the nearest strangers count.")
 ]
 
 
@@ -68,14 +65,6 @@ def embed(
         raise typer.Exit(2)
 
 
-def calibration_for(embeddings: EmbeddingTable) -> Calibration:
-    """The bundled calibration, or raw cosines where another model made the vectors."""
-    from spkid.scoring.calibration import Calibration, raw_cosines
-
-    bundled = Calibration.load()
-    return bundled if embeddings.model == bundled.model else raw_cosines(embeddings.model)
-
-
 def score(
     trials: Annotated[
         Path, typer.Argument(readable=False, help="Trial list in VoxCeleb or Kaldi order.")
@@ -91,20 +80,21 @@ def score(
     """Score a trial list: log-likelihood ratios of the bundled model, else raw cosines."""
     from spkid.data.score_files import read_trials, write_scores
     from spkid.encoder.vectors import EmbeddingTable
+    from spkid.scoring.calibration import Calibration, bundled_or_raw
     from spkid.scoring.s_norm import Cohort, normalized_trials
     from spkid.scoring.trials import calibrated_trials, score_trials
 
     table = read_trials(trials)
     vectors = EmbeddingTable.load(embeddings)
-    calibration = calibration_for(vectors)
+    scale = bundled_or_raw(vectors.model)
     table["score"] = score_trials(table, vectors)
     kind = "raw cosines (another model made the vectors)"
     if cohort:
         strangers = Cohort.load(cohort, like=vectors, n_top=cohort_top)
         table["score"] = normalized_trials(table, vectors, strangers)
         kind = "adaptive s-norms (no calibration holds for them)"
-    elif calibration.is_calibrated:
-        table["score"] = calibrated_trials(table, vectors, calibration)
+    elif isinstance(scale, Calibration):
+        table["score"] = calibrated_trials(table, vectors, scale)
         kind = "calibrated log-likelihood ratios"
     write_scores(out, table)
     if as_json:
@@ -142,7 +132,7 @@ def evaluate(
 def households(
     protocol: Annotated[Path, typer.Argument(readable=False, help="CSV of simulated homes.")],
     embeddings: EmbeddingsOption,
-    far: Annotated[float, typer.Option("--far", help="Share of guests accepted.")] = 0.05,
+    far: Annotated[float, rate_option("--far", "Share of guests' clips to accept.")] = 0.05,
     cohort: CohortOption = None,
     cohort_top: CohortTopOption = COHORT_TOP,
     as_json: JsonFlag = False,
@@ -150,19 +140,20 @@ def households(
     """Members missed and guests accepted over simulated homes, by size and kind."""
     from spkid.data.manifest import read_manifest
     from spkid.encoder.vectors import EmbeddingTable
-    from spkid.scoring.calibration import raw_cosines
+    from spkid.scoring.calibration import bundled_or_raw
     from spkid.scoring.s_norm import Cohort
+    from spkid.scoring.scale import raw_cosines
     from spkid.scoring.simulated_homes import PROTOCOL_COLUMNS, figures_by_row, score_homes
 
     table = read_manifest(protocol, required=PROTOCOL_COLUMNS)
     vectors = EmbeddingTable.load(embeddings)
-    calibration = calibration_for(vectors)
+    scale = bundled_or_raw(vectors.model)
     strangers = None
     if cohort:
         strangers = Cohort.load(cohort, like=vectors, n_top=cohort_top)
-        calibration = raw_cosines(vectors.model)
-    probes = score_homes(table, vectors, calibration, cohort=strangers)
-    figures = dict(figures_by_row(probes, calibration, fpir=far))
+        scale = raw_cosines(vectors.model)
+    probes = score_homes(table, vectors, scale, cohort=strangers)
+    figures = dict(figures_by_row(probes, scale, fpir=far))
     if as_json:
         print_json({name: dataclasses.asdict(row) for name, row in figures.items()})
         return

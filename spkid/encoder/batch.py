@@ -1,18 +1,26 @@
-"""Embed the clips of a manifest into one file, in parts, so that a stopped run goes on."""
+"""Embed many clips at once: a manifest into a file, in parts, or clips cut to several lengths."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+import numpy as np
+
+from spkid.audio.reading import Waveform, load_audio
+from spkid.audio.speech import cut_to_speech
 from spkid.encoder.encoder import SpeakerEncoder, Vector
 from spkid.encoder.vectors import EmbeddingTable, save_embeddings
 from spkid.errors import SpkidError
 
 PART_CLIPS = 256  # clips between two saves
+
+Item = TypeVar("Item")
+Span = tuple[int, int] | None  # first and last-plus-one sample at 16 kHz; None: the whole file
 
 
 @dataclass(frozen=True)
@@ -25,7 +33,7 @@ class EmbeddingRun:
 
 
 def embed_manifest(
-    paths: list[str],
+    paths: Sequence[str],
     root: Path,
     out: Path,
     encoder: SpeakerEncoder,
@@ -40,39 +48,84 @@ def embed_manifest(
 
     Raises
     ------
+    ModelMismatch
+        If ``out`` holds vectors of another model.
     SpkidError
-        If ``out`` holds vectors of another model, or cannot be written.
+        If ``out`` cannot be read or written.
     """
     vectors: dict[str, Vector] = {}
     if out.exists():
         before = EmbeddingTable.load(out)
-        if before.model != encoder.fingerprint:
-            raise SpkidError(
-                f"{out}: vectors of model {before.model or '(unknown)'}",
-                expected=f"vectors of the model in use, {encoder.fingerprint}",
-                do="choose another --out",
-            )
+        before.check_model(
+            encoder.fingerprint,
+            name=f"{out}: vectors",
+            expected="vectors of the model in use",
+            do="choose another file",
+        )
         vectors = {path: before.vectors[row] for path, row in before.row_of.items()}
     todo = [path for path in paths if path not in vectors]
     n_resumed = len(paths) - len(todo)
     advance(n_resumed)
     skipped: list[str] = []
+    for start in range(0, len(todo), PART_CLIPS):
+        part = todo[start : start + PART_CLIPS]
+        embedded = _in_parallel(lambda path: encoder.embed_file(root / path), part)
+        for path, result in zip(part, embedded, strict=True):
+            if isinstance(result, SpkidError):
+                skipped.append(path)
+                report(f"skipped: {result}")
+            else:
+                vectors[path] = result
+            advance(1)
+        save_embeddings(out, vectors, model=encoder.fingerprint, dim=encoder.dim)
+    return EmbeddingRun(len(todo) - len(skipped), n_resumed, tuple(skipped))
 
-    def embed(path: str) -> Vector | SpkidError:
+
+def cut_vectors(waveform: Waveform, encoder: SpeakerEncoder, speech_s: Sequence[float]) -> Vector:
+    """Vectors ``[1 + cuts, dim]`` of a clip: whole, and cut to each of ``speech_s`` of speech.
+
+    NaN where the clip holds less speech. Errors as in ``encoder.embed``.
+    """
+    vectors = np.full((1 + len(speech_s), encoder.dim), np.nan, dtype=np.float32)
+    vectors[0] = encoder.embed(waveform)
+    for row, seconds in enumerate(speech_s, start=1):
+        cut = cut_to_speech(waveform, seconds)
+        if cut is not None:
+            vectors[row] = encoder.embed(cut)
+    return vectors
+
+
+def embed_cuts(
+    clips: Sequence[tuple[Path, Span]],
+    encoder: SpeakerEncoder,
+    speech_s: Sequence[float],
+    *,
+    advance: Callable[[int], object] = lambda n: None,
+) -> list[Vector | SpkidError]:
+    """:func:`cut_vectors` of each clip, or why it could not be embedded."""
+
+    def embed(clip: tuple[Path, Span]) -> Vector:
+        path, span = clip
+        waveform = load_audio(path)
+        return cut_vectors(waveform[slice(*span)] if span else waveform, encoder, speech_s)
+
+    found = []
+    for result in _in_parallel(embed, clips):
+        found.append(result)
+        advance(1)
+    return found
+
+
+def _in_parallel(
+    embed: Callable[[Item], Vector], items: Sequence[Item]
+) -> Iterator[Vector | SpkidError]:
+    """What ``embed`` gives, or the error it raises, for each item and in their order."""
+
+    def attempt(item: Item) -> Vector | SpkidError:
         try:
-            return encoder.embed_file(root / path)
+            return embed(item)
         except SpkidError as error:
             return error
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for start in range(0, len(todo), PART_CLIPS):
-            part = todo[start : start + PART_CLIPS]
-            for path, result in zip(part, pool.map(embed, part), strict=True):
-                if isinstance(result, SpkidError):
-                    skipped.append(path)
-                    report(f"skipped: {result}")
-                else:
-                    vectors[path] = result
-                advance(1)
-            save_embeddings(out, vectors, model=encoder.fingerprint, dim=encoder.dim)
-    return EmbeddingRun(len(todo) - len(skipped), n_resumed, tuple(skipped))
+        yield from pool.map(attempt, items)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,62 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from spkid.encoder.encoder import Vector
-from spkid.errors import SpkidError
+from spkid.errors import BadTable, ModelMismatch, NotFound, SpkidError
 from spkid.files import written_beside
 
 Floats = NDArray[np.float64]
 
+UNIT_TOLERANCE = 1e-3  # how far the length of a unit vector may be from one
+
 
 @dataclass(frozen=True)
 class EmbeddingTable:
-    """Unit vectors by path; ``model`` is the fingerprint of what made them, empty if unknown."""
+    """Unit vectors ``[clips, dim]``, and the row of each path.
+
+    ``model`` is the fingerprint of what made them, empty if unknown.
+
+    Raises
+    ------
+    BadTable
+        If the vectors are no such array, or one is not of unit length.
+    """
 
     row_of: dict[str, int]
-    vectors: NDArray[np.float32]  # [clips, dim]
+    vectors: NDArray[np.float32] = field(repr=False)
     model: str
+
+    def __post_init__(self) -> None:
+        is_table = self.vectors.ndim == 2 and np.issubdtype(self.vectors.dtype, np.floating)
+        lengths = np.linalg.norm(self.vectors, axis=1) if is_table else np.array([np.nan])
+        if not (np.abs(lengths - 1) <= UNIT_TOLERANCE).all():
+            raise BadTable(
+                "vectors that are not finite and of unit length",
+                expected="float vectors [clips, dim] as Encoder.embed gives them",
+                do="embed the clips again",
+            )
+
+    def check_model(
+        self,
+        model: str,
+        *,
+        name: str = "vectors",
+        expected: str = "the model of the calibration",
+        do: str = "embed the clips with the same model",
+    ) -> None:
+        """Refuse to use these vectors with what is of another model; the rest is for the error.
+
+        Raises
+        ------
+        ModelMismatch
+            If ``model`` is not the fingerprint of what made the vectors.
+        """
+        if model != self.model:
+            raise ModelMismatch(
+                f"{name} of model {self.model or '(unknown)'}",
+                expected=f"{expected}, {model or '(unknown)'}",
+                do=do,
+                code="other_model",
+            )
 
     @classmethod
     def load(cls, path: str | Path) -> EmbeddingTable:
@@ -32,7 +75,9 @@ class EmbeddingTable:
 
         Raises
         ------
-        SpkidError
+        NotFound
+            If there is no such file.
+        BadTable
             If it is no such file or a vector is zero or not finite.
         """
         try:
@@ -43,8 +88,16 @@ class EmbeddingTable:
             lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
             if len(paths) != len(vectors) or not (np.isfinite(lengths) & (lengths > 0)).all():
                 raise ValueError("vectors that are zero, not finite or without a path")
+            if len(set(paths)) != len(paths):
+                raise ValueError("a path twice")
+        except FileNotFoundError as error:
+            raise NotFound(
+                f"{path}: no such file",
+                expected="a table of embeddings (.npz)",
+                do="check the path, or make one with 'spkid embed'",
+            ) from error
         except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
-            raise SpkidError(
+            raise BadTable(
                 f"{path}: not a usable table of embeddings",
                 expected="an .npz with 'paths' and finite 'embeddings'",
                 do="make it with 'spkid embed'",
@@ -57,18 +110,18 @@ class EmbeddingTable:
 
         Raises
         ------
-        SpkidError
+        BadTable
             If a path has no vector.
         """
         rows = paths.map(self.row_of)
         if rows.isna().any():
             missing = paths[rows.isna()]
-            raise SpkidError(
-                f"no vector for {missing.iloc[0]} ({missing.nunique()} such clips)",
+            raise BadTable(
+                f"no vector for {missing.iloc[0]} ({missing.nunique()} clips have none)",
                 expected="a vector for each clip of the list",
                 do="run 'spkid embed' on a manifest that names them all",
             )
-        return rows.to_numpy(dtype=np.intp)
+        return np.asarray(rows, dtype=np.intp)
 
 
 def save_embeddings(path: Path, vectors: dict[str, Vector], *, model: str, dim: int) -> None:
@@ -84,7 +137,9 @@ def save_embeddings(path: Path, vectors: dict[str, Vector], *, model: str, dim: 
             )
     except OSError as error:
         raise SpkidError(
-            f"{path}: {error.strerror}", expected="a file to write to", do="choose another --out"
+            f"{path}: {error.strerror}",
+            expected="a file to write to",
+            do="choose another place for it",
         ) from error
 
 
@@ -111,8 +166,10 @@ def spherical_k_means(vectors: Floats, n_cohorts: int, *, seed: int) -> Floats:
         min_points_per_centroid=1,
     )
     k_means.train(vectors.astype(np.float32))
+    assert k_means.centroids is not None  # it was trained
     return k_means.centroids.astype(np.float64)
 
 
 def nearest(vectors: Floats, centroids: Floats) -> NDArray[np.intp]:
-    return np.argmax(vectors @ centroids.T, axis=1)
+    """The number of the nearest centroid to each vector, ``[vectors]``."""
+    return np.asarray(np.argmax(vectors @ centroids.T, axis=1), dtype=np.intp)

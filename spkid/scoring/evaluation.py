@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from spkid.errors import SpkidError
+from spkid.errors import BadTable
 from spkid.scoring.metrics import (
     equal_error_rate,
     log_likelihood_ratio_cost,
@@ -29,17 +29,17 @@ class ScoreFigures:
 
 
 def evaluate_scores(table: pd.DataFrame) -> ScoreFigures:
-    """Figures of a table with ``score`` and ``label``, as ``trials.read_scores`` gives.
+    """Figures of a table with ``score`` and ``label``, as ``score_files.read_scores`` gives.
 
     Raises
     ------
-    SpkidError
+    BadTable
         Without trials of both kinds.
     """
     label = table["label"].to_numpy(dtype=bool)
     target, impostor = table["score"].to_numpy()[label], table["score"].to_numpy()[~label]
     if not len(target) or not len(impostor):
-        raise SpkidError(
+        raise BadTable(
             f"{len(target)} same-speaker and {len(impostor)} different-speaker trials",
             expected="both kinds",
             do="give a score file with both",

@@ -6,19 +6,17 @@ All vectors are unit length, so a dot product is a cosine.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from spkid.scoring.calibration import UNKNOWN_SPEECH_S, Calibration
+from spkid.scoring.scale import UNKNOWN_SPEECH_S, Floats, Scale
 
 AMBIGUOUS_ODDS = 4.0  # first against second member; less is too close to name anybody
-
-Floats = NDArray[np.float64]
 
 
 def profile_vector(exemplars: ArrayLike) -> Floats:
     """The length-normalised mean of a member's exemplars, ``[clips, dim]`` -> ``[dim]``."""
-    mean = np.asarray(exemplars, dtype=np.float64).mean(axis=0)
-    return mean / np.linalg.norm(mean)
+    mean: Floats = np.asarray(exemplars, dtype=np.float64).mean(axis=0)
+    return np.asarray(mean / np.linalg.norm(mean))
 
 
 def posteriors(llrs: ArrayLike, *, guest_prior: float) -> Floats:
@@ -34,7 +32,7 @@ def posteriors(llrs: ArrayLike, *, guest_prior: float) -> Floats:
     logs = np.concatenate([weighted, guest], axis=-1)
     logs -= logs.max(axis=-1, keepdims=True)
     odds = np.exp(logs)
-    return odds / odds.sum(axis=-1, keepdims=True)
+    return np.asarray(odds / odds.sum(axis=-1, keepdims=True))
 
 
 def known_log_odds(llrs: ArrayLike, *, guest_prior: float) -> Floats:
@@ -45,14 +43,14 @@ def known_log_odds(llrs: ArrayLike, *, guest_prior: float) -> Floats:
     """
     members = np.asarray(llrs, dtype=np.float64)
     prior = np.log((1 - guest_prior) / guest_prior / members.shape[-1])
-    return prior + members.max(axis=-1)
+    return np.asarray(prior + members.max(axis=-1))
 
 
 def household_llrs(
     probes: ArrayLike,
     profiles: ArrayLike,
     n_clips: ArrayLike,
-    calibration: Calibration,
+    scale: Scale,
     speech_s: ArrayLike = UNKNOWN_SPEECH_S,
 ) -> tuple[Floats, Floats]:
     """Log-likelihood ratios and raw cosines of probes against members.
@@ -60,9 +58,13 @@ def household_llrs(
     Parameters
     ----------
     probes : ``[..., dim]``
+        Vectors of clips.
     profiles : ``[members, dim]``
+        See :func:`profile_vector`.
     n_clips : int ``[members]``
         Exemplars behind each profile.
+    scale : Scale
+        What a cosine is worth; a calibration is one.
     speech_s : float ``[...]``
         Seconds of speech in each probe.
 
@@ -73,6 +75,6 @@ def household_llrs(
     heard = np.asarray(probes, dtype=np.float64)
     cosines = heard @ np.asarray(profiles, dtype=np.float64).T
     seconds = np.asarray(speech_s, dtype=np.float64)[..., None]
-    crowding = calibration.crowding(heard)[..., None]
-    llrs = calibration.log_likelihood_ratio(cosines, n_clips, seconds, crowding=crowding)
+    crowding = scale.crowding(heard)[..., None]
+    llrs = scale.log_likelihood_ratio(cosines, n_clips, seconds, crowding=crowding)
     return llrs, cosines

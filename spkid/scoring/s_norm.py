@@ -11,7 +11,7 @@ spkid, and no calibration or threshold holds for such scores.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +19,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from spkid.encoder.vectors import EmbeddingTable
-from spkid.errors import SpkidError
+from spkid.errors import BadTable, ModelMismatch
+from spkid.scoring.scale import Floats
 from spkid.scoring.trials import score_trials
 
 BLOCK_ROWS = 1024  # vectors held against the whole cohort at once
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Moments:
 class Cohort:
     """Unit vectors ``[strangers, dim]`` of nobody who is scored, best one for each speaker."""
 
-    vectors: Floats
+    vectors: Floats = field(repr=False)
     n_top: int
 
     @classmethod
@@ -48,22 +47,30 @@ class Cohort:
 
         Raises
         ------
-        SpkidError
-            If the file is no table of embeddings, of another model than ``like``, or holds
-            fewer than ``n_top`` vectors; if ``n_top`` is below two.
+        BadTable
+            If the file is no table of embeddings or holds fewer than ``n_top`` vectors; if
+            ``n_top`` is below two.
+        ModelMismatch
+            If it is of another model than ``like``.
         """
         table = EmbeddingTable.load(path)
-        if table.model != like.model or table.vectors.shape[1:] != like.vectors.shape[1:]:
-            raise SpkidError(
-                f"{path}: a cohort of model {table.model or '(unknown)'}",
-                expected=f"the model of the vectors that are scored, {like.model or '(unknown)'}",
+        table.check_model(
+            like.model,
+            name=f"{path}: a cohort",
+            expected="the model of the vectors that are scored",
+            do="embed the cohort with the same model",
+        )
+        if table.vectors.shape[1] != like.vectors.shape[1]:
+            raise ModelMismatch(
+                f"{path}: a cohort of {table.vectors.shape[1]} dimensions",
+                expected=f"{like.vectors.shape[1]}, as the vectors that are scored have",
                 do="embed the cohort with the same model",
             )
         if not 2 <= n_top <= len(table.vectors):
-            raise SpkidError(
+            raise BadTable(
                 f"{path}: the {n_top} nearest of a cohort of {len(table.vectors)}",
                 expected="two or more, and no more than the cohort has",
-                do="give a larger cohort, or another --cohort-top",
+                do="give a larger cohort, or another n_top=",
             )
         return cls(table.vectors.astype(np.float64), n_top)
 
@@ -72,7 +79,7 @@ class Cohort:
 
         Raises
         ------
-        SpkidError
+        BadTable
             If these cosines are all alike.
         """
         mean, deviation = np.empty(len(vectors)), np.empty(len(vectors))
@@ -81,9 +88,9 @@ class Cohort:
             cosines = np.asarray(vectors[block], dtype=np.float64) @ self.vectors.T
             top = np.partition(cosines, -self.n_top, axis=1)[:, -self.n_top :]
             mean[block], deviation[block] = top.mean(axis=1), top.std(axis=1)
-        if (deviation < 1e-9).any():
-            raise SpkidError(
-                f"a cohort whose {self.n_top} nearest vectors are all as near",
+        if not (deviation >= 1e-9).all():
+            raise BadTable(
+                f"a cohort whose {self.n_top} nearest vectors are all equally near",
                 expected="voices of different people",
                 do="give a cohort without copies",
             )
@@ -93,7 +100,7 @@ class Cohort:
 def normalized(cosines: NDArray[np.floating], enrolled: Moments, test: Moments) -> Floats:
     """``cosines`` with the moments of both sides, which broadcast to it."""
     by_enrolled = (cosines - enrolled.mean) / enrolled.deviation
-    return (by_enrolled + (cosines - test.mean) / test.deviation) / 2
+    return np.asarray((by_enrolled + (cosines - test.mean) / test.deviation) / 2)
 
 
 def normalized_trials(trials: pd.DataFrame, embeddings: EmbeddingTable, cohort: Cohort) -> Floats:

@@ -10,10 +10,11 @@ import pandas as pd
 
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.errors import SpkidError
-from spkid.scoring.calibration import UNKNOWN_SPEECH_S, Calibration
+from spkid.scoring.calibration import Calibration
 from spkid.scoring.metrics import equal_error_rate, threshold_at_false_match_rate
 from spkid.scoring.posterior import AMBIGUOUS_ODDS, household_llrs, known_log_odds, profile_vector
 from spkid.scoring.s_norm import Cohort, Moments, normalized
+from spkid.scoring.scale import UNKNOWN_SPEECH_S, Scale
 
 PROTOCOL_COLUMNS = ("household", "size", "kind", "role", "speaker", "path")
 
@@ -21,20 +22,26 @@ PROTOCOL_COLUMNS = ("household", "size", "kind", "role", "speaker", "path")
 def score_homes(
     protocol: pd.DataFrame,
     embeddings: EmbeddingTable,
-    calibration: Calibration,
+    scale: Scale,
     *,
     cohort: Cohort | None = None,
 ) -> pd.DataFrame:
     """One row for each probe of a member or a guest.
 
-    A column ``speech_s`` of ``protocol`` makes the length of each probe count. With a
-    ``cohort``, cosines are normalised by it, for which no calibration holds but
-    :func:`spkid.scoring.calibration.raw_cosines`.
+    A column ``speech_s`` of ``protocol`` makes the length of each probe count. ``scale`` is a
+    calibration, or :func:`spkid.scoring.scale.raw_cosines`; with a ``cohort``, cosines are
+    normalised by it, for which no calibration holds.
 
     Columns ``household``, ``size``, ``kind``, ``role``, ``speaker``, ``path``, ``best`` (the
     first member), ``known_log_odds``, ``llr_margin`` (first over second) and ``right``
     (a member who came first; False for a guest).
+
+    Raises
+    ------
+    ModelMismatch
+        If another model made the vectors than ``scale`` is for.
     """
+    embeddings.check_model(scale.model)
     rows = embeddings.rows(protocol["path"])
     if "speech_s" not in protocol:
         protocol = protocol.assign(speech_s=UNKNOWN_SPEECH_S)
@@ -52,19 +59,17 @@ def score_homes(
         probes = home[~enrolled]
         profiles = np.stack([profile_vector(clips) for clips in own])
         n_clips, asked = [len(clips) for clips in own], positions[~enrolled]
-        llrs, cosines = household_llrs(
-            vectors[asked], profiles, n_clips, calibration, probes["speech_s"]
-        )
+        llrs, cosines = household_llrs(vectors[asked], profiles, n_clips, scale, probes["speech_s"])
         if cohort and heard:
             test = Moments(heard.mean[asked, None], heard.deviation[asked, None])
             scores = normalized(cosines, cohort.moments(profiles), test)
-            llrs = calibration.log_likelihood_ratio(scores, n_clips)
+            llrs = scale.log_likelihood_ratio(scores, n_clips)
         best = members[llrs.argmax(axis=1)]
         top = np.sort(llrs, axis=1)
         tables.append(
             probes.assign(
                 best=best,
-                known_log_odds=known_log_odds(llrs, guest_prior=calibration.guest_prior),
+                known_log_odds=known_log_odds(llrs, guest_prior=scale.guest_prior),
                 llr_margin=top[:, -1] - top[:, -2] if top.shape[1] > 1 else np.inf,
                 right=(probes["role"] == "member").to_numpy()
                 & (best == probes["speaker"].to_numpy()),
@@ -82,7 +87,7 @@ class HomeFigures:
     ``fpir`` of the guests' utterances. ``open_set_eer``: where both are equal.
     ``shipped_fnir`` and ``shipped_fpir``: members not named rightly and guests named by the
     whole decision as shipped: at the threshold that the calibration gives for the same rate
-    of false accepts, nobody named where it is ambiguous; NaN for raw cosines.
+    of false accepts, nobody named where it is ambiguous; NaN without a calibration.
     """
 
     n_homes: int
@@ -96,9 +101,7 @@ class HomeFigures:
     shipped_fnir: float
 
 
-def home_figures(
-    probes: pd.DataFrame, calibration: Calibration, *, fpir: float = 0.05
-) -> HomeFigures:
+def home_figures(probes: pd.DataFrame, scale: Scale, *, fpir: float = 0.05) -> HomeFigures:
     """Figures over the rows of :func:`score_homes`.
 
     Raises
@@ -119,8 +122,8 @@ def home_figures(
     # a member taken for another is missed at every threshold
     reached = np.where(right, scores[~is_guest], -np.inf)
     shipped_fpir = shipped_fnir = float("nan")
-    if calibration.is_calibrated:
-        named = scores >= calibration.household_threshold(fpir, speech_s=probes["speech_s"])
+    if isinstance(scale, Calibration):
+        named = scores >= scale.household_threshold(fpir, speech_s=probes["speech_s"])
         named &= probes["llr_margin"].to_numpy() >= np.log(AMBIGUOUS_ODDS)
         shipped_fpir = float(named[is_guest].mean())
         shipped_fnir = float(1 - (named[~is_guest] & right).mean())
@@ -130,7 +133,7 @@ def home_figures(
         n_guest_probes=len(guests),
         closed_set_error=float(1 - right.mean()),
         fpir=float((guests >= threshold).mean()),
-        fnir=float((reached < threshold).mean()),
+        fnir=float(1 - (reached >= threshold).mean()),
         open_set_eer=equal_error_rate(reached, guests),
         shipped_fpir=shipped_fpir,
         shipped_fnir=shipped_fnir,
@@ -138,10 +141,10 @@ def home_figures(
 
 
 def figures_by_row(
-    probes: pd.DataFrame, calibration: Calibration, *, fpir: float = 0.05
+    probes: pd.DataFrame, scale: Scale, *, fpir: float = 0.05
 ) -> Iterator[tuple[str, HomeFigures]]:
     """Figures over all homes, then by size and by kind."""
-    yield "all", home_figures(probes, calibration, fpir=fpir)
+    yield "all", home_figures(probes, scale, fpir=fpir)
     for column, suffix in (("size", " members"), ("kind", "")):
         for value, part in probes.groupby(column):
-            yield f"{value}{suffix}", home_figures(part, calibration, fpir=fpir)
+            yield f"{value}{suffix}", home_figures(part, scale, fpir=fpir)

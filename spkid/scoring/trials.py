@@ -7,24 +7,29 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from spkid.encoder.vectors import EmbeddingTable
-from spkid.scoring.calibration import Calibration
+from spkid.scoring.scale import Floats, Scale
 
 
-def score_trials(trials: pd.DataFrame, embeddings: EmbeddingTable) -> NDArray[np.float64]:
+def score_trials(trials: pd.DataFrame, embeddings: EmbeddingTable) -> Floats:
     """Cosine of each trial's two vectors, float64 ``[trials]``."""
     enroll = embeddings.vectors[embeddings.rows(trials["enroll"])]
     test = embeddings.vectors[embeddings.rows(trials["test"])]
-    return np.einsum("ij,ij->i", enroll, test, dtype=np.float64)
+    return np.asarray(np.einsum("ij,ij->i", enroll, test, dtype=np.float64))
 
 
-def calibrated_trials(
-    trials: pd.DataFrame, embeddings: EmbeddingTable, calibration: Calibration
-) -> NDArray[np.float64]:
-    """Log-likelihood ratio of each trial's two clips, of unknown length; float64 ``[trials]``."""
-    by_clip = calibration.crowding(embeddings.vectors)
+def calibrated_trials(trials: pd.DataFrame, embeddings: EmbeddingTable, scale: Scale) -> Floats:
+    """Log-likelihood ratio of each trial's two clips, of unknown length; float64 ``[trials]``.
+
+    Raises
+    ------
+    ModelMismatch
+        If another model made the vectors than ``scale`` is for.
+    """
+    embeddings.check_model(scale.model)
+    by_clip = scale.crowding(embeddings.vectors)
     sides = [by_clip[embeddings.rows(trials[side])] for side in ("enroll", "test")]
     cosines = score_trials(trials, embeddings)
-    return calibration.log_likelihood_ratio(cosines, 1, crowding=np.mean(sides, axis=0))
+    return scale.log_likelihood_ratio(cosines, 1, crowding=np.mean(sides, axis=0))
 
 
 def all_pairs(

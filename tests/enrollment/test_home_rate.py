@@ -19,7 +19,7 @@ from enrollment.home_rate import (
 )
 from enrollment.profile import Exemplar, Member
 from spkid import SpkidError
-from spkid.scoring.calibration import RATES
+from spkid.scoring.scale import RATES
 from spkid.scoring.posterior import known_log_odds, profile_vector
 
 

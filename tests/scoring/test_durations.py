@@ -11,9 +11,9 @@ import pytest
 from spkid.audio.reading import load_audio
 from spkid.audio.speech import CHUNK_S, assess, cut_to_speech
 from spkid.data.manifest import read_manifest
-from spkid.scoring.calibration import UNKNOWN_SPEECH_S, USUAL_SPEECH_S
 from spkid.scoring.metrics import log_likelihood_ratio_cost, min_log_likelihood_ratio_cost
 from spkid.scoring.posterior import household_llrs, profile_vector
+from spkid.scoring.scale import UNKNOWN_SPEECH_S, USUAL_SPEECH_S
 
 LENGTHS_S = (0.7, 1.0, 2.0, 4.0)
 DATA = Path(os.environ.get("SPKID_DATA", "")) / "speech"

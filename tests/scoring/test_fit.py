@@ -8,16 +8,12 @@ from itertools import product
 import numpy as np
 import pytest
 
-from spkid.scoring import fit as calibrate
-from spkid.scoring.calibration import CLIP_COUNTS, RATES, SPEECH_S, Calibration
-from spkid.scoring.fit import (
-    N_LANDMARKS,
-    Pool,
-    fit_calibration,
-    guest_log_odds,
-    landmarks_of,
-    profile_trials,
-)
+from spkid.errors import ModelMismatch, SpkidError
+from spkid.scoring import pools as simulated
+from spkid.scoring.calibration import Calibration
+from spkid.scoring.fit import LEAST_BEHIND, N_LANDMARKS, landmarks_of
+from spkid.scoring.pools import Pool, able_pools, guest_log_odds, profile_trials
+from spkid.scoring.scale import CLIP_COUNTS, RATES, SPEECH_S
 
 DIM = 24
 
@@ -53,14 +49,25 @@ def ratios_of(pairs, calibration, n_clips, speech_s):
 @pytest.fixture(scope="module", autouse=True)
 def _fewer_homes():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calibrate, "N_HOMES", 200)
+        patch.setattr(simulated, "N_HOMES", 200)
         yield
 
 
+def columns_of(pools):
+    """Vectors, speakers and pools by clip."""
+    vectors, speakers, kinds = [], [], []
+    for kind, pool in enumerate(pools):
+        for name, clips in pool.clips_of.items():
+            vectors.append(clips)
+            speakers += [name] * len(clips)
+            kinds += [f"world {kind}"] * len(clips)
+    return np.concatenate(vectors), speakers, kinds
+
+
 def fitted_to(pools, *, seed=0, **options):
-    landmarks = landmarks_of(np.random.default_rng(9).normal(size=(200, DIM)), seed=0)
-    return fit_calibration(
-        pools, landmarks=landmarks, model="m1", trained_on="clusters", seed=seed, **options
+    vectors, speakers, kinds = columns_of(pools)
+    return Calibration.fit(
+        vectors, speakers, pools=kinds, model="m1", trained_on="clusters", seed=seed, **options
     )
 
 
@@ -77,8 +84,9 @@ def fresh_pools():
 
 
 def test_what_is_asked_for_is_kept(fitted, tmp_path):
-    assert (fitted.model, fitted.trained_on, fitted.guest_prior) == ("m1", "clusters", 0.3)
-    assert fitted.is_calibrated
+    assert (fitted.model, fitted.guest_prior) == ("m1", 0.3)
+    assert fitted.trained_on == "clusters: 80 of world 0, 80 of world 1"
+    assert len(fitted.landmarks) == 16  # one for ten speakers
     assert len(fitted.pair_thresholds) == len(CLIP_COUNTS)
     assert np.shape(fitted.pair_thresholds[0]) == (len(SPEECH_S), len(RATES))
     fitted.save(tmp_path / "fitted.json")
@@ -93,10 +101,69 @@ def test_landmarks_are_unit_means_of_many_speakers():
     assert landmarks.shape == (N_LANDMARKS, DIM)
     np.testing.assert_allclose(np.linalg.norm(landmarks, axis=1), 1, atol=1e-3)
     own = (means @ landmarks.T).argmax(axis=1)
+    assert np.bincount(own).min() >= LEAST_BEHIND
     for number, landmark in enumerate(landmarks):
         mean = means[own == number].mean(axis=0)
         np.testing.assert_allclose(landmark, mean / np.linalg.norm(mean), atol=2e-2)
         assert (means @ landmark).max() < 0.999  # nobody's own voice
+
+
+def test_nobody_is_a_landmark_alone():
+    """Two crowds and one voice far from both: three directions, of which two are kept."""
+    rng = np.random.default_rng(5)
+    crowds = np.repeat(np.eye(DIM)[:2], [16, 13], axis=0) + 0.05 * rng.normal(size=(29, DIM))
+    means = np.vstack([crowds, np.eye(DIM)[5]])
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    landmarks = np.array(landmarks_of(means, seed=0))
+    assert len(landmarks) == 2
+    assert np.abs(landmarks[:, 5]).max() < 0.1
+    assert landmarks_of(means[:9], seed=0) == ()
+
+
+def test_too_few_speakers_are_refused():
+    vectors, speakers, _ = columns_of([make_pool(2, n_speakers=12)])
+    with pytest.raises(SpkidError, match="9 speakers with 4 clips or more") as caught:
+        Calibration.fit(vectors, speakers, model="m1")
+    assert caught.value.code == "too_few_speakers"
+
+
+def test_a_pool_that_is_too_small_is_left_out():
+    pools = [make_pool(2, n_speakers=30), make_pool(3, n_speakers=8)]
+    _, speakers, kinds = columns_of(pools)
+    assert able_pools(speakers, kinds) == ["world 0"]
+    assert fitted_to(pools).trained_on == "clusters: 30 of world 0"
+
+
+def test_clips_too_short_for_the_longest_cut_are_refused():
+    pool = make_pool(2, n_speakers=20)
+    for clips in pool.clips_of.values():
+        clips[:, -1] = np.nan
+    with pytest.raises(SpkidError, match=r"0 speakers with a clip of 2\.8 s") as caught:
+        fitted_to([pool])
+    assert caught.value.code == "too_few_speakers"
+
+
+def test_vectors_of_whole_clips_do():
+    """The length of a clip is then worth nothing: the same threshold at every length."""
+    vectors, speakers, _ = columns_of([make_pool(2, n_speakers=40)])
+    fitted = Calibration.fit(vectors[:, 0], speakers, model="m1")
+    assert fitted.trained_on == "labelled clips: 40 of all"
+    assert abs(fitted.duration_scale) < 0.1 * fitted.scale[2]
+    short, long = (fitted.household_threshold(0.1, speech_s=s) for s in (0.7, 2.8))
+    assert abs(short - long) < 1.0
+
+
+def test_vectors_that_are_not_of_unit_length_or_of_no_model_are_refused():
+    vectors, speakers, _ = columns_of([make_pool(2, n_speakers=20)])
+    for row, value in ((0, 0.0), (1, np.nan), (2, np.inf), (3, 2 * vectors[3, 1])):
+        broken = vectors.copy()
+        broken[row, 0 if row < 3 else 1] = value
+        with pytest.raises(ModelMismatch, match="unit length"):
+            Calibration.fit(broken, speakers, model="m1")
+    with pytest.raises(ModelMismatch, match="unknown model"):
+        Calibration.fit(vectors, speakers, model="")
+    with pytest.raises(SpkidError, match="a row for each clip"):
+        Calibration.fit(vectors, speakers[1:], model="m1")
 
 
 def test_the_seed_decides():
@@ -173,7 +240,7 @@ def test_strangers_are_let_in_about_as_often_as_asked(strangers, rate):
 def test_guests_who_are_alike_do_not_come_in_more_often(rate):
     worlds = [{"alike": 0.0}, {"alike": 0.6}]
     pools = [make_pool(seed, n_speakers=200, **world) for seed, world in enumerate(worlds)]
-    fitted = fitted_to(pools)
+    fitted = fitted_to(pools, landmarks=())  # nothing tells the worlds apart
     rng, length = np.random.default_rng(3), len(SPEECH_S) - 1
     let_in = []
     for seed, world in enumerate(worlds):

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from spkid.scoring.calibration import USUAL_SPEECH_S, raw_cosines
 from spkid.scoring.posterior import household_llrs, known_log_odds, posteriors, profile_vector
+from spkid.scoring.scale import USUAL_SPEECH_S, raw_cosines
 
 PRIORS = (0.01, 0.3, 0.5, 0.9)
 

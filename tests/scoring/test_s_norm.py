@@ -14,8 +14,9 @@ from spkid.cli.main import app
 from spkid.data.score_files import read_scores
 from spkid.encoder.vectors import EmbeddingTable, save_embeddings
 from spkid.errors import SpkidError
-from spkid.scoring.calibration import Calibration, raw_cosines
+from spkid.scoring.calibration import Calibration
 from spkid.scoring.s_norm import Cohort, Moments, normalized, normalized_trials
+from spkid.scoring.scale import raw_cosines
 from spkid.scoring.simulated_homes import score_homes
 
 RNG = np.random.default_rng(0)
@@ -91,7 +92,7 @@ def saved(path, vectors, model="m1", name="s{}"):
     ("vectors", "model", "n_top", "said"),
     [
         (STRANGERS, "m2", 5, "a cohort of model m2"),
-        (STRANGERS[:, :4], "m1", 5, "a cohort of model m1"),
+        (STRANGERS[:, :4], "m1", 5, "a cohort of 4 dimensions"),
         (STRANGERS[:4], "m1", 5, "the 5 nearest of a cohort of 4"),
         (STRANGERS, "m1", 1, "the 1 nearest"),
     ],
@@ -102,7 +103,7 @@ def test_bad_cohorts_are_refused(tmp_path, vectors, model, n_top, said):
 
 
 def test_copies_of_one_stranger_are_refused():
-    with pytest.raises(SpkidError, match="all as near"):
+    with pytest.raises(SpkidError, match="all equally near"):
         Cohort(np.repeat(STRANGERS[:1], 9, axis=0), n_top=3).moments(VECTORS)
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.errors import SpkidError
-from spkid.scoring.calibration import Calibration, raw_cosines
+from spkid.scoring.calibration import Calibration
+from spkid.scoring.scale import raw_cosines
 from spkid.scoring.simulated_homes import (
     PROTOCOL_COLUMNS,
     figures_by_row,

@@ -10,7 +10,7 @@ import pytest
 
 from spkid.data.score_files import read_scores, read_trials, write_scores
 from spkid.encoder.vectors import EmbeddingTable
-from spkid.errors import SpkidError
+from spkid.errors import BadTable, ModelMismatch, SpkidError
 from spkid.scoring.posterior import household_llrs
 from spkid.scoring.trials import all_pairs, calibrated_trials, score_trials
 
@@ -161,7 +161,7 @@ def test_a_table_gives_unit_vectors_and_cosines(saved):
 def test_a_clip_without_a_vector_is_named(saved):
     table = EmbeddingTable.load(saved(paths=np.array(["a", "b"]), embeddings=np.eye(2)))
     assert table.model == ""
-    with pytest.raises(SpkidError, match=r"no vector for lost\.wav \(2 such clips\)"):
+    with pytest.raises(SpkidError, match=r"no vector for lost\.wav \(2 clips have none\)"):
         table.rows(pd.Series(["a", "lost.wav", "b", "gone.wav", "lost.wav"]))
 
 
@@ -171,6 +171,7 @@ def test_a_clip_without_a_vector_is_named(saved):
         {"embeddings": np.eye(2)},
         {"paths": np.array(["a"]), "embeddings": np.eye(2)},
         {"paths": np.array(["a", "b"]), "embeddings": np.ones(2)},
+        {"paths": np.array(["a", "a"]), "embeddings": np.eye(2)},
         {"paths": np.array(["a", "b"]), "embeddings": np.array([[1.0, 0], [0, 0]])},
         {"paths": np.array(["a", "b"]), "embeddings": np.array([[1.0, 0], [np.nan, 0]])},
         {"paths": np.array(["a", "b"]), "embeddings": np.array([[1.0, 0], [np.inf, 0]])},
@@ -188,7 +189,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path):
     (tmp_path / "text").write_text("not a table")
     (tmp_path / "empty").write_bytes(b"")
     for name in ("array.npy", "text", "empty", "missing", "."):
-        with pytest.raises(SpkidError, match="not a usable table"):
+        with pytest.raises(SpkidError, match=r"not a usable table|missing: no such file"):
             EmbeddingTable.load(tmp_path / name)
 
 
@@ -225,13 +226,32 @@ def test_calibrated_trials_are_the_mean_of_both_directions(calibration):
     """Either clip may be the profile, of one clip, and the other the one that is heard."""
     vectors = np.random.default_rng(0).normal(size=(4, 192)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    table = EmbeddingTable({name: row for row, name in enumerate("abcd")}, vectors, "m1")
+    table = EmbeddingTable(
+        {name: row for row, name in enumerate("abcd")}, vectors, calibration.model
+    )
     trials = pd.DataFrame({"enroll": list("aabd"), "test": list("bcdc")})
     found = calibrated_trials(trials, table, calibration)
     llrs, _ = household_llrs(vectors, vectors, [1] * 4, calibration)
     for ratio, (one, other) in zip(found, [(0, 1), (0, 2), (1, 3), (3, 2)], strict=True):
         assert llrs[one, other] != pytest.approx(llrs[other, one], abs=1e-3)
         assert ratio == pytest.approx((llrs[one, other] + llrs[other, one]) / 2)
+
+
+def test_vectors_of_another_model_have_no_ratio(calibration):
+    table = EmbeddingTable({"a": 0}, np.eye(192, dtype=np.float32)[:1], "m1")
+    trials = pd.DataFrame({"enroll": ["a"], "test": ["a"]})
+    with pytest.raises(ModelMismatch, match="vectors of model m1"):
+        calibrated_trials(trials, table, calibration)
+
+
+@pytest.mark.parametrize("broken", [np.nan, np.inf, 0.0, 2.0])
+def test_a_table_holds_unit_vectors_only(broken):
+    vectors = np.eye(3, dtype=np.float32)
+    vectors[1, 1] = broken
+    with pytest.raises(BadTable, match="unit length"):
+        EmbeddingTable({"a": 0, "b": 1, "c": 2}, vectors, "m1")
+    table = EmbeddingTable({"a": 0}, np.full((1, 4), 0.5), "m1")
+    assert "0.5" not in repr(table)
 
 
 def test_all_pairs_are_each_pair_once():
