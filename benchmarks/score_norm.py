@@ -27,7 +27,7 @@ from spkid.encoder.vectors import EmbeddingTable
 from spkid.scoring.calibration import Calibration
 from spkid.scoring.posterior import profile_vector
 from spkid.scoring.s_norm import Cohort, normalized_trials
-from spkid.scoring.scale import raw_cosines
+from spkid.scoring.scale import Scale, raw_cosines
 from spkid.scoring.simulated_homes import home_figures, score_homes
 from spkid.scoring.trials import calibrated_trials, score_trials
 from spkid.training.data.corpus import is_held_out
@@ -64,7 +64,7 @@ class Cohorts:
 
 
 def home_errors(
-    table: pd.DataFrame, embeddings: EmbeddingTable, calibration: Calibration, norm: Cohort | None
+    table: pd.DataFrame, embeddings: EmbeddingTable, calibration: Scale, norm: Cohort | None
 ) -> Figures:
     """Members missed at two rates of guests accepted, and taken for another."""
     probes = score_homes(table, embeddings, calibration, cohort=norm)

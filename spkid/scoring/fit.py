@@ -163,7 +163,7 @@ def fit_maps(trials: Trials) -> dict[str, Any]:
     kinds = np.stack([trials.pool, trials.n_clips, trials.speech_s, trials.is_target], axis=1)
     _, kind, sizes = np.unique(kinds, axis=0, return_inverse=True, return_counts=True)
     weights = len(kind) / len(sizes) / sizes[kind]
-    used = terms.any(axis=0)  # a count or a length that does not occur has no term
+    used = np.asarray(terms.any(axis=0))  # a count or a length that does not occur has no term
     model = LogisticRegression(C=1e6, max_iter=2000, fit_intercept=False)
     model.fit(terms[:, used], trials.is_target, sample_weight=weights)
     found = np.zeros(terms.shape[1])
