@@ -1,6 +1,6 @@
 """Teacher vectors for distillation, from Resemblyzer (Apache-2.0, `pip install resemblyzer`).
 
-    python -m benchmarks.model.teacher --data DIR --out runs/teacher [--beside MODEL.onnx]
+    python -m benchmarks.model.teacher --data DIR [--out runs/teacher] [--beside MODEL.onnx]
 
 Writes two tables of embeddings that are baselines for `accuracy.py`: `resemblyzer.npz`,
 Resemblyzer's 256-vector of every clip; and `resemblyzer_lda.npz`, the same through a linear
@@ -15,7 +15,6 @@ About twenty minutes on two cores; a stopped run goes on.
 
 from __future__ import annotations
 
-import argparse
 import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
@@ -26,9 +25,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+import typer
 from numpy.typing import NDArray
 from rich.progress import track
 
+from benchmarks.harness.benchmark import Data
+from benchmarks.harness.kept import RUNS
 from spkid.audio.reading import load_audio
 from spkid.data.manifest import read_manifest
 from spkid.encoder.encoder import SpeakerEncoder
@@ -198,44 +200,38 @@ def save(path: Path, table: pd.DataFrame, vectors: Floats) -> None:
     np.savez(path, paths=paths, embeddings=vectors.astype(np.float32))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv")
-    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    parser.add_argument("--beside", type=Path, help="an earlier model of ours (.onnx)")
-    arguments = parser.parse_args()
-    out = arguments.out
+def main(data: Data, out: Path = RUNS / "teacher", beside: Path | None = None) -> None:
+    """Write Resemblyzer's vectors, their projection and what training is drawn to into ``out``."""
+    speech = data / "speech"
     (out / "teacher").mkdir(parents=True, exist_ok=True)
-    table = read_manifest(arguments.data / "manifest.csv", required=("path", "speaker", "split"))
+    table = read_manifest(speech / "manifest.csv", required=("path", "speaker", "split"))
     taught = heard_in_training(table)
 
     def heard(speed: float) -> tuple[Floats, Floats]:
         """Resemblyzer's vectors and those of the model beside it, ``[clips, dim]`` each."""
         rows = table if speed == 1.0 else table[taught]
-        paths = [arguments.data / path for path in rows["path"]]
-        both = kept_vectors(out, paths, speed=speed, model=arguments.beside)
+        paths = [speech / path for path in rows["path"]]
+        both = kept_vectors(out, paths, speed=speed, model=beside)
         return both[:, :N_RESEMBLYZER], both[:, N_RESEMBLYZER:]
 
-    vectors, beside = heard(1.0)
+    vectors, others = heard(1.0)
     shaping = shapes_the_teacher(table)
     project = projected(table, vectors, shaping)
     reduced = project(vectors)
     save(out / "resemblyzer.npz", table, vectors)
     save(out / "resemblyzer_lda.npz", table, reduced)
-    both = np.concatenate([reduced, beside], axis=1)[shaping]
+    both = np.concatenate([reduced, others], axis=1)[shaping]
     axes = np.linalg.eigh(both.T @ both)[1][:, ::-1][:, :N_DIMENSIONS]
-    if arguments.beside:
-        axes = axes @ turn_towards(beside[shaping], both @ axes)
+    if beside:
+        axes = axes @ turn_towards(others[shaping], both @ axes)
     for speed in SPEEDS:
-        vectors, beside = heard(speed)
+        vectors, others = heard(speed)
         if speed == 1.0:
-            vectors, beside = vectors[taught], beside[taught]
-        targets = unit(np.concatenate([project(vectors), beside], axis=1) @ axes)
+            vectors, others = vectors[taught], others[taught]
+        targets = unit(np.concatenate([project(vectors), others], axis=1) @ axes)
         targets = drawn_to_speaker_means(targets, table["speaker"].to_numpy()[taught])
         save(out / "teacher" / f"speed-{speed:g}.npz", table[taught], targets)
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)
