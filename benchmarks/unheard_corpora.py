@@ -8,30 +8,22 @@ A model is chosen by the first two alone. Seconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from benchmarks.harness.benchmark import Benchmark, Data, Figures
+from benchmarks.harness.protocols import list_error
 from benchmarks.harness.result_files import percent, table
 from benchmarks.model.peer_projections import LEFT_OUT, all_clips
 from benchmarks.model.teacher import is_known_held_out
 from spkid.data.score_files import read_trials
 from spkid.encoder.vectors import EmbeddingTable
-from spkid.scoring.metrics import equal_error_rate
 from spkid.scoring.trials import score_trials
 from spkid.training.held_out import CLIPS_PER_SPEAKER, errors_by_corpus
 
-
-@dataclass(frozen=True)
-class Options:
-    """What is compared."""
-
-    data: Data
-    vectors: Path = Path("runs/vectors")
-    left_out: str = LEFT_OUT
+VECTORS = Path("runs") / "vectors"
 
 
 def corpus_errors(clips: pd.DataFrame, vectors: EmbeddingTable) -> dict[str, float]:
@@ -49,27 +41,26 @@ def list_errors(data: Path, vectors: EmbeddingTable) -> dict[str, float]:
     errors = {}
     for place in sorted(data.glob("*/protocols/verify_*.txt")):
         trials = read_trials(place)
-        scores, label = score_trials(trials, vectors), trials["label"].to_numpy()
-        errors[place.stem] = equal_error_rate(scores[label], scores[~label])
+        errors[place.stem] = list_error(trials, score_trials(trials, vectors))
     return errors
 
 
-def measure(options: Options) -> Figures:
+def measure(data: Data, vectors: Path = VECTORS, left_out: str = LEFT_OUT) -> Figures:
     """Every table's figures, by its name."""
-    clips = all_clips(options.data)
+    clips = all_clips(data)
     clips = clips[clips["split"] == "train"]
-    left_out = clips["corpus"].isin(options.left_out.split(","))
-    held_out = clips["speaker"].map(is_known_held_out) & ~left_out
+    unheard = clips["corpus"].isin(left_out.split(","))
+    held_out = clips["speaker"].map(is_known_held_out) & ~unheard
     systems = {}
-    for place in sorted(options.vectors.glob("*.npz")):
-        vectors = EmbeddingTable.load(place)
+    for place in sorted(vectors.glob("*.npz")):
+        heard = EmbeddingTable.load(place)
         own = {
-            "held_out": corpus_errors(clips[held_out], vectors),
-            "left_out": corpus_errors(clips[left_out], vectors),
+            "held_out": corpus_errors(clips[held_out], heard),
+            "left_out": corpus_errors(clips[unheard], heard),
         }
         means = {f"mean_{name}": float(np.mean(list(each.values()))) for name, each in own.items()}
-        lists = list_errors(options.data, vectors)
-        systems[place.stem] = {"model": vectors.model, **own, **means, "lists": lists}
+        lists = list_errors(data, heard)
+        systems[place.stem] = {"model": heard.model, **own, **means, "lists": lists}
     return {"systems": systems}
 
 
@@ -90,7 +81,7 @@ def errors_table(figures: Figures) -> str:
     return table(["EER, %", *systems], rows)
 
 
-BENCHMARK = Benchmark("unheard_corpora", Options, measure, (errors_table,))
+BENCHMARK = Benchmark("unheard_corpora", measure, (errors_table,))
 
 if __name__ == "__main__":
     BENCHMARK.main()
