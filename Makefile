@@ -2,7 +2,7 @@
 # make test: all tests.  make lint: style and types.  make wheel: both distributions, checked.
 PYTHON ?= python3
 
-.PHONY: demo quick test lint wheel clean
+.PHONY: demo quick test lint docs wheel clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -20,6 +20,9 @@ test: .venv-dev/installed
 lint: .venv-dev/installed
 	@.venv-dev/bin/ruff check . && .venv-dev/bin/ruff format --check .
 
+docs: .venv-dev/installed
+	@.venv-dev/bin/mkdocs build --strict --quiet
+
 wheel: .venv-dev/installed
 	@rm -rf build dist *.egg-info && .venv-dev/bin/python -m build --outdir dist . >/dev/null
 	@.venv-dev/bin/twine check --strict dist/* && .venv-dev/bin/python .ci/check_distributions.py
@@ -35,7 +38,7 @@ wheel: .venv-dev/installed
 	@echo "Installing everything into .venv-dev (torch too: some minutes, 5 GB) ..."
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
 	@$(PYTHON) -m venv .venv-dev
-	@.venv-dev/bin/pip install --quiet --disable-pip-version-check --editable '.[train,dev]'
+	@.venv-dev/bin/pip install --quiet --disable-pip-version-check --editable '.[train,docs,dev]'
 	@touch $@
 
 clean:

@@ -40,6 +40,27 @@ def verification(*each: Any) -> str:
     return table(["EER, %", *CALIBRATED.values()], rows)
 
 
+def headline(*each: Any) -> str:
+    """The README's one table: what a household and an audit are told, beside the peers."""
+    names = ("bundled", "resemblyzer", "resemblyzer_lda_calibrated")
+    systems = dict(zip(CALIBRATED, each, strict=True))
+    new, many = "verify_new_speechocean762", "verify_new_commonvoice"
+    rows = [["members missed, 5 % of strangers let in"]]
+    rows[0] += [
+        percent(systems[name]["households"]["households_new_speechocean762"]["all"]["fnir"])
+        for name in names
+    ]
+    for words, trials, group in (
+        ("two clips, adults", new, "adult"),
+        ("two clips, children", new, "child"),
+        ("two clips, 59 languages, men", many, "male"),
+        ("two clips, 59 languages, women", many, "female"),
+    ):
+        errors = (systems[name]["verify"][trials]["group_eer"][group] for name in names)
+        rows.append([words, *map(percent, errors)])
+    return table(["errors, %", *(CALIBRATED[name] for name in names)], rows)
+
+
 def detection_costs(own: Any) -> str:
     """The bundled model's other figures on each list."""
     lists = own["verify"]
@@ -143,6 +164,7 @@ def microphones(own: Any) -> str:
 
 SYSTEMS = [f"accuracy_{name}" for name in CALIBRATED]
 BLOCKS = {
+    "headline": drawn(headline, *SYSTEMS),
     "verification": drawn(verification, *SYSTEMS),
     "detection_costs": drawn(detection_costs, "accuracy_bundled"),
     "misses": drawn(misses, *SYSTEMS),
