@@ -23,6 +23,7 @@ def data(tmp_path_factory):
     return make_data(tmp_path_factory.mktemp("data"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_examples_run_twice_and_print_what_the_page_shows(name, data, tmp_path):
     page = PAGES[name]
