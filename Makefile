@@ -1,5 +1,6 @@
 # make demo: the main job on real voices, core install only.  make quick: tests in a minute.
-# make test: all tests.  make lint: style and types.  make wheel: both distributions, checked.
+# make test: all tests.  make lint: style and types.  make docs: the site.
+# make wheel: both distributions, checked.
 PYTHON ?= python3
 
 .PHONY: demo quick test lint docs wheel clean
@@ -21,7 +22,7 @@ lint: .venv-dev/installed
 	@.venv-dev/bin/ruff check . && .venv-dev/bin/ruff format --check .
 
 docs: .venv-dev/installed
-	@.venv-dev/bin/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 .venv-dev/bin/mkdocs build --strict --quiet
 
 wheel: .venv-dev/installed
 	@rm -rf build dist *.egg-info && .venv-dev/bin/python -m build --outdir dist . >/dev/null

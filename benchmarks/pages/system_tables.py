@@ -39,7 +39,7 @@ def concurrency(own: Any) -> str:
             "processes at work": "n_processes",
             "seconds": "seconds",
             "processes killed": "n_killed",
-            "enrolments acknowledged": "n_enrolments_acknowledged",
+            "enrollments acknowledged": "n_enrolments_acknowledged",
             "– of them lost": "n_lost",
             "deletions acknowledged": "n_deletions_acknowledged",
             "– of them still there": "n_forgotten_but_there",
