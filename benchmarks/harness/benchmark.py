@@ -23,7 +23,22 @@ Data = Annotated[
     Path,
     typer.Option(envvar="SPKID_DATA", exists=True, file_okay=False, help="with speech/ and noise/"),
 ]
+File = Annotated[Path, typer.Option(help="a file or a folder")]  # an option that must be given
 Seed = Annotated[int, typer.Option(help="of all that is drawn at random")]
+
+
+def run_command(function: Callable[..., object], *, words: str | None) -> None:
+    """Run ``function`` as the command line says; ends with 2 where an option is wrong.
+
+    Its parameters are the options, ``words`` the help.
+    """
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command(help=words)(function)
+    try:
+        app()
+    except SpkidError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
 
 
 @dataclass(frozen=True)
@@ -93,11 +108,7 @@ class Benchmark:
         """Run as the options of the command line say; ends with 2 where they are wrong."""
 
         def run(**options: Any) -> None:
-            try:
-                self.run(**options)
-            except SpkidError as error:
-                print(error, file=sys.stderr)
-                raise typer.Exit(2) from None
+            self.run(**options)
 
         # typer reads the options off the signature: what is measured by, and the folder
         kind = typer.Option(help="the result's folder", show_default="benchmarks/results")
@@ -106,8 +117,4 @@ class Benchmark:
         shown = [*own, folder.replace(annotation=Annotated[Path, kind])]
         run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]
         run.__annotations__ = {value.name: value.annotation for value in shown}
-        app = typer.Typer(
-            add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
-        )
-        app.command(help=sys.modules[self.measure.__module__].__doc__)(run)
-        app()
+        run_command(run, words=sys.modules[self.measure.__module__].__doc__)

@@ -10,7 +10,6 @@ our network over the same trunk, with the same vectors. About ten minutes on one
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +17,11 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import track
 
+from benchmarks.harness.benchmark import Data, File, run_command
 from benchmarks.model.embed_clips import start_of
 from benchmarks.model.peer_projections import LEFT_OUT, SHRINKAGE, all_clips, shaping_rows
 from benchmarks.model.teacher import discriminant_projection
+from spkid.errors import ModelMismatch
 from spkid.training.checkpoint import load_encoder, save_encoder
 from spkid.training.networks.attentive_trunk import AttentiveTrunk, AttentiveTrunkConfig
 from spkid.training.networks.cam_plus_plus import CamPlusPlus
@@ -57,29 +58,23 @@ def project_head(
         head.bias.copy_(torch.from_numpy((bias - mean) @ axes))
 
 
-def main() -> None:
+def main(data: Data, peer: File, out: File, leave_out: str = LEFT_OUT) -> None:
     """Write the teacher and the start."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--peer", type=Path, required=True, help="encoder.safetensors of CAM++")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    parser.add_argument("--leave-out", default=LEFT_OUT, help="corpora, separated by commas")
-    arguments = parser.parse_args()
-    network = load_encoder(arguments.peer)
+    network = load_encoder(peer)
     if not isinstance(network, CamPlusPlus):
-        parser.error(f"{arguments.peer} is another network")
-    clips = shaping_rows(all_clips(arguments.data), arguments.leave_out.split(","))
+        raise ModelMismatch(
+            f"{peer}: another network", expected="CAM++", do="fetch it with fetch_cam_plus_plus"
+        )
+    clips = shaping_rows(all_clips(data), leave_out.split(","))
     vectors = unscaled_vectors(network, list(clips["place"]))
     project_head(network, vectors, clips["speaker"].to_numpy(), clips["corpus"].to_numpy())
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    save_encoder(arguments.out / "teacher.safetensors", network)
+    out.mkdir(parents=True, exist_ok=True)
+    save_encoder(out / "teacher.safetensors", network)
     torch.manual_seed(SEED)
     begun = AttentiveTrunk(AttentiveTrunkConfig())
     begun.begin_as(network)
-    save_encoder(arguments.out / "start.safetensors", begun)
+    save_encoder(out / "start.safetensors", begun)
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, words=__doc__)

@@ -1,10 +1,10 @@
 """Make a finished training run the bundled model: export the graph, fit its calibration.
 
-    python -m benchmarks.model.bundle_model --run runs/bundled --data DIR
-    python -m benchmarks.model.bundle_model --calibrate-only --data DIR
+    python -m benchmarks.model.bundle_model --data DIR --run runs/first --run runs/last
+    python -m benchmarks.model.bundle_model --data DIR
 
 Writes `spkid/models/spkid.onnx`, `spkid.calibration.json` and `spkid.training.json`, and keeps the
-torch weights in `benchmarks/model/checkpoints/` (not part of the wheel). With `--calibrate-only`,
+torch weights in `benchmarks/model/checkpoints/` (not part of the wheel). Without `--run`, writes
 only the calibration of the model that is bundled now. The calibration is fitted on the held-out
 training speakers (one in ten, by name), which the encoder never heard, with clips cut to several
 lengths of speech, its landmarks on the other training speakers; the `test` split is not touched.
@@ -12,16 +12,18 @@ lengths of speech, its landmarks on the other training speakers; the `test` spli
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
+import typer
 from numpy.typing import NDArray
 
+from benchmarks.harness.benchmark import Data, run_command
 from spkid.data.manifest import read_manifest
 from spkid.encoder.batch import embed_cuts
 from spkid.encoder.encoder import BUNDLED_MODEL, SpeakerEncoder
@@ -38,6 +40,7 @@ from spkid.training.export import export_onnx
 CHECKPOINT = Path(__file__).with_name("checkpoints") / "bundled.safetensors"
 TRAINING = BUNDLED_MODEL.with_name("spkid.training.json")
 CLIPS_FOR_LANDMARKS = 3
+Legs = Annotated[list[Path] | None, typer.Option(help="folder of a leg, the last one last")]
 
 # vectors ``[clips, 1 + cuts, dim]`` of the clips at these paths, whole and then cut to so many
 # seconds of speech; ``[clips, dim]`` of whole clips alone
@@ -79,19 +82,15 @@ def export_run(runs: list[Path]) -> None:
     TRAINING.write_text(json.dumps(legs, indent=2) + "\n")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--run", type=Path, nargs="+", help="folders of the legs, the last one last")
-    what.add_argument("--calibrate-only", action="store_true", help="keep the bundled graph")
-    parser.add_argument("--data", type=Path, required=True, help="folder with manifest.csv")
-    arguments = parser.parse_args()
-    if arguments.run:
-        export_run(arguments.run)
+def main(data: Data, run: Legs = None) -> None:
+    """Export the run, if there is one, and calibrate what is bundled."""
+    if run:
+        export_run(run)
+    speech = data / "speech"
     encoder = SpeakerEncoder.load()
 
     def embed(paths: Sequence[str], speech_s: Sequence[float]) -> NDArray[np.floating]:
-        clips = [(arguments.data / path, None) for path in paths]
+        clips = [(speech / path, None) for path in paths]
         vectors = []
         for found in embed_cuts(clips, encoder, speech_s):
             if isinstance(found, SpkidError):
@@ -100,7 +99,7 @@ def main() -> None:
         return np.stack(vectors)
 
     calibration = fitted_calibration(
-        arguments.data,
+        speech,
         embed,
         model=encoder.fingerprint,
         seed=json.loads(TRAINING.read_text())[0]["train"]["seed"],
@@ -110,4 +109,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, words=__doc__)

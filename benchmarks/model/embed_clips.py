@@ -9,7 +9,6 @@ stopped run is resumed.
 
 from __future__ import annotations
 
-import argparse
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 from rich.progress import Progress
 
+from benchmarks.harness.benchmark import Data, File, run_command
 from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform, load_audio
 from spkid.data.manifest import read_manifest
 from spkid.encoder.batch import embed_manifest
@@ -51,25 +51,18 @@ def start_of(path: str | Path) -> Waveform:
     return waveform
 
 
-def main() -> None:
+def main(data: Data, encoder: File, out: File) -> None:
     """Embed what is not embedded yet."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--encoder", type=Path, required=True, help="encoder.safetensors")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    encoder = CheckpointEncoder(arguments.encoder)
-    for folder in (arguments.data / "speech", arguments.data / "extra"):
+    out.parent.mkdir(parents=True, exist_ok=True)
+    loaded = CheckpointEncoder(encoder)
+    for folder in (data / "speech", data / "extra"):
         if not (folder / "manifest.csv").exists():
             continue
         paths = list(read_manifest(folder / "manifest.csv")["path"])
         with Progress() as progress:
             advance = partial(progress.advance, progress.add_task(folder.name, total=len(paths)))
-            embed_manifest(paths, folder, arguments.out, encoder, advance=advance, report=print)
+            embed_manifest(paths, folder, out, loaded, advance=advance, report=print)
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, words=__doc__)

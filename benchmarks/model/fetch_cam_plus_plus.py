@@ -9,7 +9,6 @@ the weights are checked against a SHA-256 and read without unpickling anything b
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import io
 import re
@@ -23,6 +22,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from benchmarks.harness.benchmark import File, run_command
 from spkid.training.checkpoint import save_encoder
 from spkid.training.networks.cam_plus_plus import CamPlusPlus, CamPlusPlusConfig
 
@@ -101,12 +101,8 @@ def own_weights(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return ours
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    out: Path = parser.parse_args().out
+def main(out: File) -> None:
+    """Write the network into the folder ``out``."""
     theirs = torch.load(io.BytesIO(fetched_weights()), weights_only=True, map_location="cpu")
     network = CamPlusPlus(CamPlusPlusConfig())
     network.load_state_dict(own_weights(theirs), strict=True)
@@ -116,4 +112,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, words=__doc__)

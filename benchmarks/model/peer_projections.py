@@ -10,12 +10,12 @@ speakers nor the corpora of `--leave-out` have a part in it. Seconds.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.harness.benchmark import Data, File, run_command
 from benchmarks.model.teacher import discriminant_projection, shapes_the_teacher, unit
 from spkid.data.manifest import read_manifest
 from spkid.encoder.vectors import EmbeddingTable, save_embeddings
@@ -42,30 +42,23 @@ def shaping_rows(clips: pd.DataFrame, left_out: list[str]) -> pd.DataFrame:
     return own.groupby("speaker").head(CLIPS_A_SPEAKER)
 
 
-def main() -> None:
+def main(data: Data, vectors: File, leave_out: str = LEFT_OUT) -> None:
     """Write both tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--vectors", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--leave-out", default=LEFT_OUT, help="corpora, separated by commas")
-    arguments = parser.parse_args()
-    table = EmbeddingTable.load(arguments.vectors)
-    rows = shaping_rows(all_clips(arguments.data), arguments.leave_out.split(","))
+    table = EmbeddingTable.load(vectors)
+    rows = shaping_rows(all_clips(data), leave_out.split(","))
     own = table.vectors[table.rows(rows["path"])].astype(np.float64)
     # every corpus weighs the same in the mean
     by_corpus = [own[(rows["corpus"] == name).to_numpy()] for name in rows["corpus"].unique()]
-    mean = np.mean([vectors.mean(axis=0) for vectors in by_corpus], axis=0)
+    mean = np.mean([part.mean(axis=0) for part in by_corpus], axis=0)
     speakers = rows["speaker"].to_numpy()
     axes = discriminant_projection(unit(own - mean), speakers, shrinkage=SHRINKAGE)
     centred = unit(table.vectors - mean)
-    for name, vectors in (("centred", centred), ("projected", unit(centred @ axes))):
-        place = arguments.vectors.with_stem(f"{arguments.vectors.stem}_{name}")
-        named = dict(zip(table.row_of, vectors, strict=True))
-        save_embeddings(place, named, model=f"{table.model} {name}", dim=vectors.shape[1])
+    for name, found in (("centred", centred), ("projected", unit(centred @ axes))):
+        place = vectors.with_stem(f"{vectors.stem}_{name}")
+        named = dict(zip(table.row_of, found, strict=True))
+        save_embeddings(place, named, model=f"{table.model} {name}", dim=found.shape[1])
         print(place)
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, words=__doc__)

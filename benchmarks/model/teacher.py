@@ -25,11 +25,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-import typer
 from numpy.typing import NDArray
 from rich.progress import track
 
-from benchmarks.harness.benchmark import Data
+from benchmarks.harness.benchmark import Data, run_command
 from benchmarks.harness.kept import RUNS
 from spkid.audio.reading import load_audio
 from spkid.data.manifest import read_manifest
@@ -234,4 +233,4 @@ def main(data: Data, out: Path = RUNS / "teacher", beside: Path | None = None) -
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    run_command(main, words=__doc__)

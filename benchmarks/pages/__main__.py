@@ -8,10 +8,10 @@ How a page asks for a table or a figure: see `filling.py`. `--check` writes noth
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
+from benchmarks.harness.benchmark import run_command
 from benchmarks.pages import (
     accuracy_tables,
     audit_tables,
@@ -41,11 +41,8 @@ def pages() -> list[Path]:
     ]
 
 
-def main() -> None:
+def main(check: bool = False) -> None:
     """Fill the pages, or say which of them would change."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing")
-    check = parser.parse_args().check
     is_changed = False
     for page in pages():
         name = page.relative_to(ROOT)
@@ -63,4 +60,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_command(main, words=__doc__)

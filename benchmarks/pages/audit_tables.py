@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from benchmarks.harness.result_files import SYSTEMS, drawn, percent, table, with_interval
@@ -13,12 +14,17 @@ SETS = {
 }
 
 
+def named(systems: Iterable[str]) -> list[tuple[str, str]]:
+    """Each system with what it is called on the pages."""
+    return [(name, SYSTEMS.get(name, name)) for name in systems]
+
+
 def audit_groups(own: Any) -> str:
     """Rates by group at one shared threshold, a row a system and group."""
     systems = own["systems"]
     rows = []
     for column in ("age_group", "gender"):
-        for name, words in SYSTEMS.items():
+        for name, words in named(systems):
             section = systems[name]["sets"]["speechocean762_new"]["groupings"][column]
             for group in section["groups"]:
                 cells = [
@@ -35,7 +41,7 @@ def audit_gaps(own: Any) -> str:
     systems = own["systems"]
     columns = ("age_group", "gender", "age_group*gender")
     rows = []
-    for name, words in SYSTEMS.items():
+    for name, words in named(systems):
         sections = systems[name]["sets"]["speechocean762_new"]["groupings"]
         cells = []
         for column in columns:
@@ -56,7 +62,7 @@ def audit_cohorts(own: Any) -> str:
 
     rows = []
     for part, said in SETS.items():
-        for name, words in SYSTEMS.items():
+        for name, words in named(own["systems"]):
             part_of = own["systems"][name]["sets"][part]
             known = part_of["known"]["worst"] if part_of["known"] else "–"
             rows.append(
@@ -76,7 +82,7 @@ def audit_naive(own: Any) -> str:
     """What the worst discovered cohort looks like on the speakers it was picked on."""
     rows = []
     for part, said in SETS.items():
-        for name, words in SYSTEMS.items():
+        for name, words in named(own["systems"]):
             found = own["systems"][name]["sets"][part]["discovered"]
             read, naive = found["read"], found["naive"]
             if read["difference"] is None or naive["difference"] is None:
