@@ -24,6 +24,9 @@ CALIBRATED = {
     **SYSTEMS,
     "resemblyzer_calibrated": "Resemblyzer, calibrated as ours",
     "resemblyzer_lda_calibrated": "Resemblyzer + LDA, calibrated as ours",
+    "cam_plus_plus": "CAM++",
+    "cam_plus_plus_calibrated": "CAM++, calibrated as ours",
+    "cam_plus_plus_lda_calibrated": "CAM++ + LDA, calibrated as ours",
 }
 LISTS = {
     "verify_new_speechocean762": "speechocean762, new speakers",
