@@ -21,7 +21,7 @@ from spkid.audit.statistics.measures import gap, garbe
 from spkid.audit.statistics.rules import LEVEL, MIN_SPEAKERS
 from spkid.audit.statistics.speaker_errors import speaker_errors
 from spkid.encoder.vectors import Floats
-from spkid.errors import SpkidError
+from spkid.errors import BadTable
 
 
 @dataclass(frozen=True)
@@ -63,25 +63,25 @@ def compare_audits(
 
     Raises
     ------
-    SpkidError
+    BadTable
         If fewer than ``MIN_SPEAKERS`` speakers are in both, or the groupings differ.
     """
     asked = [section.name for section in first.groupings]
     if asked != [section.name for section in second.groupings]:
-        raise SpkidError(
+        raise BadTable(
             "two audits by different groups", expected="the same groups", do="audit both alike"
         )
     audits = (first, second)
     speakers = [set(speakers_of(audit.trials)) for audit in audits]
     common = np.array(sorted(speakers[0] & speakers[1]), dtype=object)
     if len(common) < MIN_SPEAKERS:
-        raise SpkidError(
+        raise BadTable(
             f"{len(common)} speakers in both score files",
             expected=f"{MIN_SPEAKERS} or more",
             do="compare scores of the same speakers",
         )
     alone = len(speakers[0] | speakers[1]) - len(common)
-    notes = [f"{alone} speakers that are in one file only are left out."] if alone else []
+    notes = [f"{alone} speakers who are in one file only are left out."] if alone else []
 
     draws = Draws(common, n_resamples, seed)
     table = pd.DataFrame(_rows(audits, draws))

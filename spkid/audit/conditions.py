@@ -48,7 +48,7 @@ class FigureCondition:
             raise SpkidError(
                 f"the condition {self}",
                 expected=f"one of the audited columns {', '.join(figures)}",
-                do="correct the condition or add the column to --by",
+                do="correct the condition, or add the column to by=",
             )
         asked = {
             column: values

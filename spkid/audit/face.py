@@ -123,7 +123,15 @@ class ComparisonResult:
         return made / "compare.html"
 
 
-class Options(TypedDict, total=False):
+class HomeOptions(TypedDict, total=False):
+    """What :func:`spkid.audit.homes.audit_decisions` takes beside its tables."""
+
+    alpha: float
+    n_resamples: int
+    seed: int
+
+
+class Options(HomeOptions, total=False):
     """What :func:`spkid.audit.verification.audit_scores` takes beside its tables."""
 
     false_accept_rate: float
@@ -131,17 +139,6 @@ class Options(TypedDict, total=False):
     threshold: float | None
     side: str
     target_prior: float
-    alpha: float
-    n_resamples: int
-    seed: int
-
-
-class HomeOptions(TypedDict, total=False):
-    """What :func:`spkid.audit.homes.audit_decisions` takes beside its tables."""
-
-    alpha: float
-    n_resamples: int
-    seed: int
 
 
 def audit(

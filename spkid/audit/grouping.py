@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from spkid.errors import SpkidError
+from spkid.audit.inputs import need_columns
+from spkid.errors import BadTable, SpkidError
 
 SIDES = ("both", "enroll", "test")
 HOW = "'gender', 'gender*age_group', 'age:18/65' or 'age:q4'"
@@ -47,7 +48,7 @@ def parse_grouping(text: str) -> Grouping:
 
     Raises
     ------
-    SpkidError
+    BadTable
         If it is not written as the module says.
     """
     parts = []
@@ -63,7 +64,7 @@ def parse_grouping(text: str) -> Grouping:
             if part.n_parts == 1 or part.n_parts < 0 or list(part.edges) != sorted(set(part.edges)):
                 raise ValueError(word)
         except ValueError:
-            raise SpkidError(f"the group {text!r}", expected=HOW, do="correct --by") from None
+            raise SpkidError(f"the group {text!r}", expected=HOW, do="correct by=") from None
         parts.append(part)
     return Grouping(text.strip(), tuple(parts))
 
@@ -77,9 +78,9 @@ def _binned(values: pd.Series, part: Part, speakers: pd.Series) -> pd.Series:
     numbers = pd.to_numeric(values.replace("", np.nan), errors="coerce")
     wrong = numbers.isna() & (values != "")
     if wrong.any():
-        raise SpkidError(
+        raise BadTable(
             f"{values[wrong].iloc[0]!r} in the column {part.column!r}",
-            expected="numbers, or nothing where it is not known",
+            expected="numbers, or an empty value where unknown",
             do=f"audit by {part.column!r} as it is, or correct the metadata",
         )
     edges = np.array(part.edges)
@@ -141,18 +142,12 @@ def attach_groups(
 
     Raises
     ------
-    SpkidError
+    BadTable
         If a column is missing, a clip or speaker has two different descriptions, no trial is
         described, or labels contradict the speakers.
     """
     columns = list(dict.fromkeys(name for grouping in groupings for name in grouping.columns))
-    missing = [column for column in ("speaker", *columns) if column not in metadata.columns]
-    if missing:
-        raise SpkidError(
-            f"metadata without the column {', '.join(missing)}",
-            expected=f"the columns {', '.join(metadata.columns)} or others that exist",
-            do="correct --by or the metadata",
-        )
+    need_columns(metadata, ("speaker", *columns), "metadata")
     names = {side: scores[side].astype("category") for side in ("enroll", "test")}
     key = "speaker"
     if "path" in metadata.columns:
@@ -163,7 +158,7 @@ def attach_groups(
     described = described.drop_duplicates(ignore_index=True)
     twice = described[key][described[key].duplicated()]
     if len(twice):
-        raise SpkidError(
+        raise BadTable(
             f"{key} {twice.iloc[0]!r} with two different descriptions",
             expected=f"one description for each {key}",
             do="correct the metadata",
@@ -175,9 +170,9 @@ def attach_groups(
         unmatched += column.cat.categories[of_name < 0].tolist()
     known = (rows["enroll"] >= 0) & (rows["test"] >= 0)
     if not known.any():
-        raise SpkidError(
-            f"no trial whose two sides stand in the metadata (column {key!r})",
-            expected="the names that the score file uses",
+        raise BadTable(
+            f"no trial whose two sides are in the metadata (column {key!r})",
+            expected="the names that the scores use",
             do="give the manifest that the scores were made from",
         )
     trials = scores if known.all() else scores[known].reset_index(drop=True)
@@ -198,18 +193,18 @@ def _check_labels(trials: pd.DataFrame) -> None:
     enroll, test = (trials[f"{side}_speaker"].cat.codes for side in ("enroll", "test"))
     wrong = (enroll == test) != trials["label"]
     if wrong.all():
-        raise SpkidError(
-            "every label contradicts the speakers in the metadata",
-            expected="label 1 (target) exactly for trials of one speaker",
-            do="turn the labels round: they are the wrong way round",
+        raise BadTable(
+            "labels that all contradict the speakers in the metadata",
+            expected="label 1 (target) for trials of one speaker, and only for those",
+            do="swap the labels: they are the wrong way round",
         )
     if wrong.any():
         first = trials[wrong].iloc[0]
-        raise SpkidError(
+        raise BadTable(
             f"{int(wrong.sum())} trials whose label contradicts the speakers in the metadata, "
             f"first {first['enroll']} against {first['test']}",
-            expected="label 1 (target) exactly for trials of one speaker",
-            do="check which way round the labels are",
+            expected="label 1 (target) for trials of one speaker, and only for those",
+            do="check the labels",
         )
 
 

@@ -15,7 +15,7 @@ from spkid.audit.statistics.figures import Figure
 from spkid.audit.statistics.intervals import Estimate, resampled_errors, t_quantile
 from spkid.audit.statistics.measures import MEASURES, RATIO, Worlds, measure_interval, true_share
 from spkid.audit.statistics.rules import LEVEL, MIN_SPEAKERS
-from spkid.errors import SpkidError
+from spkid.errors import BadTable
 
 Estimates = Mapping[str, Estimate]  # by the name of the figure
 
@@ -64,7 +64,7 @@ def audit_groups(
 
     Raises
     ------
-    SpkidError
+    BadTable
         For fewer than two groups.
     """
     codes = group.cat.codes.to_numpy()
@@ -93,8 +93,8 @@ def audit_groups(
                 row[f"{figure}_low"], row[f"{figure}_high"] = each.interval()
         rows.append(row)
     if len(rows) < 2:
-        raise SpkidError(
-            f"{grouping.name!r} with {len(rows)} group(s) among the trials",
+        raise BadTable(
+            f"{grouping.name!r} with {'one group' if rows else 'no group'} among the trials",
             expected="two groups or more",
             do="audit by another column",
         )

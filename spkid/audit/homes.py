@@ -17,7 +17,7 @@ from spkid.audit.groups import Estimates, Resampling, audit_groups, corrected, o
 from spkid.audit.result import Audit
 from spkid.audit.statistics.figures import Figure
 from spkid.audit.statistics.intervals import Clusters, combined, no_estimate
-from spkid.errors import SpkidError
+from spkid.errors import BadTable
 
 HOME_FIGURES = (
     Figure("false_negative_identification_rate", "FNIR", "logit", is_rate=True),
@@ -57,15 +57,15 @@ def audit_decisions(
 
     Raises
     ------
-    SpkidError
+    BadTable
         As ``grouping.attach_groups``, or without clips of members and of guests.
     """
     asked = tuple(parse_grouping(text) for text in groupings)
     is_member = (decisions["truth"] != "").to_numpy()
     if is_member.all() or not is_member.any():
-        raise SpkidError(
+        raise BadTable(
             f"{int(is_member.sum())} clips of members and {int((~is_member).sum())} of guests",
-            expected="both",
+            expected="clips of both",
             do="log clips of both, with an empty 'truth' for a guest",
         )
     named = decisions["answer"] != ""
@@ -93,8 +93,8 @@ def audit_decisions(
     n_homes = clips["household"].nunique()
     if n_homes < FEWEST_HOMES:
         said.append(
-            f"{n_homes} home(s): the intervals hold for other speakers in these homes, not for "
-            "other homes."
+            f"With fewer than {FEWEST_HOMES} homes (here {n_homes}), the intervals hold for other "
+            "speakers in these homes, not for other homes."
         )
 
     def estimate(rows: np.ndarray) -> Estimates:

@@ -35,7 +35,7 @@ def described(source: Table, required: tuple[str, ...] = ("speaker",)) -> pd.Dat
     """
     if not isinstance(source, pd.DataFrame):
         return read_manifest(source, required=required)
-    need_columns(source, required, "a table of metadata")
+    need_columns(source, required, "metadata")
     return source.astype(object).where(source.notna(), "").astype(str)
 
 
@@ -76,6 +76,6 @@ def need_columns(table: pd.DataFrame, columns: Sequence[str], what: str) -> None
     if missing:
         raise BadTable(
             f"{what} without the column {', '.join(missing)}",
-            expected=f"the columns {', '.join(columns)}",
-            do="add it, or correct its name",
+            expected=f"the columns {', '.join(columns)}; there are {', '.join(table.columns)}",
+            do="correct the name or the table",
         )

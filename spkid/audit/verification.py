@@ -19,7 +19,7 @@ from spkid.audit.groups import Estimates, Resampling, audit_groups, corrected, o
 from spkid.audit.result import Audit, GroupAudit, Threshold
 from spkid.audit.statistics.figures import FIGURES, costed_figures
 from spkid.audit.statistics.intervals import Clusters, combined, no_estimate
-from spkid.errors import SpkidError
+from spkid.errors import BadTable, SpkidError
 from spkid.scoring.metrics import threshold_at_false_match_rate, threshold_at_least_cost
 
 RATES = tuple(figure.name for figure in FIGURES if figure.is_rate)
@@ -141,27 +141,27 @@ def _check_options(
         raise SpkidError(f"alpha={alpha:g}", expected="a share in 0..1", do="give for example 0.5")
     if not groupings:
         raise SpkidError(
-            "no groups", expected="a column or more", do="give for example by=['gender']"
+            "no groups", expected="a column or more", do="give for example by='gender'"
         )
 
 
 def _check_scores(trials: pd.DataFrame) -> None:
     n_target = int(trials["label"].sum())
     if n_target in (0, len(trials)):
-        raise SpkidError(
+        raise BadTable(
             f"{n_target} same-speaker and {len(trials) - n_target} different-speaker trials",
             expected="both kinds",
-            do="give a score file with both",
+            do="give scores of both",
         )
     score = trials["score"].to_numpy()
     if not np.isfinite(score).all():
-        raise SpkidError(
+        raise BadTable(
             f"{int((~np.isfinite(score)).sum())} scores that are NaN or infinite",
             expected="finite scores",
-            do="check the system",
+            do="check the system that made them",
         )
     if score.min() == score.max():
-        raise SpkidError(
+        raise BadTable(
             "scores that are all equal", expected="scores that differ", do="check the system"
         )
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from spkid.audit.statistics.rules import MIN_SPEAKERS
 from spkid.encoder.vectors import Floats
-from spkid.errors import SpkidError
+from spkid.errors import BadTable
 
 TRAINED = ("reweighting", "oversampling", "ewc")  # these need clips, an encoder and torch
 CALIBRATION = "calibration"
@@ -32,7 +32,7 @@ def groupwise_calibration(
 
     Raises
     ------
-    SpkidError
+    BadTable
         If one of the two has fewer than ``MIN_SPEAKERS`` speakers to fit on, or its strangers
         score as high as its own.
     """
@@ -47,7 +47,7 @@ def groupwise_calibration(
     for part, words in ((of_cohort, "in the cohort"), (~of_cohort, "outside the cohort")):
         n_speakers = len(set(enrolled[part & usable & label]))
         if n_speakers < MIN_SPEAKERS or not (part & usable & ~label).any():
-            raise SpkidError(
+            raise BadTable(
                 f"{n_speakers} speakers {words} to fit a calibration on",
                 expected=f"{MIN_SPEAKERS} or more among those for choosing, with trials of both "
                 "kinds",
@@ -65,7 +65,7 @@ def log_likelihood_ratios(scores: Floats, fitted: Floats, label: NDArray[np.bool
 
     model = LogisticRegression(C=1e6, class_weight="balanced").fit(fitted[:, None], label)
     if model.coef_[0, 0] <= 0:
-        raise SpkidError(
+        raise BadTable(
             "strangers who score as high as the speakers themselves",
             expected="higher scores for trials of one speaker",
             do="check the labels and the sign of the scores",

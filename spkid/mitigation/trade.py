@@ -22,7 +22,7 @@ from spkid.audit.statistics.intervals import t_quantile
 from spkid.audit.statistics.rules import LEVEL, MIN_SPEAKERS
 from spkid.audit.statistics.speaker_errors import speaker_errors
 from spkid.encoder.vectors import Floats
-from spkid.errors import SpkidError
+from spkid.errors import BadTable
 from spkid.scoring.metrics import threshold_at_false_match_rate
 
 BEFORE = "before"
@@ -100,13 +100,13 @@ def trade_off(
 
     Raises
     ------
-    SpkidError
+    BadTable
         If fewer than ``MIN_SPEAKERS`` speakers of the cohort, or of all others, are held out,
         or a score is not finite.
     """
     for system, own in scores.items():
         if not np.isfinite(own).all():
-            raise SpkidError(
+            raise BadTable(
                 f"scores of {system!r} that are NaN or infinite",
                 expected="finite scores",
                 do="check the system that made them",
@@ -120,7 +120,7 @@ def trade_off(
         (n_read - n_read_cohort, "outside the cohort"),
     ):
         if n_speakers < MIN_SPEAKERS:
-            raise SpkidError(
+            raise BadTable(
                 f"{n_speakers} held-out speakers {words}",
                 expected=f"{MIN_SPEAKERS} or more who were not used for choosing",
                 do="audit more speakers, or with a larger share=",

@@ -149,7 +149,7 @@ def test_one_home_speaks_for_itself_only():
     audit = audit_decisions(
         decisions.assign(household="home"), people, ["age_group"], n_resamples=2
     )
-    assert "1 home(s): the intervals hold for other speakers in these homes" in audit.notes[0]
+    assert "(here 1), the intervals hold for other speakers in these homes" in audit.notes[0]
     row = audit.groupings[0].groups.iloc[0]
     assert row[f"{FNIR}_low"] < row[FNIR] < row[f"{FNIR}_high"]
 

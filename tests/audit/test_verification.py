@@ -248,12 +248,12 @@ def refusals():
     one_wrong = scores["label"] & (scores.index > 0)
     return {
         "without the column group": (scores, people.rename(columns={"group": "nation"})),
-        r"with 1 group\(s\)": (scores, people.assign(group="a")),
-        r"with 0 group\(s\)": (scores, people.assign(group="")),
+        r"with one group": (scores, people.assign(group="a")),
+        r"with no group": (scores, people.assign(group="")),
         "'a0' with two different": (scores, pd.concat([people, people[:1].assign(group="b")])),
         "no trial whose two sides": (scores.assign(enroll="x"), people),
         "all equal": (scores.assign(score=1.5), people),
-        "every label contradicts .* turn the labels round": (
+        "labels that all contradict .* swap the labels": (
             scores.assign(label=~scores["label"]),
             people,
         ),

@@ -112,7 +112,7 @@ def test_two_systems_are_compared(spkid, files):
         ((*AUDIT, "--by", ","), "--by ','"),
         ((*AUDIT, "--tree", "accent"), "without the column accent"),
         ((*AUDIT, "--embeddings", "people.csv"), "not a usable table of embeddings"),
-        ((*AUDIT, "--embeddings", "v.npz", "--share", "0.7"), "a share of 0.7"),
+        ((*AUDIT, "--embeddings", "v.npz", "--share", "0.7"), "--share 0.7"),
         ((*AUDIT, "--embeddings", "other.npz"), "vectors of clips that the metadata does not name"),
         ((*AUDIT, "--out", "people.csv"), "expected a folder to write to"),
     ],

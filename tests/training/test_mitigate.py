@@ -94,7 +94,7 @@ def test_the_whole_command(places, command, make_encoder, tmp_path):
     assert list(record["thresholds"]) == systems
     assert record["cohort"] == {"kind": "region", "name": "age_group is child"}
     assert "Trained on 8 speakers" in record["notes"][-1]
-    assert "of whom 2 are like the cohort" in record["notes"][-1]
+    assert "2 are like the cohort" in record["notes"][-1]
     own = pd.read_csv(out / "ewc" / "cohort.csv")["speaker"]
     metadata = pd.read_csv(places / "speech" / "manifest.csv").set_index("speaker")
     assert len(own) == 2

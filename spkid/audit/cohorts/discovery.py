@@ -124,8 +124,8 @@ def discover(
     """
     if not 0 < share <= 0.5:
         raise SpkidError(
-            f"a share of {share:g} of the speakers",
-            expected="a share above 0 and at most 0.5",
+            f"share={share:g}",
+            expected="a share of the speakers above 0 and at most 0.5",
             do="give for example 0.1",
         )
     of_tried = clips["speaker"].isin(speakers_of(trials)).to_numpy()
@@ -133,8 +133,8 @@ def discover(
     if clips["speaker"].nunique() < 4 * MIN_SPEAKERS:
         raise SpkidError(
             f"{clips['speaker'].nunique()} speakers with both trials and vectors",
-            expected=f"{4 * MIN_SPEAKERS} or more: half is searched, half is read",
-            do="give the vectors of the clips in the score file, or leave out --embeddings",
+            expected=f"{4 * MIN_SPEAKERS} or more, half to search and half to measure",
+            do="give vectors of the clips in the score file, or leave out embeddings=",
         )
     names, means = mean_vectors(clips, vectors)
     searched = halves(len(names), seed=seed)

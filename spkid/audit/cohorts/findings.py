@@ -18,7 +18,7 @@ from spkid.audit.statistics.contrast import Contrast, contrast
 from spkid.audit.statistics.rules import MIN_SPEAKERS
 from spkid.audit.statistics.speaker_errors import speaker_errors
 from spkid.encoder.vectors import EmbeddingTable
-from spkid.errors import SpkidError
+from spkid.errors import BadTable
 
 MAX_WORDS = 40  # a column with more distinct values, and no scale of numbers, describes nobody
 N_RESAMPLES = 300
@@ -102,7 +102,7 @@ def find_cohorts(
 
     Raises
     ------
-    SpkidError
+    BadTable
         If the vectors are of other clips, or as :func:`cohorts.discover`. A tree that cannot be
         grown because speakers are few is a note, unless it was asked for.
     """
@@ -226,7 +226,7 @@ def clips_with_vectors(
 
     Raises
     ------
-    SpkidError
+    BadTable
         If there is none.
     """
     for key in ("path", "speaker"):
@@ -236,7 +236,7 @@ def clips_with_vectors(
             if len(clips):
                 rows = embeddings.rows(clips["path"])
                 return clips.reset_index(drop=True), embeddings.vectors[rows]
-    raise SpkidError(
+    raise BadTable(
         "vectors of clips that the metadata does not name",
         expected="vectors named by the 'path' or 'speaker' of the metadata",
         do="make them with 'spkid embed' from the manifest given as metadata=",

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from spkid.errors import SpkidError
+from spkid.audit.inputs import need_columns
 
 MIN_NUMBERS = 6  # distinct values that make a column of numbers a scale; fewer are categories
 N_BINS = 4
@@ -26,13 +26,7 @@ def by_speaker(metadata: pd.DataFrame, columns: list[str], speakers: ArrayLike) 
     SpkidError
         If a column is missing.
     """
-    missing = [column for column in ("speaker", *columns) if column not in metadata.columns]
-    if missing:
-        raise SpkidError(
-            f"metadata without the column {', '.join(missing)}",
-            expected=f"the columns {', '.join(metadata.columns)} or others that exist",
-            do="correct the names of the columns or the metadata",
-        )
+    need_columns(metadata, ("speaker", *columns), "metadata")
     table = {}
     for column in columns:
         known = metadata[metadata[column].fillna("") != ""]

@@ -88,8 +88,8 @@ def grow_tree(
     if len(tried) < 4 * MIN_SPEAKERS:
         raise SpkidError(
             f"{len(tried)} speakers",
-            expected=f"{4 * MIN_SPEAKERS} or more: half grows the tree, half reads it",
-            do="give more speakers, or leave out the tree",
+            expected=f"{4 * MIN_SPEAKERS} or more, half to grow the tree and half to measure it",
+            do="give more speakers, or leave out tree=",
         )
     grown = halves(len(tried), seed=seed)
     table = by_speaker(metadata, columns, tried)

@@ -137,5 +137,5 @@ def test_what_cannot_be_searched_is_refused():
     trials, threshold, clips, vectors = world(n_speakers=4 * MIN_SPEAKERS)
     with pytest.raises(SpkidError, match="39 speakers with both trials and vectors"):
         discover(trials, threshold, clips[2:], vectors[2:])
-    with pytest.raises(SpkidError, match=r"a share of 0\.6"):
+    with pytest.raises(SpkidError, match=r"share=0\.6"):
         discover(trials, threshold, clips, vectors, share=0.6)
