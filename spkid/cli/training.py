@@ -35,31 +35,33 @@ def train(
     ],
     out: Annotated[
         Path,
-        typer.Option(readable=False, help="Folder of the run; an unfinished one is gone on with."),
+        typer.Option(readable=False, help="Folder of the run; an unfinished run in it is resumed."),
     ],
     data: Annotated[
-        Path | None, typer.Option(readable=False, help="Instead of data.speech.")
+        Path | None,
+        typer.Option(readable=False, help="Folder or CSV file of clips, instead of data.speech."),
     ] = None,
     noise: Annotated[
-        Path | None, typer.Option(readable=False, help="Instead of data.noise.")
+        Path | None, typer.Option(readable=False, help="Folder of noise, instead of data.noise.")
     ] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Another value, such as train.n_steps=500; may be repeated."),
+        typer.Option("--set", help="Change a value, such as train.n_steps=500; may be repeated."),
     ] = None,
     teacher: Annotated[
         Path | None,
         typer.Option(
-            readable=False, help="A teacher's embeddings (.npz), or a folder of them by speed."
+            readable=False,
+            help="A teacher's embeddings (.npz), or a folder with one such file a speed.",
         ),
     ] = None,
     start: Annotated[
         Path | None,
-        typer.Option(readable=False, help="An encoder.safetensors to fine-tune."),
+        typer.Option(readable=False, help="Begin from this encoder.safetensors."),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Train an encoder. Started again with the same folder, it goes on where it stopped."""
+    """Train an encoder. Run again with the same --out, it resumes where it stopped."""
     need_torch()
     from spkid.training.recipe import read_recipe
     from spkid.training.train import train as run_training
@@ -73,29 +75,35 @@ def train(
 def finetune(
     start: Annotated[Path, typer.Argument(readable=False, help="encoder.safetensors of a run.")],
     cohort: Annotated[
-        Path, typer.Option(readable=False, help="CSV with a column speaker: whom to tune for.")
+        Path,
+        typer.Option(readable=False, help="CSV with a column speaker: the speakers to tune for."),
     ],
     data: Annotated[
-        Path, typer.Option(readable=False, help="The clips, of these and of all other speakers.")
+        Path,
+        typer.Option(
+            readable=False, help="Folder or CSV file of clips, of these and of all other speakers."
+        ),
     ],
     out: Annotated[
         Path,
-        typer.Option(readable=False, help="Folder of the run; an unfinished one is gone on with."),
+        typer.Option(readable=False, help="Folder of the run; an unfinished run in it is resumed."),
     ],
     ewc: Annotated[
         float,
-        typer.Option(min=0.0, help="How firmly the weights are held that others rest on; 0: not."),
+        typer.Option(
+            min=0.0,
+            help="Strength of the elastic weight consolidation that keeps what is known of the "
+            "other speakers: 0 is none; 100 held most of it in benchmarks.cohort_finetuning.",
+        ),
     ] = 0.0,
-    noise: Annotated[
-        Path | None, typer.Option(readable=False, help="Folder with noise clips.")
-    ] = None,
+    noise: Annotated[Path | None, typer.Option(readable=False, help="Folder of noise.")] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Another value, such as train.n_steps=500; may be repeated."),
+        typer.Option("--set", help="Change a value, such as train.n_steps=500; may be repeated."),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Fine-tune an encoder for a cohort of speakers, and keep what it knows of the others."""
+    """Fine-tune an encoder for a cohort of speakers and keep what it knows of the others."""
     need_torch()
     from spkid.training.finetune import fine_tuning_recipe
     from spkid.training.finetune import finetune as run_finetuning

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import onnxruntime
@@ -15,6 +15,7 @@ from spkid.errors import SpkidError
 from spkid.training.checkpoint import load_encoder, save_encoder, weights_fingerprint
 from spkid.training.config import DataConfig, TrainConfig
 from spkid.training.export import export_onnx
+from spkid.training.networks import registry
 from spkid.training.networks.attentive_trunk import AttentiveTrunkConfig
 from spkid.training.networks.backbones import (
     EcapaConfig,
@@ -24,6 +25,7 @@ from spkid.training.networks.backbones import (
     WholeClipPooling,
     XvectorConfig,
 )
+from spkid.training.networks.base import NetworkConfig, SpeakerNetwork
 from spkid.training.networks.cam_plus_plus import CamPlusPlusConfig
 from spkid.training.networks.registry import (
     architectures,
@@ -217,3 +219,24 @@ def test_ours_without_self_attention_and_with_the_frame_mean(tiny_config, voices
 def test_unknown_architecture_is_refused():
     with pytest.raises(SpkidError, match="architecture 'transformer'"):
         network_config({"architecture": "transformer"})
+
+
+def test_network_registers_itself_by_name(monkeypatch):
+    monkeypatch.setattr(registry, "_registered", dict(architectures()))
+    architectures.cache_clear()
+
+    @dataclass(frozen=True)
+    class OwnConfig(NetworkConfig):
+        n_layers: int = 3
+
+    @registry.register("own", OwnConfig)
+    class Own(SpeakerNetwork):
+        pass
+
+    try:
+        config = network_config({"architecture": "own", "n_layers": 5})
+        assert config == OwnConfig(n_layers=5)
+        assert network_settings(config)["architecture"] == "own"
+        assert type(build_network(config)) is Own
+    finally:
+        architectures.cache_clear()
