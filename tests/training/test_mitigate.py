@@ -108,7 +108,7 @@ def test_the_whole_command(places, command, make_encoder, tmp_path):
     files = [(out / f"{name}.scores").read_text() for name in systems]
     assert len(set(files)) == len(systems)
     assert (
-        "Group-wise calibration decides by group membership"
+        "Calibration by group decides by group membership"
         in (out / "mitigation.html").read_text()
     )
 
