@@ -68,8 +68,12 @@ def drawn(draw: Callable[..., str], *names: str) -> Callable[[], str]:
 
 
 def command_of(own: dict[str, Any]) -> str:
-    """The command that makes a result, as it is run today: older files name the script."""
-    return re.sub(r"python benchmarks/(\w+)\.py", r"python -m benchmarks.\1", own["command"])
+    """The command that makes a result, as it is run today.
+
+    Older files name the script, and the other systems of an audit one by one.
+    """
+    command = re.sub(r"python benchmarks/(\w+)\.py", r"python -m benchmarks.\1", own["command"])
+    return re.sub(r"--other \w+=(\S+)/\S+( --other \S+)*", r"--others \1", command)
 
 
 def source(*names: str) -> str:

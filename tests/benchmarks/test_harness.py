@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +16,7 @@ import pytest
 from benchmarks.harness import kept
 from benchmarks.harness.benchmark import Benchmark
 from benchmarks.harness.record import write_result
+from benchmarks.harness.result_files import RESULTS, command_of, result
 from spkid.errors import SpkidError
 
 ROOT = Path(__file__).parents[2]
@@ -105,3 +109,13 @@ def test_figures_are_kept_for_the_same_settings_and_commit(tmp_path, monkeypatch
     assert part({"size": 2}) == {"n": 2}
     monkeypatch.setattr(kept, "commit", lambda: "another")
     assert part({"size": 1}) == {"n": 3}
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in RESULTS.glob("*.json")))
+def test_the_command_that_a_page_shows_for_a_result_has_options_that_the_study_has(name):
+    pytest.importorskip("torch")
+    words = shlex.split(command_of(result(name)))
+    module = importlib.import_module(words[words.index("-m") + 1])
+    options = inspect.signature(module.BENCHMARK.measure).parameters
+    given = {word.removeprefix("--").replace("-", "_") for word in words if word.startswith("--")}
+    assert given <= set(options)
