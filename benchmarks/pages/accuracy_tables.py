@@ -42,7 +42,7 @@ def verification(*each: Any) -> str:
 
 def headline(*each: Any) -> str:
     """The README's one table: what a household and an audit are told, beside the peers."""
-    names = ("bundled", "resemblyzer", "resemblyzer_lda_calibrated")
+    names = ("bundled", "resemblyzer", "cam_plus_plus_calibrated")
     systems = dict(zip(CALIBRATED, each, strict=True))
     new, many = "verify_new_speechocean762", "verify_new_commonvoice"
     rows = [["members missed, 5 % of strangers let in"]]
