@@ -64,10 +64,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 def teacher_without(corpus: str, table: pd.DataFrame, vectors: Path, out: Path) -> np.ndarray:
     """Write the teacher's vectors by speed to ``out``; those of all clips as they are.
 
-    Parameters
-    ----------
-    vectors : Path
-        The folder with ``heard-1.npy`` and so on.
+    ``vectors`` is the folder with ``heard-1.npy`` and so on.
     """
     taught = heard_in_training(table)
     shaping = shapes_the_teacher(table) & (table["corpus"] != corpus).to_numpy()

@@ -33,6 +33,7 @@ class Protocols:
 
     @classmethod
     def read(cls, speech: Path) -> Protocols:
+        """All lists and homes in ``speech/protocols``."""
         lists = sorted((speech / "protocols").glob("verify_*.txt"))
         homes = sorted((speech / "protocols").glob("households_*.csv"))
         return cls(

@@ -64,7 +64,7 @@ def small_recipe(*, seed: int, n_steps: int, **changes: Any) -> Recipe:
 
 
 def fine_tuning(*, seed: int, n_steps: int, strength: float) -> TrainConfig:
-    """How a finished run is tuned further, held on to with ``strength``."""
+    """How a finished run is tuned further; ``strength`` is that of the elastic consolidation."""
     return replace(
         FINE_TUNING,
         seed=seed,
