@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from spkid.audio.reading import SAMPLE_RATE_HZ
-from spkid.errors import SpkidError
+from spkid.errors import ModelMismatch
 from spkid.training.checkpoint import load_encoder, weights_fingerprint
 from spkid.training.config import TrainConfig
 from spkid.training.data.corpora import Corpora, load_teacher
@@ -115,8 +115,10 @@ def make_sampler(
 
     Raises
     ------
-    SpkidError
-        If the teacher cannot be read or its vectors have another dimension than ``dim``.
+    NotFound, SpkidError
+        If the teacher cannot be read.
+    ModelMismatch
+        If its vectors have another dimension than ``dim``.
     """
     if teacher is None or teacher.suffix != ".safetensors":
         return Sampler(
@@ -131,7 +133,7 @@ def make_sampler(
         )
     network = load_encoder(teacher)
     if network.config.embedding_dim != dim:
-        raise SpkidError(
+        raise ModelMismatch(
             f"{teacher}: teacher vectors of {network.config.embedding_dim} dimensions",
             expected=f"{dim}, as many as the encoder has",
             do="choose another teacher, or set embedding_dim",

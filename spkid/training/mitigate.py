@@ -58,7 +58,7 @@ def trained_scores(
 ) -> Trained:
     """Train ``start`` further by each of ``methods`` and score ``trials`` with what comes out.
 
-    No audited speaker is trained on. Started again with the same ``out``, it goes on.
+    No audited speaker is trained on. Run again with the same ``out``, it resumes.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """Self-attentive frame weighting over a trunk that others trained.
 
 The trunk's frames (CAM++, :mod:`spkid.training.networks.cam_plus_plus`) become weighted sums of
-each other (METHODS: SAASI, Li et al., Interspeech 2020), and attentive statistics make one vector
+each other (docs/methods.md, section 1), and attentive statistics make one vector
 of them. Both begin by changing nothing: with the trunk's weights, the network begins with the
 vectors of the network that the trunk is from.
 """
@@ -54,6 +54,7 @@ class FrameWeighting(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, frames: Tensor) -> Tensor:
+        """Each frame with what it takes from all frames, the same shape."""
         mixed = self.query_key_value(self.norm(frames.transpose(1, 2)))
         # three of [batch, heads, frames, channels of a head]
         query, key, value = mixed.unflatten(2, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
@@ -79,6 +80,7 @@ class WeightedStatistics(nn.Module):
         self.score = nn.Sequential(nn.Conv1d(n_channels, n_pooling_channels, 1), nn.Tanh(), last)
 
     def forward(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Statistics and frame weights."""
         n_frames = frames.shape[2]
         weights = torch.softmax(self.score(frames).float(), dim=2)
         frames = frames.float()

@@ -54,6 +54,7 @@ class ResidualBlock(nn.Module):
             )
 
     def forward(self, image: Tensor) -> Tensor:
+        """The same number of channels; bands by the stride fewer."""
         return torch.relu(self.body(image) + self.shortcut(image))
 
 
@@ -76,6 +77,7 @@ class ImageFront(nn.Module):
         )
 
     def forward(self, features: Tensor) -> Tensor:
+        """Channels and bands of each frame, side by side."""
         image: Tensor = self.body(features.unsqueeze(1))  # [batch, channels, mels / 8, frames]
         return image.flatten(1, 2)
 
@@ -143,6 +145,7 @@ class DenseBlock(nn.Module):
         )
 
     def forward(self, frames: Tensor) -> Tensor:
+        """``[batch, channels, frames]`` -> ``[batch, self.n_channels, frames]``."""
         for layer in self.layers:
             frames = torch.cat([frames, layer(frames)], dim=1)
         halved: Tensor = self.halve(frames)
@@ -177,6 +180,7 @@ class Trunk(nn.Module):
         self.n_channels = n_channels
 
     def forward(self, features: Tensor) -> Tensor:
+        """The frames of the last dense block."""
         frames: Tensor = self.leave(self.blocks(self.enter(self.image(features))))
         return frames
 

@@ -72,6 +72,7 @@ class KaldiFilterbank(nn.Module):
         )
 
     def forward(self, waveform: Tensor) -> Tensor:
+        """``[batch, samples]`` -> ``[batch, n_mels, frames]``."""
         spectrum = nn.functional.conv1d(waveform.unsqueeze(1), self.basis, stride=HOP_SAMPLES)
         cosine, sine = spectrum.split(N_FFT // 2 + 1, dim=1)  # each [batch, bins, frames]
         power = torch.matmul(self.filters, cosine.square() + sine.square())

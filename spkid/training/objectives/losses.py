@@ -2,6 +2,7 @@
 
 A classification loss has one value a sample. A pairwise loss has one value a *pair* (a query
 against the prototype of another speaker of the batch); a query's pairs add up to its loss.
+docs/methods.md, section 3.
 """
 
 from __future__ import annotations
