@@ -15,7 +15,7 @@ from spkid.training.checkpoint import weights_fingerprint
 from spkid.training.networks.base import SpeakerNetwork
 from spkid.training.networks.registry import network_settings
 
-SMALLEST_HALVED = 4_096  # values; smaller weights stay in single precision
+SMALLEST_HALVED = 2_048  # values; smaller weights stay in single precision
 
 
 def export_onnx(encoder: SpeakerNetwork, path: Path) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from benchmarks.model import keep_leg
 from spkid.training.checkpoint import load_encoder, weights_fingerprint
+from spkid.training.export import SMALLEST_HALVED
 from spkid.training.networks.cam_plus_plus import CamPlusPlus, CamPlusPlusConfig
 from spkid.training.networks.registry import network_settings
 from spkid.training.run_state import RunState
@@ -40,7 +41,7 @@ def test_average_is_kept_in_half_precision(run, tmp_path, monkeypatch):
     with torch.no_grad():
         cosines = (kept(waveforms)[0] * average(waveforms)[0]).sum(dim=1)
     assert cosines.min() > 0.999
-    small = {key for key, value in average.state_dict().items() if value.numel() < 4_096}
+    small = {key for key, value in average.state_dict().items() if value.numel() < SMALLEST_HALVED}
     state = kept.state_dict()
     assert all(torch.equal(state[key], average.state_dict()[key]) for key in small)
     large = set(state) - small

@@ -82,18 +82,17 @@ class ImageFront(nn.Module):
         return image.flatten(1, 2)
 
 
-def segment_means(frames: Tensor) -> Tensor:
-    """Mean of each ``SEGMENT_FRAMES``, ``[batch, channels, frames]`` -> ``[.., segments]``.
+def segments_of(frames: Tensor) -> Tensor:
+    """Which frames each segment of ``SEGMENT_FRAMES`` has, ones in ``[segments, frames]``.
 
-    The last segment may be shorter. (torch's ``avg_pool1d`` with ``ceil_mode`` says the same, but
-    runtimes disagree about what the shorter window of an exported graph is divided by.)
+    The last segment may be shorter. A product with it adds up segments, and one with its
+    transpose spreads them over their frames: an exported graph says both in one step, and
+    runtimes do not disagree about it as they do about ``avg_pool1d`` with ``ceil_mode``.
     """
-    missing = -frames.shape[2] % SEGMENT_FRAMES
-    padded = nn.functional.pad(frames, (0, missing)).unflatten(2, (-1, SEGMENT_FRAMES))
-    present: Tensor = nn.functional.pad(torch.ones_like(frames[:1, :1]), (0, missing))
-    n_present: Tensor = present.unflatten(2, (-1, SEGMENT_FRAMES)).sum(dim=3)
-    means: Tensor = padded.sum(dim=3) / n_present
-    return means
+    segment = torch.arange(frames.shape[2], device=frames.device) // SEGMENT_FRAMES
+    numbers = torch.arange(0, frames.shape[2], SEGMENT_FRAMES, device=frames.device)
+    members: Tensor = (segment == (numbers // SEGMENT_FRAMES).unsqueeze(1)).to(frames.dtype)
+    return members
 
 
 class MaskedLayer(nn.Module):
@@ -119,13 +118,12 @@ class MaskedLayer(nn.Module):
             nn.Sigmoid(),
         )
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """``[batch, channels, frames]`` -> ``[batch, growth, frames]``."""
+    def forward(self, frames: Tensor, segments: Tensor) -> Tensor:
+        """``[batch, channels, frames]`` -> ``[batch, growth, frames]``; see :func:`segments_of`."""
         narrow: Tensor = self.narrow(frames)
-        context = narrow.mean(dim=2, keepdim=True) + segment_means(narrow)
-        mask: Tensor = self.mask(context)  # [batch, growth, segments]
-        by_frame = mask.unsqueeze(3).expand(-1, -1, -1, SEGMENT_FRAMES).flatten(2)
-        masked: Tensor = self.local(narrow) * by_frame[:, :, : frames.shape[2]]
+        context = narrow.mean(dim=2, keepdim=True) + narrow @ segments.T / segments.sum(dim=1)
+        mask = self.mask(context)  # [batch, growth, segments]
+        masked: Tensor = self.local(narrow) * (mask @ segments)
         return masked
 
 
@@ -144,10 +142,10 @@ class DenseBlock(nn.Module):
             nn.BatchNorm1d(n_dense), nn.ReLU(), nn.Conv1d(n_dense, n_dense // 2, 1, bias=False)
         )
 
-    def forward(self, frames: Tensor) -> Tensor:
+    def forward(self, frames: Tensor, segments: Tensor) -> Tensor:
         """``[batch, channels, frames]`` -> ``[batch, self.n_channels, frames]``."""
         for layer in self.layers:
-            frames = torch.cat([frames, layer(frames)], dim=1)
+            frames = torch.cat([frames, layer(frames, segments)], dim=1)
         halved: Tensor = self.halve(frames)
         return halved
 
@@ -171,7 +169,7 @@ class Trunk(nn.Module):
             nn.BatchNorm1d(n_channels),
             nn.ReLU(),
         )
-        self.blocks = nn.Sequential()
+        self.blocks = nn.ModuleList()
         for n_layers, dilation in zip(config.n_layers, config.dilations, strict=True):
             block = DenseBlock(n_channels, config.n_growth, n_layers, dilation)
             self.blocks.append(block)
@@ -181,8 +179,12 @@ class Trunk(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """The frames of the last dense block."""
-        frames: Tensor = self.leave(self.blocks(self.enter(self.image(features))))
-        return frames
+        frames: Tensor = self.enter(self.image(features))
+        segments = segments_of(frames)
+        for block in self.blocks:
+            frames = block(frames, segments)
+        left: Tensor = self.leave(frames)
+        return left
 
 
 @register("cam_plus_plus", CamPlusPlusConfig)
