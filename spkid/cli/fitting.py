@@ -96,7 +96,6 @@ def fit(
                 "out": str(target),
                 "n_clips": len(clips),
                 "n_speakers": {name: int(n) for name, n in speakers.items()},
-                "n_landmarks": len(calibration.landmarks),
                 "skipped": skipped,
             }
         )

@@ -93,7 +93,7 @@ class Calibration(Scale):
         *,
         model: str,
         pools: Sequence[str] | None = None,
-        landmarks: Landmarks | None = None,
+        landmarks: Landmarks = (),
         trained_on: str = "labelled clips",
         guest_prior: float = 0.5,
         seed: int = 1,
@@ -114,9 +114,9 @@ class Calibration(Scale):
         pools : str ``[clips]``, optional
             The kind of speaker or recording: a language, a corpus. Homes are simulated within
             a pool, and the stated rates hold in the worst of them. All in one unless given.
-        landmarks : tuple, optional
-            Unit vectors ``[n, dim]``; by default
-            :func:`spkid.scoring.fit.landmarks_of` these speakers.
+        landmarks : tuple
+            Unit vectors ``[n, dim]`` that :func:`spkid.scoring.fit.landmarks_of` found among
+            other speakers than these. Without them, how crowded it is counts for nothing.
         trained_on : str
             What the clips are, in words; the number of speakers of each pool is added.
         guest_prior : float

@@ -40,23 +40,20 @@ def test_the_stated_share_of_fresh_strangers_comes_in(spkid, planted, tmp_path):
     out = tmp_path / "fitted.json"
     code, shown, _ = spkid("fit", manifest, "--vectors", vectors, "--out", out, "--json")
     assert code == 0
-    told = json.loads(shown)
-    assert told == {
+    assert json.loads(shown) == {
         "model": "m1",
         "out": str(out),
         "n_clips": 600,
         "n_speakers": {"a": 60, "b": 60},
-        "n_landmarks": told["n_landmarks"],
         "skipped": [],
     }
-    assert 6 <= told["n_landmarks"] <= 12
     fitted = Calibration.load(out)
     _, _, fresh = planted(300, seed=1)
     pool = Pool({str(s): np.repeat(own[:, None], 4, axis=1) for s, own in enumerate(fresh)})
     guests = guest_log_odds(pool, fitted, np.random.default_rng(2), length=2)
     for rate in (0.02, 0.05, 0.1, 0.2):
         let_in = np.mean(guests >= fitted.household_threshold(rate))
-        assert rate / 1.8 < let_in < 1.4 * rate  # the rate is that of the worse pool
+        assert rate / 1.6 < let_in < 1.2 * rate  # the rate is that of the worse pool
 
 
 @pytest.mark.parametrize(

@@ -66,8 +66,17 @@ def columns_of(pools):
 
 def fitted_to(pools, *, seed=0, **options):
     vectors, speakers, kinds = columns_of(pools)
+    means = make_pool(9, n_speakers=200, n_clips=2).clips_of.values()
+    landmarks = landmarks_of(np.stack([clips[0, 0] for clips in means]), seed=0)
     return Calibration.fit(
-        vectors, speakers, pools=kinds, model="m1", trained_on="clusters", seed=seed, **options
+        vectors,
+        speakers,
+        pools=kinds,
+        model="m1",
+        landmarks=landmarks,
+        trained_on="clusters",
+        seed=seed,
+        **options,
     )
 
 
@@ -86,7 +95,7 @@ def fresh_pools():
 def test_what_is_asked_for_is_kept(fitted, tmp_path):
     assert (fitted.model, fitted.guest_prior) == ("m1", 0.3)
     assert fitted.trained_on == "clusters: 80 of world 0, 80 of world 1"
-    assert len(fitted.landmarks) == 16  # one for ten speakers
+    assert len(fitted.landmarks) == 20  # one for ten speakers
     assert len(fitted.pair_thresholds) == len(CLIP_COUNTS)
     assert np.shape(fitted.pair_thresholds[0]) == (len(SPEECH_S), len(RATES))
     fitted.save(tmp_path / "fitted.json")
@@ -240,7 +249,7 @@ def test_strangers_are_let_in_about_as_often_as_asked(strangers, rate):
 def test_guests_who_are_alike_do_not_come_in_more_often(rate):
     worlds = [{"alike": 0.0}, {"alike": 0.6}]
     pools = [make_pool(seed, n_speakers=200, **world) for seed, world in enumerate(worlds)]
-    fitted = fitted_to(pools, landmarks=())  # nothing tells the worlds apart
+    fitted = fitted_to(pools)
     rng, length = np.random.default_rng(3), len(SPEECH_S) - 1
     let_in = []
     for seed, world in enumerate(worlds):
