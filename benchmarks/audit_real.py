@@ -26,7 +26,7 @@ from spkid.audit.comparison import compare_audits
 from spkid.audit.result import Audit
 from spkid.audit.verification import RATES, audit_scores
 from spkid.data.manifest import read_manifest
-from spkid.data.score_files import read_trials
+from spkid.data.trial_lists import read_trials
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.scoring.calibration import bundled_or_raw
 from spkid.scoring.trials import calibrated_trials

@@ -18,7 +18,7 @@ from benchmarks.harness.protocols import list_error
 from benchmarks.harness.result_files import percent, table
 from benchmarks.model.peer_projections import LEFT_OUT, all_clips
 from benchmarks.model.teacher import is_known_held_out
-from spkid.data.score_files import read_trials
+from spkid.data.trial_lists import read_trials
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.scoring.trials import score_trials
 from spkid.training.held_out import CLIPS_PER_SPEAKER, errors_by_corpus

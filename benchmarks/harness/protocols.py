@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from spkid.data.manifest import read_manifest
-from spkid.data.score_files import read_trials
+from spkid.data.trial_lists import read_trials
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.scoring.evaluation import evaluate_scores
 from spkid.scoring.metrics import equal_error_rate

@@ -9,7 +9,8 @@ from typing import TypeAlias
 import pandas as pd
 
 from spkid.data.manifest import read_manifest
-from spkid.data.score_files import read_score_file, read_trials
+from spkid.data.score_files import read_score_file
+from spkid.data.trial_lists import read_trials
 from spkid.errors import BadTable
 
 Table: TypeAlias = str | Path | pd.DataFrame

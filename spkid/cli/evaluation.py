@@ -78,7 +78,8 @@ def score(
     as_json: JsonFlag = False,
 ) -> None:
     """Score a trial list: log-likelihood ratios of the bundled model, else raw cosines."""
-    from spkid.data.score_files import read_trials, write_scores
+    from spkid.data.score_files import write_scores
+    from spkid.data.trial_lists import read_trials
     from spkid.encoder.vectors import EmbeddingTable
     from spkid.scoring.calibration import Calibration, bundled_or_raw
     from spkid.scoring.s_norm import Cohort, normalized_trials

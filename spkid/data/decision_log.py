@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from spkid.data.manifest import read_manifest
-from spkid.errors import SpkidError
+from spkid.errors import BadTable
 
 COLUMNS = ("household", "speaker", "truth", "answer")
 
@@ -32,7 +32,7 @@ def read_decisions(path: str | Path, *, truth: pd.DataFrame | None = None) -> pd
 
     Raises
     ------
-    SpkidError
+    BadTable
         If the file is neither, a column is missing, or a clip has no truth or two.
     """
     text = _text(path)
@@ -48,7 +48,7 @@ def read_decisions(path: str | Path, *, truth: pd.DataFrame | None = None) -> pd
         table = _with_truth(path, table, truth)
     missing = [column for column in COLUMNS if column not in table.columns]
     if missing:
-        raise SpkidError(
+        raise BadTable(
             f"{path}: no column {', '.join(missing)}",
             expected=f"the columns {', '.join(COLUMNS)}",
             do="give who spoke in the log, or in a table by clip",
@@ -57,7 +57,7 @@ def read_decisions(path: str | Path, *, truth: pd.DataFrame | None = None) -> pd
     decisions = decisions.where(decisions.notna(), "").astype(str)
     nameless = (decisions[["household", "speaker"]] == "").any(axis=1)
     if nameless.any():
-        raise SpkidError(
+        raise BadTable(
             f"{path}: {int(nameless.sum())} clips without a household or a speaker",
             expected="both for every clip; guests need a name too, to be told apart",
             do="complete the log",
@@ -70,7 +70,7 @@ def _text(path: str | Path) -> str:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise SpkidError(
+        raise BadTable(
             f"{path}: cannot be read ({reason})", expected="a log of decisions", do="check the path"
         ) from error
 
@@ -84,7 +84,7 @@ def _from_json(path: str | Path, text: str) -> pd.DataFrame:
         if not all(isinstance(entry, dict) for entry in entries):
             raise ValueError("not a list of objects")
     except ValueError as error:
-        raise SpkidError(
+        raise BadTable(
             f"{path}: cannot be read as JSON ({error})",
             expected="a list of decisions, or one a line",
             do="keep what 'spkid identify --json' prints",
@@ -99,7 +99,7 @@ def _with_truth(path: str | Path, table: pd.DataFrame, truth: pd.DataFrame) -> p
     ):
         missing = [column for column in columns if column not in of.columns]
         if missing:
-            raise SpkidError(
+            raise BadTable(
                 f"{path}: the {name} lacks the column {', '.join(missing)}",
                 expected=f"the columns {', '.join(columns)}",
                 do="complete it",
@@ -110,7 +110,7 @@ def _with_truth(path: str | Path, table: pd.DataFrame, truth: pd.DataFrame) -> p
         | table["clip"].isin(described.index[described.index.duplicated()])
     ]
     if len(unsure):
-        raise SpkidError(
+        raise BadTable(
             f"{path}: {len(unsure)} clips without one truth, first {unsure.iloc[0]!r}",
             expected="who spoke in each clip, once",
             do="complete the table of truth",

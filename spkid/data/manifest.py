@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spkid.errors import SpkidError
+from spkid.errors import BadTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +17,7 @@ def read_manifest(path: str | Path, *, required: tuple[str, ...] = ("path",)) ->
 
     Raises
     ------
-    SpkidError
+    BadTable
         If the file cannot be read as CSV, lacks a required column or has no rows.
     """
     import pandas as pd
@@ -29,7 +29,7 @@ def read_manifest(path: str | Path, *, required: tuple[str, ...] = ("path",)) ->
             table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
     except (OSError, ValueError, pd.errors.ParserWarning) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SpkidError(
+        raise BadTable(
             f"{path}: cannot be read as CSV ({reason})",
             expected=f"a readable CSV file with the columns {', '.join(required)}",
             do="check the path and the file",
@@ -37,7 +37,7 @@ def read_manifest(path: str | Path, *, required: tuple[str, ...] = ("path",)) ->
     missing = [column for column in required if column not in table.columns]
     if missing or table.empty:
         lack = f"no column {', '.join(missing)}" if missing else "no rows"
-        raise SpkidError(
+        raise BadTable(
             f"{path}: {lack}",
             expected=f"a CSV with the columns {', '.join(required)} and a row a clip",
             do="correct the file",

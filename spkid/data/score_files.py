@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from spkid.errors import SpkidError
+from spkid.data.trial_lists import LABELS
+from spkid.errors import BadTable
 from spkid.files import written_beside
 
-LABELS = {"1": True, "target": True, "0": False, "nontarget": False}
 LAYOUTS = {
     ("enroll", "test", "score", "label"): "as Kaldi and WeSpeaker",
     ("label", "enroll", "test", "score"): "as VoxCeleb",
@@ -48,12 +48,12 @@ def read_score_file(path: str | Path, *, trials: pd.DataFrame | None = None) -> 
     ----------
     path : str or Path
     trials : DataFrame, optional
-        ``enroll``, ``test``, ``label``, as ``trials.read_trials`` gives; only for a file that
-        has no labels of its own.
+        ``enroll``, ``test``, ``label``, as :func:`spkid.data.trial_lists.read_trials` gives;
+        only for a file that has no labels of its own.
 
     Raises
     ------
-    SpkidError
+    BadTable
         If no order of columns fits, a score is not a finite number, there are labels twice or
         not at all, or a score has no trial in ``trials``.
     """
@@ -65,7 +65,7 @@ def read_score_file(path: str | Path, *, trials: pd.DataFrame | None = None) -> 
         )
         table = table.astype({name: "category" for name in layout if name != "score"})
         sound = bool(np.isfinite(table["score"]).all())
-    except SpkidError:
+    except BadTable:
         sound = False
     if not sound or any("" in table[name].cat.categories for name in layout if name != "score"):
         raise _flaw(path, layout, has_header)
@@ -74,14 +74,14 @@ def read_score_file(path: str | Path, *, trials: pd.DataFrame | None = None) -> 
     if "label" not in layout:
         return _joined(path, table, trials, note)
     if trials is not None:
-        raise SpkidError(
+        raise BadTable(
             f"{path}: labels in the file and a trial list beside it",
             expected="labels from one place",
             do="leave the trial list out",
         )
     wrong = table["label"].cat.categories.difference(list(LABELS))
     if len(wrong):
-        raise SpkidError(
+        raise BadTable(
             f"{path}: {wrong[0]!r} in the column of labels",
             expected="1 and 0, or target and nontarget",
             do="correct the file",
@@ -108,7 +108,7 @@ def _read(path: str | Path, **options: object) -> pd.DataFrame:
         )
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SpkidError(
+        raise BadTable(
             f"{path}: cannot be read ({reason})", expected=WHAT, do="check the path and the file"
         ) from error
 
@@ -119,7 +119,7 @@ def _layout(path: str | Path, sample: pd.DataFrame) -> tuple[tuple[str, ...], bo
     if {"enroll", "test", "score"} <= set(first):
         return first, True
     if sample.shape[1] not in (3, 4):
-        raise SpkidError(f"{path}: {sample.shape[1]} columns", expected=WHAT, do="correct the file")
+        raise BadTable(f"{path}: {sample.shape[1]} columns", expected=WHAT, do="correct the file")
     # a broken score is a broken score, not a name
     numeric = sample.apply(pd.to_numeric, errors="coerce").notna().mean() >= 0.5
     for words in (("target", "nontarget"), tuple(LABELS)):
@@ -132,7 +132,7 @@ def _layout(path: str | Path, sample: pd.DataFrame) -> tuple[tuple[str, ...], bo
             if label is None or sample[label].isin(words).all():
                 return layout, False
     lacks = "no column of labels" if sample.shape[1] == 4 else "no column of scores"
-    raise SpkidError(f"{path}: {lacks}", expected=WHAT, do="correct the file")
+    raise BadTable(f"{path}: {lacks}", expected=WHAT, do="correct the file")
 
 
 def _types(sample: pd.DataFrame, layout: tuple[str, ...], has_header: bool) -> dict[str, str]:
@@ -147,17 +147,15 @@ def _types(sample: pd.DataFrame, layout: tuple[str, ...], has_header: bool) -> d
     return types
 
 
-def _flaw(path: str | Path, layout: tuple[str, ...], has_header: bool) -> SpkidError:
+def _flaw(path: str | Path, layout: tuple[str, ...], has_header: bool) -> BadTable:
     """What is wrong with the first line that is wrong, found by reading all of it as words."""
     table = _read(path, names=layout, skiprows=int(has_header), dtype=str)
     finite = np.isfinite(pd.to_numeric(table["score"], errors="coerce"))
     line = int(np.flatnonzero(~finite | (table == "").any(axis=1))[0])
     number = line + 1 + has_header
     if (table.loc[line] == "").any():
-        return SpkidError(
-            f"{path}: a word missing in line {number}", expected=WHAT, do="correct it"
-        )
-    return SpkidError(
+        return BadTable(f"{path}: a word missing in line {number}", expected=WHAT, do="correct it")
+    return BadTable(
         f"{path}: {table['score'][line]!r} as the score in line {number}",
         expected="a finite number",
         do="correct the file",
@@ -178,10 +176,10 @@ def _joined(
 ) -> ScoreFile:
     """``table`` with the labels of the same pairs in ``trials``."""
     if trials is None:
-        raise SpkidError(
+        raise BadTable(
             f"{path}: no column of labels",
             expected="labels in the file, or a trial list beside it",
-            do="give the list with --trials",
+            do="give the list with trials=",
         )
     names = [
         pd.concat([table[side].cat.categories.to_series(), trials[side].drop_duplicates()])
@@ -203,7 +201,7 @@ def _joined(
     found = listed.index.get_indexer(keys(table))
     if (found < 0).any():
         first = table[found < 0].iloc[0]
-        raise SpkidError(
+        raise BadTable(
             f"{path}: {int((found < 0).sum())} scores whose trial the list lacks, first "
             f"{first['enroll']} against {first['test']}",
             expected="a trial list with every pair of the score file, the same way round",
@@ -217,69 +215,13 @@ def _joined(
     return ScoreFile(_in_order(table), tuple(notes))
 
 
-def _read_columns(path: str | Path, n_columns: int, what: str) -> pd.DataFrame:
-    """A file of ``n_columns`` words a line."""
-    try:
-        table = pd.read_csv(
-            path,
-            sep=r"\s+",
-            header=None,
-            dtype=str,
-            keep_default_na=False,
-            quoting=csv.QUOTE_NONE,
-        )
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise SpkidError(
-            f"{path}: cannot be read ({reason})", expected=what, do="check the path and the file"
-        ) from error
-    if table.shape[1] != n_columns:
-        raise SpkidError(f"{path}: {table.shape[1]} columns", expected=what, do="correct the file")
-    short = (table == "").any(axis=1)
-    if short.any():
-        line = int(np.flatnonzero(short)[0]) + 1
-        raise SpkidError(f"{path}: a word missing in line {line}", expected=what, do="correct it")
-    return table
-
-
-def _label_column(table: pd.DataFrame, candidates: tuple[int, ...]) -> int | None:
-    """The first candidate with words for labels, else the first with ones and zeros."""
-    for labels in (("target", "nontarget"), tuple(LABELS)):
-        for column in candidates:
-            if table[column].isin(labels).all():
-                return column
-    return None
-
-
-def read_trials(path: str | Path) -> pd.DataFrame:
-    """A trial list as columns ``enroll``, ``test`` (str) and ``label`` (bool, True = same).
-
-    Accepts ``label enroll test`` with 1 or 0 (VoxCeleb) and ``enroll test target|nontarget``
-    (Kaldi).
-
-    Raises
-    ------
-    SpkidError
-        If the file is neither.
-    """
-    what = "lines 'label enroll test' or 'enroll test target|nontarget'"
-    table = _read_columns(path, 3, what)
-    column = _label_column(table, (0, 2))
-    if column is None:
-        raise SpkidError(f"{path}: no column of labels", expected=what, do="correct the file")
-    enroll, test = [other for other in range(3) if other != column]
-    return pd.DataFrame(
-        {"enroll": table[enroll], "test": table[test], "label": table[column].map(LABELS)}
-    )
-
-
 def read_scores(path: str | Path) -> pd.DataFrame:
     """A score file as ``enroll``, ``test`` (categories), ``score`` (float64), ``label`` (bool).
 
     Raises
     ------
-    SpkidError
-        As :func:`score_files.read_score_file`, which also says how the file was read.
+    BadTable
+        As :func:`read_score_file`, which also says how the file was read.
     """
     return read_score_file(path).table
 
@@ -289,7 +231,7 @@ def write_scores(path: Path, table: pd.DataFrame) -> None:
 
     Raises
     ------
-    SpkidError
+    BadTable
         If the file cannot be written.
     """
     label = np.where(table["label"], "target", "nontarget")
@@ -305,8 +247,8 @@ def write_scores(path: Path, table: pd.DataFrame) -> None:
                 quoting=csv.QUOTE_NONE,
             )
     except OSError as error:
-        raise SpkidError(
+        raise BadTable(
             f"{path}: {error.strerror or error}",
             expected="a file to write to",
-            do="choose another --out",
+            do="choose another place for it",
         ) from error

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spkid.data.manifest import read_manifest
-from spkid.errors import SpkidError
+from spkid.errors import BadTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ def read_source(path: str | Path) -> Source:
 
     Raises
     ------
-    SpkidError
+    BadTable
         If no layout fits, or a file of it is damaged.
     """
     path = Path(path)
@@ -53,7 +53,7 @@ def read_source(path: str | Path) -> Source:
         return _from_folders(path)
     if path.suffix == ".csv":
         return _from_csv(path)
-    raise SpkidError(
+    raise BadTable(
         f"{path}: neither a folder nor a CSV file", expected=LAYOUTS, do="check the path"
     )
 
@@ -98,14 +98,14 @@ def _from_speechbrain(path: Path) -> Source:
                 for start, stop in zip(table["start"], table["stop"], strict=True)
             ]
         except ValueError as error:
-            raise SpkidError(
+            raise BadTable(
                 f"{path}: a start or stop that is no number ({error})",
                 expected="samples at 16 kHz",
                 do="correct the file",
             ) from error
         for row, span in enumerate(spans):
             if span is not None and not 0 <= span[0] < span[1]:
-                raise SpkidError(
+                raise BadTable(
                     f"{path}: row {row + 2} goes from sample {span[0]} to {span[1]}",
                     expected="a start before its stop",
                     do="correct the file",
@@ -118,7 +118,7 @@ def _from_kaldi(folder: Path) -> Source:
     import pandas as pd
 
     if (folder / "segments").exists():
-        raise SpkidError(
+        raise BadTable(
             f"{folder}: a segments file",
             expected="one recording an utterance",
             do="cut the recordings (extract-segments.sh) and point wav.scp at the pieces",
@@ -126,13 +126,13 @@ def _from_kaldi(folder: Path) -> Source:
     recordings, speakers = _two_columns(folder / "wav.scp"), _two_columns(folder / "utt2spk")
     for utterance, place in recordings.items():
         if place.endswith("|"):
-            raise SpkidError(
+            raise BadTable(
                 f"{folder / 'wav.scp'}: {utterance} is a command, not a file",
                 expected="paths of audio files",
                 do="write the audio to files first",
             )
         if utterance not in speakers:
-            raise SpkidError(
+            raise BadTable(
                 f"{folder / 'utt2spk'}: nothing on {utterance}",
                 expected="a line for every utterance of wav.scp",
                 do="correct the file",
@@ -145,21 +145,21 @@ def _two_columns(path: Path) -> dict[str, str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise SpkidError(
+        raise BadTable(
             f"{path}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}",
             expected="the Kaldi files wav.scp and utt2spk",
             do="check the folder",
         ) from error
     pairs = [line.strip().split(maxsplit=1) for line in lines if line.strip()]
     if short := next((pair for pair in pairs if len(pair) < 2), None):
-        raise SpkidError(
+        raise BadTable(
             f"{path}: {short[0]!r} alone on its line",
             expected="two columns",
             do="correct the file",
         )
     table = dict(pairs)
     if len(table) < len(pairs):
-        raise SpkidError(
+        raise BadTable(
             f"{path}: the same key on two lines", expected="one line each", do="correct the file"
         )
     return table
@@ -171,5 +171,5 @@ def _from_folders(root: Path) -> Source:
 
     rows = [(path, path.split("/")[0]) for path in audio_files(root) if "/" in path]
     if not rows:
-        raise SpkidError(f"{root}: no clips in folders", expected=LAYOUTS, do="check the path")
+        raise BadTable(f"{root}: no clips in folders", expected=LAYOUTS, do="check the path")
     return Source(root, _completed(pd.DataFrame(rows, columns=["path", "speaker"])))

@@ -167,7 +167,7 @@ def spherical_k_means(vectors: Floats, n_cohorts: int, *, seed: int) -> Floats:
     )
     k_means.train(vectors.astype(np.float32))
     assert k_means.centroids is not None  # it was trained
-    return k_means.centroids.astype(np.float64)
+    return np.asarray(k_means.centroids, dtype=np.float64)
 
 
 def nearest(vectors: Floats, centroids: Floats) -> NDArray[np.intp]:

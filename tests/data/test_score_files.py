@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spkid.data.score_files import LAYOUTS, N_SAMPLE, read_score_file, read_trials
+from spkid.data.score_files import LAYOUTS, N_SAMPLE, read_score_file
+from spkid.data.trial_lists import read_trials
 from spkid.errors import SpkidError
 
 ROWS = [("a1", "a2", 1.5, "1"), ("a1", "b1", -0.25, "0"), ("b1", "b2", 0.75, "1")]
@@ -65,7 +66,7 @@ def test_labels_may_come_from_a_trial_list(written, layout):
     assert rows_of(file.table) == EXPECTED
     assert "labels from the trial list: 2 same-speaker" in file.notes[0]
     assert file.notes[1] == "1 trials of the list have no score and are left out."
-    with pytest.raises(SpkidError, match="give the list with --trials"):
+    with pytest.raises(SpkidError, match="give the list with trials="):
         read_score_file(path)
     with pytest.raises(
         SpkidError, match="1 scores whose trial the list lacks, first b1 against b2"

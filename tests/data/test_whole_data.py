@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spkid.data.manifest import read_manifest
-from spkid.data.score_files import read_trials
+from spkid.data.trial_lists import read_trials
 from spkid.encoder.batch import embed_manifest
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.scoring.evaluation import evaluate_scores

@@ -19,8 +19,8 @@ from enrollment.home_rate import (
 )
 from enrollment.profile import Exemplar, Member
 from spkid import SpkidError
-from spkid.scoring.scale import RATES
 from spkid.scoring.posterior import known_log_odds, profile_vector
+from spkid.scoring.scale import RATES
 
 
 @pytest.fixture

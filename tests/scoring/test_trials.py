@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spkid.data.score_files import read_scores, read_trials, write_scores
+from spkid.data.score_files import read_scores, write_scores
+from spkid.data.trial_lists import read_trials
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.errors import BadTable, ModelMismatch, SpkidError
 from spkid.scoring.posterior import household_llrs
@@ -212,7 +213,7 @@ def test_a_table_cut_short_is_refused_and_closed(saved):
 
 def test_scores_that_cannot_be_written_are_one_sentence(tmp_path):
     table = pd.DataFrame({"enroll": ["a"], "test": ["b"], "score": [0.5], "label": [True]})
-    with pytest.raises(SpkidError, match="choose another --out"):
+    with pytest.raises(SpkidError, match="choose another place"):
         write_scores(tmp_path / "missing" / "scores.txt", table)
 
 
