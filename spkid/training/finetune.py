@@ -44,7 +44,7 @@ def read_cohort(path: Path) -> list[str]:
 
     Raises
     ------
-    SpkidError
+    NotFound, BadTable
         If the file cannot be read or names nobody.
     """
     named = read_manifest(path, required=("speaker",))["speaker"]
@@ -66,8 +66,10 @@ def split_by_cohort(corpus: Corpus, speakers: Collection[str]) -> tuple[Corpus, 
 
     Raises
     ------
-    SpkidError
-        If a speaker has no clip, if fewer than two are left to train on, or if nobody else is.
+    NotFound
+        If a speaker has no clip.
+    BadTable
+        If fewer than two are left to train on, inside the cohort or outside it.
     """
     known = set(corpus.speakers)
     missing = [name for name in speakers if name not in known and not is_held_out(name)]
@@ -81,9 +83,10 @@ def split_by_cohort(corpus: Corpus, speakers: Collection[str]) -> tuple[Corpus, 
     own = corpus.subset([name in speakers for name in corpus.speakers])
     others = corpus.subset([name not in speakers and name != "" for name in corpus.speakers])
     for part, words in ((own, "in the cohort"), (others, "outside the cohort")):
-        if len(set(part.speakers)) < 2:
+        n_speakers = len(set(part.speakers))
+        if n_speakers < 2:
             raise BadTable(
-                f"{len(set(part.speakers))} speakers to train on {words}",
+                f"speakers to train on {words}: {n_speakers}",
                 expected="two or more, who can be told apart",
                 do="choose another cohort or add data",
                 code="small_cohort",

@@ -96,7 +96,7 @@ def trained_scores(
     like_cohort = sorted(cohort.like_them(metadata, voices) & trained)
     if len(like_cohort) < LEAST_SPEAKERS:
         raise BadTable(
-            f"{len(like_cohort)} training speakers who are like the cohort ({cohort.name})",
+            f"training speakers like the cohort ({cohort.name}): {len(like_cohort)}",
             expected=f"{LEAST_SPEAKERS} or more in the data who were not audited",
             do="add such speakers and describe them in metadata=",
             code="small_cohort",
