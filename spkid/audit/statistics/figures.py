@@ -109,7 +109,7 @@ class Curve(ErrorCurve):
         """
         each = 0.5 / len(self.target), 0.5 / len(self.impostor)
         fitted = self.calibrated()
-        levels = np.unique(fitted)
+        levels = np.unique(fitted.round(9))  # rounding alone makes no two levels of one
         levels = levels[(levels > 0) & (levels < 1)]
         optimism = float(((1 - levels) * each[0] + levels * each[1]).sum() / 2 / np.log(2))
         of_trial = np.clip(fitted, *LEAST_AND_MOST)[self.position]
