@@ -14,6 +14,7 @@ from planted import planted_trials, planted_voices
 
 import spkid
 from spkid.audit import MIN_SPEAKERS, AuditResult, face
+from spkid.audit.inputs import described
 from spkid.audit.report.record import SCHEMA
 from spkid.audit.verification import audit_scores
 from spkid.data.score_files import write_scores
@@ -93,6 +94,7 @@ def test_ones_and_zeros_are_labels_and_anything_else_is_refused(tables, result):
 def test_a_missing_value_in_a_table_is_unknown(tables):
     scores, people = tables
     some = people.assign(region=people["region"].where(people.index > 3))
+    assert list(described(some)["region"][:5]) == ["", "", "", "", "north"]
     result = spkid.audit(scores, some, by="region", n_resamples=20)
     assert set(result.groups("region")["group"]) == {"north", "south"}
     assert result.groups("region")["n_speakers"].sum() == 44

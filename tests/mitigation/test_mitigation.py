@@ -234,6 +234,20 @@ def test_a_region_is_found_again_by_its_rule(files):
     assert cohort.like_them(people, voices) == COHORT | {"t1"}
 
 
+def test_a_category_that_the_audit_never_split_by_counts_as_unknown(files):
+    root, people, _, voices = files
+    cohort = WorstCohort.read(root / "region")
+    assert cohort.record["tree"]["categories"] == {"age": ["adult", "child"]}
+    (condition,) = cohort.conditions
+    others = pd.DataFrame({"speaker": ["t3", "t4"], "age": ["teenager", ""], "half": "odd"})
+    people = pd.concat([people, others], ignore_index=True)
+    assert cohort.like_them(people, voices) == COHORT | {"t1"}
+    wide = dataclasses.replace(
+        cohort, conditions=(dataclasses.replace(condition, or_unknown=True),)
+    )
+    assert wide.like_them(people, voices) == COHORT | {"t1", "t3", "t4"}
+
+
 def test_the_worst_group_of_some_speakers(files):
     _, _, trials, _ = files
     assert worst_group(trials, 1.6, ["age", "half"], NAMES) == ("age", "child")
