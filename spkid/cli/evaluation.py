@@ -24,7 +24,7 @@ EmbeddingsOption = Annotated[
 COHORT_TOP = 25  # the best of what benchmarks/score_norm.py tried
 CohortOption = Annotated[
     Path | None,
-    typer.Option(readable=False, help="Embeddings of strangers (.npz): scores become s-norms."),
+    typer.Option(readable=False, help="Embeddings of strangers (.npz); gives s-norms."),
 ]
 CohortTopOption = Annotated[
     int, typer.Option("--cohort-top", help="How many of the nearest strangers count.")
@@ -42,7 +42,7 @@ def embed(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Embed every clip of a manifest. Started again, it goes on where it stopped."""
+    """Embed every clip of a manifest. Run it again to continue where it was stopped."""
     from spkid.data.manifest import read_manifest
     from spkid.encoder.batch import embed_manifest
     from spkid.encoder.encoder import SpeakerEncoder
@@ -58,7 +58,7 @@ def embed(
         print_json(result)
     else:
         say(
-            f"{result.n_embedded} embedded, {result.n_resumed} there before, "
+            f"{result.n_embedded} embedded, {result.n_resumed} already there, "
             f"{len(result.skipped)} skipped; {out}"
         )
     if not result.n_embedded + result.n_resumed:

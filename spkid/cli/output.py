@@ -53,6 +53,7 @@ FLAGS = {
     "member": "--member",
     "metadata": "--metadata",
     "model": "--model",
+    "n_top": "--cohort-top",
     "vault": "--keep-audio",
 }
 _PARAMETER = re.compile(rf"\b({'|'.join(FLAGS)})=(?:True\b)?(?=([\w'\"])?)")

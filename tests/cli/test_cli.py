@@ -230,8 +230,8 @@ def test_from_manifest_to_audit(spkid, protocol, clips):
     words = ("embed", protocol / "manifest.csv", "--root", root, "--out", out)
     code, _, err = spkid(*words)
     assert code == 0
-    assert "19 embedded, 0 there before, 0 skipped" in err
-    assert "0 embedded, 19 there before" in spkid(*words)[2]
+    assert "19 embedded, 0 already there, 0 skipped" in err
+    assert "0 embedded, 19 already there" in spkid(*words)[2]
     with np.load(out) as file:
         assert file["embeddings"].dtype == np.float32
         assert len(file["paths"]) == 19

@@ -1,4 +1,4 @@
-"""Posteriors and scores against the formulas of docs/methods.md, section 7, written out as loops."""
+"""Posteriors and scores against the formulas of docs/methods.md, section 7, as loops."""
 
 from __future__ import annotations
 
