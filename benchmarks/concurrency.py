@@ -34,8 +34,8 @@ from enrollment.index.config import IndexConfig
 from enrollment.index.profile_index import ProfileIndex
 from enrollment.profile import Consent, Exemplar
 from spkid.audio.speech import Quality
-from spkid.encoder.encoder import Vector
-from spkid.encoder.hearing import Clip
+from spkid.encoder.base import Vector
+from spkid.encoder.hearing import Heard
 from spkid.errors import SpkidError
 from spkid.scoring.calibration import Calibration
 
@@ -236,7 +236,7 @@ def home_of_six(place: str, *, n_clips: int) -> dict[str, float]:
         home = Household(store, "six")
         taken, worked = [], []
         for number in range(N_IDENTIFIED + 100):
-            heard = Clip("given", HEARD, unit_vector(rng), str(number))
+            heard = Heard("given", HEARD, str(number), unit_vector(rng))
             started, started_work = time.perf_counter(), time.process_time()
             home.identify(heard)
             taken.append(1000 * (time.perf_counter() - started))

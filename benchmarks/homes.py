@@ -48,10 +48,10 @@ from benchmarks.harness.benchmark import Benchmark, Data, Figures
 from benchmarks.harness.kept import RUNS, kept_arrays
 from benchmarks.pages.accuracy_tables import homes_sizes
 from enrollment.home_rate import OwnTrials, choose_rate, own_trials
-from enrollment.profile import ENROL_SPEECH_S, Exemplar, Member
+from enrollment.profile import ENROLL_SPEECH_S, Exemplar, Member
 from spkid.data.manifest import read_manifest
 from spkid.encoder.encoder import SpeakerEncoder
-from spkid.encoder.hearing import hear
+from spkid.encoder.hearing import Refused, hear
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.errors import SpkidError
 from spkid.scoring.calibration import Calibration
@@ -89,7 +89,7 @@ def heard_clips(speech: Path, paths: list[str]) -> pd.DataFrame:
         good = [
             (path, clip.vector, clip.quality.speech_s)
             for path, clip in zip(paths, clips, strict=True)
-            if clip.vector is not None
+            if not isinstance(clip, Refused)
         ]
         return {
             "paths": np.array([path for path, _, _ in good]),
@@ -105,7 +105,7 @@ def heard_clips(speech: Path, paths: list[str]) -> pd.DataFrame:
 def usable(clips: pd.DataFrame) -> pd.DataFrame:
     """Clips of the speakers who have enough to enrol and to speak."""
     by_speaker = clips.groupby("speaker")
-    n_long = by_speaker["speech_s"].transform(lambda seconds: (seconds >= ENROL_SPEECH_S).sum())
+    n_long = by_speaker["speech_s"].transform(lambda seconds: (seconds >= ENROLL_SPEECH_S).sum())
     n_all = by_speaker["path"].transform("size")
     return clips[(n_long >= ENROLABLE_CLIPS) & (n_all >= LEAST_CLIPS)]
 
@@ -133,7 +133,7 @@ def simulated(
     """``N_HOMES`` homes, as :func:`spkid.scoring.simulated_homes.score_homes` wants them."""
     people = clips.drop_duplicates("speaker")
     clips_of = {
-        name: (own["path"].to_numpy(), (own["speech_s"] >= ENROL_SPEECH_S).to_numpy())
+        name: (own["path"].to_numpy(), (own["speech_s"] >= ENROLL_SPEECH_S).to_numpy())
         for name, own in clips.groupby("speaker")
     }
     rows = []

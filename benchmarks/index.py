@@ -32,8 +32,9 @@ from enrollment.index.config import IndexConfig
 from enrollment.index.recall import Batch, Recall, Truth, moved
 from enrollment.index.vector_index import VectorIndex
 from spkid.data.manifest import read_manifest
-from spkid.encoder.encoder import SpeakerEncoder, Vector
-from spkid.encoder.hearing import hear
+from spkid.encoder.base import Vector
+from spkid.encoder.encoder import SpeakerEncoder
+from spkid.encoder.hearing import Heard, hear
 
 PROFILE_COSINE = 0.6  # of a profile to the real vector it was made from
 QUERY_COSINE = 0.6  # of a query to its profile, as of another clip of that person
@@ -48,8 +49,8 @@ def real_vectors(data: Path) -> Vector:
     table = read_manifest(data / "speech" / "manifest.csv", required=("path", "split"))
     paths = table.loc[table["split"] == "known", "path"]
     paths = paths[:: len(paths) // N_REAL_CLIPS][:N_REAL_CLIPS]
-    heard = (hear(data / "speech" / path, encoder).vector for path in paths)
-    return np.stack([vector for vector in heard if vector is not None]).astype(np.float32)
+    clips = (hear(data / "speech" / path, encoder) for path in paths)
+    return np.stack([clip.vector for clip in clips if isinstance(clip, Heard)])
 
 
 def profiles(real: Vector, n_profiles: int, seed: int) -> Iterator[Batch]:

@@ -1,4 +1,4 @@
-"""Households, members and their voice profiles: enrol, identify, verify, forget."""
+"""Households, members and their voice profiles: enroll, identify, verify, forget."""
 
 from enrollment.household import Household
 from enrollment.store.store import Store

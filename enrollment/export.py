@@ -15,7 +15,7 @@ from enrollment.profile import Member
 from enrollment.refusals import no_member
 from enrollment.store.store import Store
 from enrollment.store.vault import Vault
-from spkid.errors import SpkidError
+from spkid.errors import StoreError
 from spkid.files import written_beside
 
 CLIP_COLUMNS = ("id", "added_at", "origin", "device", "speech_s", "snr_db", "digest")
@@ -42,13 +42,14 @@ def export_member(
 
     Raises
     ------
-    SpkidError
+    StoreError
         If there is no such member, the key does not open the clips, or the file cannot be
         written.
     """
-    found = [who for who in store.members(household) if who.name == member]
+    everybody = store.members(household)
+    found = [who for who in everybody if who.name == member]
     if not found:
-        raise no_member(member, household)
+        raise no_member(member, household, [who.name for who in everybody])
     consents = store.consents(household, member)
     files: dict[str, bytes] = {
         "README.txt": README.encode(),
@@ -67,7 +68,7 @@ def export_member(
                 for name, content in files.items():
                     archive.writestr(name, content, zipfile.ZIP_DEFLATED)
     except OSError as error:
-        raise SpkidError(
+        raise StoreError(
             f"{file}: {error.strerror}",
             expected="a place to write the archive to",
             do="choose another --out",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from enrollment.profile import ENROL_SPEECH_S
+from enrollment.profile import ENROLL_SPEECH_S
 from spkid.audio.reading import Waveform, as_waveform
 from spkid.audio.speech import CHUNK_S, CHUNK_SAMPLES, SPEECH_PROBABILITY
 
@@ -16,7 +16,7 @@ MARGIN_CHUNKS = 10  # of silence kept before the first speech, 0.3 s
 
 
 def live_clips(
-    chunks: Iterable[Waveform], *, min_speech_s: float = ENROL_SPEECH_S
+    chunks: Iterable[Waveform], *, min_speech_s: float = ENROLL_SPEECH_S
 ) -> Iterator[Waveform]:
     """Clips with enough speech each, as soon as the speaker pauses.
 

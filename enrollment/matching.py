@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from enrollment.profile import Member
-from spkid.audio.speech import Verdict
+from enrollment.refusals import not_finite
+from spkid.audio.speech import Quality, Verdict
+from spkid.encoder.base import Vector
 from spkid.scoring.calibration import Calibration
 from spkid.scoring.posterior import (
     AMBIGUOUS_ODDS,
@@ -19,6 +21,7 @@ from spkid.scoring.posterior import (
     posteriors,
     profile_vector,
 )
+from spkid.scoring.scale import Floats
 
 FALSE_ACCEPT_RATE = 0.05
 
@@ -33,10 +36,14 @@ REFUSALS: dict[Verdict, Status] = {
 
 @dataclass(frozen=True)
 class Candidate:
-    """One member's share of the answer; ``cosine`` is raw, in -1..1."""
+    """One member's share of the answer.
+
+    ``llr`` is the natural-log likelihood ratio against a stranger, ``cosine`` raw, in -1..1.
+    """
 
     member: str
     probability: float
+    llr: float
     cosine: float
 
 
@@ -51,13 +58,13 @@ class Decision:
         ``no_speech``, ``poor_audio``.
     member : str or None
         Named only when ``known``.
-    probability : float or None
-        Of ``member`` when known, of a stranger when unknown, of the first candidate when
-        ambiguous.
+    p_member, p_stranger : float or None
+        Probability that the likeliest member spoke, and that a stranger did, whatever the
+        status; None where nothing can be said.
     margin : float or None
-        Probability of the first candidate less that of the next.
+        ``p_member`` less the probability of the next member.
     cosine : float or None
-        Raw cosine of the first candidate's profile.
+        Raw cosine of the likeliest member's profile.
     model : str
         Fingerprint of the model.
     speech_s : float
@@ -68,12 +75,54 @@ class Decision:
 
     status: Status
     member: str | None
-    probability: float | None
+    p_member: float | None
+    p_stranger: float | None
     margin: float | None
     cosine: float | None
     model: str
     speech_s: float
     candidates: tuple[Candidate, ...] = ()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a member is named."""
+        return self.status == "known"
+
+
+def not_heard(quality: Quality, model: str) -> Decision:
+    """The answer to a clip that its quality rules out."""
+    return Decision(
+        status=REFUSALS[quality.verdict],
+        member=None,
+        p_member=None,
+        p_stranger=None,
+        margin=None,
+        cosine=None,
+        model=model,
+        speech_s=quality.speech_s,
+    )
+
+
+def member_llrs(
+    vectors: ArrayLike,
+    profiles: ArrayLike,
+    n_clips: Sequence[int],
+    calibration: Calibration,
+    speech_s: ArrayLike,
+) -> tuple[Floats, Floats]:
+    """:func:`spkid.scoring.posterior.household_llrs`, refused where a score is not finite.
+
+    Every decision goes through here: a comparison with NaN is false, and must accept nobody.
+
+    Raises
+    ------
+    SpkidError
+        If a vector, the calibration or the seconds make a score NaN or infinite.
+    """
+    llrs, cosines = household_llrs(vectors, profiles, n_clips, calibration, speech_s)
+    if not (np.isfinite(llrs).all() and np.isfinite(cosines).all()):
+        raise not_finite()
+    return llrs, cosines
 
 
 def decide(
@@ -90,7 +139,7 @@ def decide(
     ``ambiguous`` where the posterior odds of the first member over the second, whatever both
     together leave to a stranger, are below ``AMBIGUOUS_ODDS``.
     """
-    llrs, cosines = household_llrs(
+    llrs, cosines = member_llrs(
         vector,
         np.stack([member.vector for member in members]),
         [len(member.exemplars) for member in members],
@@ -100,20 +149,21 @@ def decide(
     shares = posteriors(llrs, guest_prior=calibration.guest_prior)
     order = np.argsort(-llrs)
     candidates = tuple(
-        Candidate(members[k].name, float(shares[k]), float(cosines[k])) for k in order
+        Candidate(members[k].name, float(shares[k]), float(llrs[k]), float(cosines[k]))
+        for k in order
     )
     first = candidates[0]
     second = candidates[1].probability if len(candidates) > 1 else 0.0
     known = known_log_odds(llrs, guest_prior=calibration.guest_prior)
-    status: Status = "known"
-    if known < calibration.household_threshold(false_accept_rate, speech_s=speech_s):
-        status = "unknown"
-    elif first.probability < AMBIGUOUS_ODDS * second:
-        status = "ambiguous"
+    status: Status = "unknown"
+    if known >= calibration.household_threshold(false_accept_rate, speech_s=speech_s):
+        sure = first.probability >= AMBIGUOUS_ODDS * second
+        status = "known" if sure else "ambiguous"
     return Decision(
         status=status,
         member=first.member if status == "known" else None,
-        probability=float(shares[-1]) if status == "unknown" else first.probability,
+        p_member=first.probability,
+        p_stranger=float(shares[-1]),
         margin=first.probability - second,
         cosine=first.cosine,
         model=calibration.model,
@@ -123,8 +173,8 @@ def decide(
 
 
 def unlike_others(
-    vectors: Sequence[np.ndarray],
-    enrolled: Sequence[np.ndarray],
+    vectors: Sequence[Vector],
+    enrolled: Sequence[Vector],
     calibration: Calibration,
     *,
     speech_s: Sequence[float],
@@ -144,7 +194,7 @@ def unlike_others(
             if others:
                 profile = profile_vector(others)[None]
                 n_clips, seconds = [len(others)], speech_s[index]
-                llrs, _ = household_llrs(vectors[index], profile, n_clips, calibration, seconds)
+                llrs, _ = member_llrs(vectors[index], profile, n_clips, calibration, seconds)
                 agreement[index] = float(llrs[0])
         # of two that only disagree with each other, the first stays
         worst = min(agreement, key=lambda index: (agreement[index], -index), default=None)

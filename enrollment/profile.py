@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from enrollment.refusals import not_unit
 from spkid.scoring.posterior import profile_vector
 
 MAX_EXEMPLARS = 10
 WANTED_SPEECH_S = 20.0
 WANTED_CLIPS = 3
-ENROL_SPEECH_S = 2.0  # shorter clips can be matched but never enrolled
+UNIT_TOLERANCE = 1e-3
+ENROLL_SPEECH_S = 2.0  # shorter clips can be matched but never enrolled
 CONSENT_VERSION = "1"
 CONSENT_TEXT = (
     "I agree that a mathematical description of my voice is kept on this device to recognise "
@@ -24,6 +26,19 @@ AUDIO_CONSENT_TEXT = (
     "I agree that the clips themselves are kept too, encrypted, so that my profile can be moved "
     "to a new model. They can be deleted at any time with 'spkid forget'."
 )
+
+
+def check_unit(vectors: NDArray[np.float32]) -> None:
+    """Refuse what is no unit vector ``[dim]``, or no such vectors ``[n, dim]``.
+
+    Raises
+    ------
+    SpkidError
+        If a vector is empty, not finite or of another length than one.
+    """
+    lengths = np.linalg.norm(np.asarray(vectors, dtype=np.float64), axis=-1)
+    if not (np.abs(lengths - 1.0) < UNIT_TOLERANCE).all():  # NaN fails too
+        raise not_unit()
 
 
 def percent_done(speech_s: float, n_clips: int) -> int:
@@ -53,7 +68,7 @@ class Exemplar:
     is ``confirmed`` where a person said later whose voice an identified clip was.
     """
 
-    vector: NDArray[np.float32]
+    vector: NDArray[np.float32] = field(repr=False)
     digest: str
     speech_s: float
     snr_db: float
@@ -61,6 +76,9 @@ class Exemplar:
     origin: Literal["enrolled", "confirmed"] = "enrolled"
     added_at: str = ""
     id: int = 0
+
+    def __post_init__(self) -> None:
+        check_unit(self.vector)
 
 
 @dataclass(frozen=True)
@@ -96,7 +114,7 @@ class Member:
 
 @dataclass(frozen=True)
 class ClipVerdict:
-    """``reason`` is ``ok``, a quality verdict, or ``unlike_others``."""
+    """``reason`` is ``ok``, a quality verdict, ``unlike_others`` or ``same_clip``."""
 
     name: str
     accepted: bool
@@ -105,7 +123,7 @@ class ClipVerdict:
 
 
 @dataclass(frozen=True)
-class Enrolment:
+class Enrollment:
     """The verdict on each clip, and the member as stored; None where nothing was."""
 
     clips: tuple[ClipVerdict, ...]
@@ -153,4 +171,7 @@ class ExemplarBatch:
 
     ids: NDArray[np.int64]
     member_ids: NDArray[np.int64]
-    vectors: NDArray[np.float32]
+    vectors: NDArray[np.float32] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        check_unit(self.vectors)

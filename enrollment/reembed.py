@@ -10,7 +10,7 @@ from typing import Literal
 from enrollment.profile import Member
 from enrollment.store.store import Store
 from enrollment.store.vault import Vault, from_flac
-from spkid.encoder.encoder import SpeakerEncoder
+from spkid.encoder.base import Encoder
 from spkid.errors import SpkidError
 
 
@@ -18,13 +18,13 @@ from spkid.errors import SpkidError
 class Move:
     """What became of one member's profile.
 
-    ``enrol_again`` where no clip could be moved: the profile stays as it was, for the old
+    ``enroll_again`` where no clip could be moved: the profile stays as it was, for the old
     model. ``n_left`` clips of a moved profile had no audio and are gone.
     """
 
     household: str
     member: str
-    outcome: Literal["moved", "enrol_again"]
+    outcome: Literal["moved", "enroll_again"]
     reason: str
     n_moved: int
     n_left: int
@@ -32,7 +32,7 @@ class Move:
 
 def reembed(
     store: Store,
-    encoder: SpeakerEncoder,
+    encoder: Encoder,
     vault: Vault | None,
     *,
     advance: Callable[[], object] = lambda: None,
@@ -56,7 +56,7 @@ def reembed(
     return moves
 
 
-def _move(store: Store, member: Member, encoder: SpeakerEncoder, vault: Vault | None) -> Move:
+def _move(store: Store, member: Member, encoder: Encoder, vault: Vault | None) -> Move:
     recordings: dict[str, bytes] = {}
     reason = "no audio was kept"
     if vault is None:
@@ -73,7 +73,7 @@ def _move(store: Store, member: Member, encoder: SpeakerEncoder, vault: Vault | 
                 if recording is not None:
                     recordings[clip.digest] = recording
     if not recordings:
-        return Move(member.household, member.name, "enrol_again", reason, 0, 0)
+        return Move(member.household, member.name, "enroll_again", reason, 0, 0)
     moved = [
         dataclasses.replace(clip, vector=encoder.embed(from_flac(recordings[clip.digest])))
         for clip in member.exemplars

@@ -1,32 +1,32 @@
-"""What a store refuses, each as one sentence."""
+"""What a store and a household refuse, each as one sentence."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spkid.errors import SpkidError
+from spkid.errors import BadAudio, ConsentError, ModelMismatch, NotFound, SpkidError, StoreError
 
 
-def no_household(name: str, known: Sequence[str]) -> SpkidError:
-    return SpkidError(
+def no_household(name: str, known: Sequence[str]) -> NotFound:
+    return NotFound(
         f"unknown household {name!r}",
         expected=f"one of: {', '.join(known) or 'none yet'}",
-        do="correct --household or enrol somebody",
+        do="correct household= or enroll somebody",
         code="unknown_household",
     )
 
 
-def no_member(name: str, household: str) -> SpkidError:
-    return SpkidError(
-        f"unknown member {name!r}",
-        expected=f"a member of {household!r}",
-        do="see 'spkid profiles'",
+def no_member(name: str, household: str, known: Sequence[str]) -> NotFound:
+    return NotFound(
+        f"unknown member {name!r} of {household!r}",
+        expected=f"one of: {', '.join(known) or 'nobody yet'}",
+        do="correct member= or enroll this person",
         code="unknown_member",
     )
 
 
-def no_clip(exemplar_id: int, member: str) -> SpkidError:
-    return SpkidError(
+def no_clip(exemplar_id: int, member: str) -> NotFound:
+    return NotFound(
         f"no clip {exemplar_id} of {member!r}",
         expected="the number of an enrolled clip",
         do="see 'spkid profiles --clips'",
@@ -34,26 +34,26 @@ def no_clip(exemplar_id: int, member: str) -> SpkidError:
     )
 
 
-def no_consent() -> SpkidError:
-    return SpkidError(
+def no_consent() -> ConsentError:
+    return ConsentError(
         "no consent",
         expected="the person's agreement to keep a description of the voice",
-        do="ask, then pass --consent",
+        do="ask, then pass consent=True",
         code="no_consent",
     )
 
 
-def no_audio_consent() -> SpkidError:
-    return SpkidError(
+def no_audio_consent() -> ConsentError:
+    return ConsentError(
         "no consent to keep the clips",
         expected="the person's agreement that audio is kept, encrypted",
-        do="ask, then pass --consent with --keep-audio, or leave out --keep-audio",
+        do="ask, then pass consent=True with vault=, or leave vault= out",
         code="no_consent",
     )
 
 
-def changed_meanwhile(member: str) -> SpkidError:
-    return SpkidError(
+def changed_meanwhile(member: str) -> StoreError:
+    return StoreError(
         f"a profile of {member!r} that was changed meanwhile",
         expected="the clips that were read a moment ago",
         do="try again",
@@ -61,8 +61,8 @@ def changed_meanwhile(member: str) -> SpkidError:
     )
 
 
-def already_enrolled(member: str) -> SpkidError:
-    return SpkidError(
+def already_enrolled(member: str) -> StoreError:
+    return StoreError(
         f"a clip that {member!r} is enrolled with already",
         expected="new clips",
         do="leave it out",
@@ -70,17 +70,17 @@ def already_enrolled(member: str) -> SpkidError:
     )
 
 
-def other_model(member: str, enrolled_with: str, model: str) -> SpkidError:
-    return SpkidError(
+def other_model(member: str, enrolled_with: str, model: str) -> ModelMismatch:
+    return ModelMismatch(
         f"a profile of {member!r} made with model {enrolled_with}",
         expected=f"one of the model in use, {model}",
-        do="forget the member and enrol again: vectors of two models cannot be compared",
+        do="forget the member and enroll again: vectors of two models cannot be compared",
         code="other_model",
     )
 
 
-def profile_full(member: str, n_enrolled: int, n_more: int, n_at_most: int) -> SpkidError:
-    return SpkidError(
+def profile_full(member: str, n_enrolled: int, n_more: int, n_at_most: int) -> StoreError:
+    return StoreError(
         f"{n_enrolled} clips of {member!r} enrolled and {n_more} more given",
         expected=f"at most {n_at_most} in all",
         do="give fewer clips, or forget some first",
@@ -90,7 +90,26 @@ def profile_full(member: str, n_enrolled: int, n_more: int, n_at_most: int) -> S
 
 def not_unit() -> SpkidError:
     return SpkidError(
-        "a vector that is not of unit length",
+        "a speaker vector that is not finite or not of unit length",
         expected="a vector that the encoder gave",
-        do="embed the clip again",
+        do="embed the clip again; where it came from a store, forget the member and enroll again",
+        code="not_unit",
+    )
+
+
+def not_finite() -> SpkidError:
+    return SpkidError(
+        "a score that is NaN or infinite",
+        expected="a finite score",
+        do="check the calibration and the store: nobody is named on such a score",
+        code="not_finite",
+    )
+
+
+def changed_clip(name: str) -> BadAudio:
+    return BadAudio(
+        f"{name}: other samples than were judged",
+        expected="the clip as it was heard",
+        do="add it again",
+        code="changed_meanwhile",
     )

@@ -1,44 +1,68 @@
-"""Enrolment that finishes: clips come in, from files or live, and it says what is still needed."""
+"""Enrollment that finishes: clips come in, from files or live, and it says what is still needed."""
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from enrollment.matching import unlike_others
 from enrollment.profile import (
-    ENROL_SPEECH_S,
+    ENROLL_SPEECH_S,
     WANTED_CLIPS,
     WANTED_SPEECH_S,
     ClipVerdict,
     Consent,
-    Enrolment,
+    Enrollment,
     Exemplar,
     percent_done,
 )
-from enrollment.refusals import already_enrolled, no_consent, no_member, other_model
+from enrollment.refusals import changed_clip, no_consent, no_member, other_model
+from enrollment.store.store import Store
 from enrollment.store.vault import Vault, to_flac
 from spkid.audio.reading import Waveform, as_waveform, load_audio
-from spkid.encoder.hearing import Clip, Source, hear
-from spkid.errors import SpkidError
-
-if TYPE_CHECKING:
-    from enrollment.household import Household
+from spkid.audio.speech import Quality
+from spkid.encoder.base import Vector
+from spkid.encoder.hearing import Heard, Source, digest_of, hear
+from spkid.errors import BadAudio
+from spkid.scoring.model import Model
 
 REVIEWABLE = ("unlike_others", "too_noisy", "clipped")  # a person may know better
 
 
-class EnrolmentSession:
-    """One person's enrolment. Nothing is written before :meth:`store`.
+@dataclass
+class _Candidate:
+    """A clip of the session; ``is_known`` where it is enrolled already, or was given before."""
+
+    source: Source = field(repr=False)
+    name: str
+    quality: Quality
+    digest: str
+    vector: Vector | None = field(repr=False)
+    is_known: bool
+    is_reviewed: bool = False
+
+    def waveform(self) -> Waveform:
+        """The samples that were judged; another reading may find other ones."""
+        source = self.source
+        waveform = as_waveform(source) if isinstance(source, np.ndarray) else load_audio(source)
+        if digest_of(waveform) != self.digest:
+            raise changed_clip(self.name)
+        return waveform
+
+
+class EnrollmentSession:
+    """One person's enrollment. Nothing is written before :meth:`save`.
 
     Parameters
     ----------
-    household : Household
-        Whose member it will be.
-    member : str
-        New or known name.
+    store : Store
+        Where the profile will be kept.
+    household, member : str
+        New or known names.
+    model : Model
+        Hears the clips, and says whether they are of one voice.
     consent : Consent or None
         What the person agreed to; a member who is enrolled has agreed already.
     device : str
@@ -52,49 +76,55 @@ class EnrolmentSession:
     Raises
     ------
     SpkidError
-        Without consent, if the profile comes from another model, or if a member who is not
-        enrolled is given confirmed clips.
+        Without consent or a calibration, if the profile comes from another model, or if a
+        member who is not enrolled is given confirmed clips.
     """
 
     def __init__(
         self,
-        household: Household,
+        store: Store,
+        household: str,
         member: str,
         *,
+        model: Model,
         consent: Consent | None,
         device: str = "",
         vault: Vault | None = None,
         origin: Literal["enrolled", "confirmed"] = "enrolled",
     ) -> None:
-        self.household, self.member = household, member
-        self._consent, self._device, self._vault, self._origin = consent, device, vault, origin
-        everybody = household.store.members(household.name)
+        self.store, self.household, self.member, self.model = store, household, member, model
+        self._calibration = model.to_decide()
+        self._consent, self._device, self._vault = consent, device, vault
+        self._origin: Literal["enrolled", "confirmed"] = origin
+        everybody = store.members(household)
         self._known = next((who for who in everybody if who.name == member), None)
         if self._known is None and origin == "confirmed":
-            raise no_member(member, household.name)
+            raise no_member(member, household, [who.name for who in everybody])
         if self._known is None and consent is None:
             raise no_consent()
-        if self._known is not None and self._known.model != household.encoder.fingerprint:
-            raise other_model(member, self._known.model, household.encoder.fingerprint)
-        self._owners = {clip.digest: who.name for who in everybody for clip in who.exemplars}
-        self._clips: list[Clip] = []
-        self._sources: list[Source] = []
-        self._accepted_by_person: set[str] = set()
+        if self._known is not None and self._known.model != model.fingerprint:
+            raise other_model(member, self._known.model, model.fingerprint)
+        self._digests = {clip.digest for who in everybody for clip in who.exemplars}
+        self._clips: list[_Candidate] = []
 
-    def hear(self, source: Source) -> ClipVerdict:
+    def add(self, source: Source) -> ClipVerdict:
         """Judge one more clip; the verdict on earlier ones may change with it.
+
+        A clip that is enrolled already, or was given before, is ``same_clip``; the others
+        stand.
 
         Raises
         ------
-        SpkidError
-            If it cannot be read or is enrolled already. The session is as before then.
+        BadAudio
+            If it cannot be read. The session is as before then.
         """
-        clip = hear(source, self.household.encoder, min_speech_s=ENROL_SPEECH_S)
-        if clip.digest in self._owners:
-            raise already_enrolled(self._owners[clip.digest])
-        self._owners[clip.digest] = self.member
-        self._clips.append(clip)
-        self._sources.append(source)
+        clip = hear(source, self.model.encoder, min_speech_s=ENROLL_SPEECH_S)
+        vector = clip.vector if isinstance(clip, Heard) else None
+        known = clip.digest in self._digests
+        self._digests.add(clip.digest)
+        self._clips.append(
+            _Candidate(source, clip.name, clip.quality, clip.digest, vector, is_known=known)
+        )
         return self.verdicts[-1]
 
     def accept(self, number: int) -> ClipVerdict:
@@ -102,21 +132,20 @@ class EnrolmentSession:
 
         Raises
         ------
-        SpkidError
-            If it holds too little speech: nobody can know better there.
+        BadAudio
+            If it holds too little speech or is enrolled already: nobody can know better there.
         """
         clip, reason = self._clips[number], self.verdicts[number].reason
         if reason not in (*REVIEWABLE, "ok"):
-            raise SpkidError(
+            raise BadAudio(
                 f"{clip.name}: {reason.replace('_', ' ')}",
-                expected=f"a clip with {ENROL_SPEECH_S:.0f} s of speech or more",
+                expected=f"a new clip with {ENROLL_SPEECH_S:.0f} s of speech or more",
                 do="record again",
                 code=reason,
             )
         if clip.vector is None:
-            vector = self.household.encoder.embed(self._waveform(number))
-            self._clips[number] = dataclasses.replace(clip, vector=vector)
-        self._accepted_by_person.add(clip.digest)
+            clip.vector = self.model.encoder.embed(clip.waveform())
+        clip.is_reviewed = True
         return self.verdicts[number]
 
     def accept_all(self) -> None:
@@ -128,28 +157,18 @@ class EnrolmentSession:
     @property
     def verdicts(self) -> tuple[ClipVerdict, ...]:
         """A verdict for each clip, with its reason code."""
-        sure = self._accepted_by_person
-        gated = [
-            clip for clip in self._clips if clip.vector is not None and clip.digest not in sure
-        ]
-        known = [clip.vector for clip in self._clips if clip.digest in sure]
+        usable = [clip for clip in self._clips if clip.vector is not None and not clip.is_known]
+        gated = [clip for clip in usable if not clip.is_reviewed]
+        known = [clip.vector for clip in usable if clip.is_reviewed and clip.vector is not None]
         known += [clip.vector for clip in self._known.exemplars] if self._known else []
         outliers = unlike_others(
-            [clip.vector for clip in gated],
+            [clip.vector for clip in gated if clip.vector is not None],
             known,
-            self.household.calibration,
+            self._calibration,
             speech_s=[clip.quality.speech_s for clip in gated],
         )
         strangers = {clip.digest for clip, out in zip(gated, outliers, strict=True) if out}
-        return tuple(self._verdict(clip, strangers) for clip in self._clips)
-
-    def _verdict(self, clip: Clip, strangers: set[str]) -> ClipVerdict:
-        reason: str = clip.quality.verdict
-        if clip.digest in self._accepted_by_person:
-            reason = "ok"
-        elif clip.digest in strangers:
-            reason = "unlike_others"
-        return ClipVerdict(clip.name, reason == "ok", reason, clip.quality.speech_s)
+        return tuple(_verdict(clip, strangers) for clip in self._clips)
 
     @property
     def speech_s(self) -> float:
@@ -178,44 +197,51 @@ class EnrolmentSession:
         """Clips still wanted."""
         return max(0, WANTED_CLIPS - self.n_clips)
 
-    def store(self) -> Enrolment:
+    def save(self) -> Enrollment:
         """Write what is accepted, in one transaction, consent first; ends the session.
 
         Raises
         ------
         SpkidError
-            As :meth:`enrollment.store.store.Store.add`. Nothing is stored then.
+            As :meth:`enrollment.store.store.Store.add`, or if a clip that is to be kept has
+            changed since it was judged. Nothing is stored then.
         """
         verdicts, exemplars, recordings = self.verdicts, [], {}
-        for number, (clip, verdict) in enumerate(zip(self._clips, verdicts, strict=True)):
-            if not verdict.accepted:
+        for clip, verdict in zip(self._clips, verdicts, strict=True):
+            if not verdict.accepted or clip.vector is None:
                 continue
-            quality = clip.quality
             exemplars.append(
                 Exemplar(
                     clip.vector,
                     clip.digest,
-                    quality.speech_s,
-                    quality.snr_db,
+                    clip.quality.speech_s,
+                    clip.quality.snr_db,
                     device=self._device,
                     origin=self._origin,
                 )
             )
             if self._vault is not None:
-                recordings[clip.digest] = to_flac(self._waveform(number))
+                recordings[clip.digest] = to_flac(clip.waveform())
         if not exemplars:
-            return Enrolment(verdicts, self._known)
-        stored = self.household.store.add(
-            self.household.name,
+            return Enrollment(verdicts, self._known)
+        stored = self.store.add(
+            self.household,
             self.member,
             exemplars,
-            model=self.household.encoder.fingerprint,
+            model=self.model.fingerprint,
             consent=self._consent,
             recordings=recordings,
             vault=self._vault,
         )
-        return Enrolment(verdicts, stored)
+        return Enrollment(verdicts, stored)
 
-    def _waveform(self, number: int) -> Waveform:
-        source = self._sources[number]
-        return as_waveform(source) if isinstance(source, np.ndarray) else load_audio(source)
+
+def _verdict(clip: _Candidate, strangers: set[str]) -> ClipVerdict:
+    reason: str = clip.quality.verdict
+    if clip.is_known:
+        reason = "same_clip"
+    elif clip.is_reviewed:
+        reason = "ok"
+    elif clip.digest in strangers:
+        reason = "unlike_others"
+    return ClipVerdict(clip.name, reason == "ok", reason, clip.quality.speech_s)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
@@ -12,8 +12,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.household import Household
-from enrollment.matching import Decision, decide
+from enrollment.matching import Decision, decide, member_llrs
 from enrollment.profile import Member
 from enrollment.turns import (
     Stretch,
@@ -27,10 +26,9 @@ from enrollment.turns import (
 )
 from spkid.audio.reading import audio_blocks
 from spkid.audio.speech import CHUNK_S, MATCH_SPEECH_S, SPEECH_PROBABILITY, speech_probabilities
-from spkid.encoder.encoder import SpeakerEncoder
+from spkid.encoder.base import Encoder
 from spkid.errors import SpkidError
 from spkid.scoring.calibration import Calibration
-from spkid.scoring.posterior import household_llrs
 from spkid.scoring.scale import Floats
 
 SegmentStatus = Literal["known", "unknown", "doubtful", "too_short"]
@@ -96,7 +94,7 @@ class Judge:
         """
         profiles = np.stack([member.vector for member in self.members])
         n_clips = [len(member.exemplars) for member in self.members]
-        llrs, _ = household_llrs(vectors, profiles, n_clips, self.calibration, speech_s)
+        llrs, _ = member_llrs(vectors, profiles, n_clips, self.calibration, speech_s)
         prior = self.calibration.guest_prior
         odds = llrs + np.log((1 - prior) / prior / len(self.members))
         threshold = self.calibration.household_threshold(self.false_accept_rate, speech_s=speech_s)
@@ -115,7 +113,7 @@ class Judge:
 
 
 @dataclass(frozen=True)
-class Heard:
+class Recording:
     """What was heard in a recording: the windows, their vectors and what is too short for one.
 
     ``is_speech`` is bool ``[chunks]``, ``vectors`` ``[windows, dim]``.
@@ -123,7 +121,7 @@ class Heard:
 
     is_speech: NDArray[np.bool_]
     windows: tuple[Window, ...]
-    vectors: NDArray[np.float32]
+    vectors: NDArray[np.float32] = field(repr=False)
     too_short: tuple[Stretch, ...]
 
     def speech_s(self, first: int, end: int) -> float:
@@ -132,25 +130,19 @@ class Heard:
 
 
 def timeline(
-    home: Household,
-    path: str | Path,
-    *,
-    false_accept_rate: float | None = None,
-    smoothing: Smoothing = USUAL_SMOOTHING,
+    recording: str | Path, encoder: Encoder, judge: Judge, smoothing: Smoothing = USUAL_SMOOTHING
 ) -> tuple[Segment, ...]:
-    """Who of ``home`` spoke when in an audio file of any length, in the order of time.
+    """Who spoke when in an audio file of any length, in the order of time.
 
     Raises
     ------
     SpkidError
-        As :meth:`Household.identify`, or if no speech is heard.
+        If the file cannot be read or no speech is heard.
     """
-    members = home.members()
-    judge = Judge(members, home.calibration, home.accepted_rate(members, false_accept_rate))
-    return segments_of(listen(path, home.encoder, smoothing), judge, smoothing)
+    return segments_of(listen(recording, encoder, smoothing), judge, smoothing)
 
 
-def listen(path: str | Path, encoder: SpeakerEncoder, smoothing: Smoothing) -> Heard:
+def listen(path: str | Path, encoder: Encoder, smoothing: Smoothing) -> Recording:
     """Embed the windows of a file, which is read twice, in blocks: where speech is, and whose.
 
     Raises
@@ -178,10 +170,10 @@ def listen(path: str | Path, encoder: SpeakerEncoder, smoothing: Smoothing) -> H
     vectors = np.empty((len(windows), encoder.dim), dtype=np.float32)
     for place, samples in enumerate(cut(audio_blocks(path), windows)):
         vectors[place] = encoder.embed(samples)
-    return Heard(is_speech, tuple(windows), vectors, tuple(too_short))
+    return Recording(is_speech, tuple(windows), vectors, tuple(too_short))
 
 
-def segments_of(heard: Heard, judge: Judge, smoothing: Smoothing) -> tuple[Segment, ...]:
+def segments_of(heard: Recording, judge: Judge, smoothing: Smoothing) -> tuple[Segment, ...]:
     """The speech cut where the voice changes; each turn is decided as a whole."""
     segments = [
         Segment(part.first * CHUNK_S, part.end * CHUNK_S, None, "too_short", None)
@@ -200,7 +192,7 @@ def segments_of(heard: Heard, judge: Judge, smoothing: Smoothing) -> tuple[Segme
 
 
 def segments_of_turn(
-    turn: NDArray[np.int64], gains: Floats, heard: Heard, judge: Judge, smoothing: Smoothing
+    turn: NDArray[np.int64], gains: Floats, heard: Recording, judge: Judge, smoothing: Smoothing
 ) -> list[Segment]:
     """One voice's windows (their places), as segments between pauses, with one answer."""
     windows = [heard.windows[place] for place in turn]
@@ -218,7 +210,8 @@ def segments_of_turn(
         elif answer.member:
             status = "known"
         who = answer.member if status == "known" else None
-        probability = None if status == "doubtful" else answer.probability
+        probability = answer.p_stranger if status == "unknown" else answer.p_member
+        probability = None if status == "doubtful" else probability
     return [
         Segment(part.first * CHUNK_S, part.end * CHUNK_S, who, status, probability)
         for part in spans

@@ -1,7 +1,6 @@
 """spkid: who is speaking at home, and is it equally good for everyone.
 
-``SpeakerEncoder.load().embed_file("clip.wav")`` gives a unit speaker vector. Heavy modules
-are imported on first use.
+``Model.load()`` is an encoder with its calibration. Heavy modules are imported on first use.
 """
 
 from __future__ import annotations
@@ -16,12 +15,22 @@ if TYPE_CHECKING:
     from spkid.data.score_files import read_scores as read_scores
     from spkid.encoder.encoder import SpeakerEncoder as SpeakerEncoder
     from spkid.scoring.calibration import Calibration as Calibration
+    from spkid.scoring.model import Model as Model
 
 __version__ = "0.1.0"
-__all__ = ["Calibration", "SpeakerEncoder", "SpkidError", "__version__", "audit", "read_scores"]
+__all__ = [
+    "Calibration",
+    "Model",
+    "SpeakerEncoder",
+    "SpkidError",
+    "__version__",
+    "audit",
+    "read_scores",
+]
 
 _MODULES = {
     "Calibration": "spkid.scoring.calibration",
+    "Model": "spkid.scoring.model",
     "SpeakerEncoder": "spkid.encoder.encoder",
     "read_scores": "spkid.data.score_files",
 }

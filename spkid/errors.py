@@ -1,5 +1,7 @@
 """Errors are one sentence: what came, what was expected and what to do."""
 
+from __future__ import annotations
+
 
 class SpkidError(Exception):
     """Something the caller can put right.
@@ -14,6 +16,14 @@ class SpkidError(Exception):
     def __init__(self, got: str, *, expected: str, do: str, code: str = "bad_input") -> None:
         self.got, self.expected, self.do, self.code = got, expected, do, code
         super().__init__(f"{got}; expected {expected}; {do}.")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Whole through a process pool: exceptions pickle by position, these are by name."""
+        return _rebuilt, (type(self), self.got, self.expected, self.do, self.code)
+
+
+def _rebuilt(kind: type[SpkidError], got: str, expected: str, do: str, code: str) -> SpkidError:
+    return kind(got, expected=expected, do=do, code=code)
 
 
 class NotFound(SpkidError):

@@ -15,7 +15,7 @@ import pytest
 
 import spkid
 from enrollment import Store
-from spkid import Calibration, SpeakerEncoder
+from spkid import Calibration, Model, SpeakerEncoder
 from spkid.cli.main import main
 
 DEMO = Path(spkid.__file__).parent / "demo"
@@ -29,6 +29,12 @@ def encoder():
 @pytest.fixture(scope="session")
 def calibration():
     return Calibration.load()
+
+
+@pytest.fixture(scope="session")
+def model(encoder, calibration):
+    """The bundled model."""
+    return Model(encoder, calibration)
 
 
 @pytest.fixture(scope="session")

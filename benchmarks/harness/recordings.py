@@ -33,7 +33,7 @@ from enrollment.timeline import Judge, Segment
 from enrollment.turns import stretches
 from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform, load_audio
 from spkid.audio.speech import CHUNK_S
-from spkid.encoder.encoder import SpeakerEncoder
+from spkid.scoring.model import Model
 
 FRAME_S = 0.01
 SPEECH_WITHIN_DB = 25.0
@@ -158,11 +158,11 @@ def simulated(
     protocol: pd.DataFrame, data: Path, noises: list[Path], folder: Path, seed: int
 ) -> Iterator[Home]:
     """Each home of the protocol enrolled, and its recording written, one after the other."""
-    encoder = SpeakerEncoder.load()
+    model = Model.load()
     rng = np.random.default_rng(seed)
     for number, (name, home) in enumerate(protocol.groupby("household", sort=False)):
         with Store.open(folder / f"{name}.sqlite3") as store:
-            household = Household(store, str(name), encoder=encoder)
+            household = Household(store, str(name), model=model)
             enrolled = home[home["role"] == "enroll"]
             for who, part in enrolled.groupby("speaker"):
                 paths = [data / path for path in part["path"]]
@@ -180,5 +180,5 @@ def simulated(
             soundfile.write(path, recording.waveform / peak, SAMPLE_RATE_HZ)
             members = household.members()
             rate = household.accepted_rate(members, None)
-            judge = Judge(members, household.calibration, rate)
+            judge = Judge(members, model.to_decide(), rate)
             yield Home(int(home["size"].iloc[0]), is_noisy, path, judge, recording)

@@ -15,8 +15,8 @@ from enrollment.index.saved import Generation
 from enrollment.index.vector_index import VectorIndex
 from enrollment.profile import Change
 from enrollment.store.store import Store
-from spkid.encoder.hearing import Clip
-from spkid.errors import SpkidError
+from spkid.encoder.hearing import Clip, Refused
+from spkid.errors import NotFound
 
 
 @dataclass(frozen=True)
@@ -173,19 +173,19 @@ def nearest_household(store: Store, index: ProfileIndex, clip: Clip) -> str:
     SpkidError
         If nobody is enrolled with the model of the index.
     """
-    if clip.vector is None:
-        households = store.households()
-        if households:
-            return households[0]
-    hits = [] if clip.vector is None else index.search(clip.vector, n_hits=N_NEAREST)
-    names = {hit.household for hit in hits}
+    nobody = NotFound(
+        "nobody enrolled with this model",
+        expected="a store with members",
+        do="enroll somebody first, or move the store with 'spkid reembed'",
+        code="unknown_household",
+    )
+    if isinstance(clip, Refused):
+        for household in store.households():
+            return household
+        raise nobody
+    names = {hit.household for hit in index.search(clip.vector, n_hits=N_NEAREST)}
     near = [who for name in names for who in store.members(name) if who.model == index.model]
     if not near:
-        raise SpkidError(
-            "nobody enrolled with this model",
-            expected="a store with members",
-            do="enrol somebody first, or move the store with 'spkid reembed'",
-            code="unknown_household",
-        )
+        raise nobody
     nearest = max(near, key=lambda who: (float(who.vector @ clip.vector), who.household))
     return nearest.household

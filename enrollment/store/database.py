@@ -21,7 +21,7 @@ from sqlalchemy.pool import QueuePool
 
 from enrollment.store.migrations import MIGRATIONS
 from enrollment.store.schema import APPLICATION_ID, SCHEMA_VERSION, metadata, schema_version
-from spkid.errors import SpkidError
+from spkid.errors import NotFound, SpkidError, StoreError
 
 PATIENCE_S = 30.0  # how long a transaction waits for others
 N_ATTEMPTS = 6  # of a transaction that failed for a passing reason, over about 1.5 s
@@ -58,6 +58,25 @@ class Database:
 
         name = hashlib.sha256(self.place.encode()).hexdigest()[:16]
         return platformdirs.user_cache_path("spkid") / name
+
+    def place_to_reopen(self) -> str:
+        """The file's full path, or the server's address, for another process to open.
+
+        Raises
+        ------
+        StoreError
+            If the address holds a password, which must not be written down.
+        """
+        if self.path is not None:
+            return str(self.path.resolve())
+        if self._engine.url.password is not None:
+            raise StoreError(
+                f"{self.place}: a store whose address holds a password",
+                expected="an address without one, to pickle it",
+                do="open the store in the other process, or keep the password in ~/.pgpass",
+                code="not_pickled",
+            )
+        return self._engine.url.render_as_string(hide_password=False)
 
     def read(self, work: Callable[[Connection], Result]) -> Result:
         """``work``'s result from one transaction that changes nothing."""
@@ -190,7 +209,7 @@ def _server(address: str) -> Database:
     try:
         engine = create_engine(url.set(drivername="postgresql+psycopg"), hide_parameters=True)
     except ImportError as error:
-        raise SpkidError(
+        raise StoreError(
             f"{place}: no driver for PostgreSQL",
             expected="psycopg",
             do="run: pip install 'spkid[postgresql]'",
@@ -226,14 +245,14 @@ def _state(connection: Connection) -> int | Literal["empty", "foreign"]:
 
 def _check(state: int | Literal["empty", "foreign"], place: str) -> None:
     if state == "foreign":
-        raise SpkidError(
+        raise StoreError(
             f"{place}: a database of another program",
             expected="a store that spkid made",
             do="give another --store",
             code="foreign_store",
         )
     if state != "empty" and state > SCHEMA_VERSION:
-        raise SpkidError(
+        raise StoreError(
             f"{place}: a store of schema {state}",
             expected=f"schema {SCHEMA_VERSION} or older",
             do="update spkid; the store was left as it is",
@@ -297,15 +316,15 @@ WAYS_OUT: dict[Failure, tuple[str, str]] = {
 }
 
 
-def _refusal(failure: Failure, place: str, error: Exception) -> SpkidError:
+def _refusal(failure: Failure, place: str, error: Exception) -> StoreError:
     reason = str(error.orig if isinstance(error, DBAPIError) else error).strip()
     first_line = reason.splitlines()[0] if reason else type(error).__name__
     expected, do = WAYS_OUT[failure]
-    return SpkidError(f"{place}: {first_line}", expected=expected, do=do, code=failure)
+    return StoreError(f"{place}: {first_line}", expected=expected, do=do, code=failure)
 
 
-def _unsure(place: str) -> SpkidError:
-    return SpkidError(
+def _unsure(place: str) -> StoreError:
+    return StoreError(
         f"{place}: the connection was lost at the moment of storing",
         expected="the database's word that the change is stored",
         do="see 'spkid profiles' whether it is, then try again",
@@ -313,8 +332,8 @@ def _unsure(place: str) -> SpkidError:
     )
 
 
-def _no_store(place: str) -> SpkidError:
-    return SpkidError(
+def _no_store(place: str) -> NotFound:
+    return NotFound(
         f"{place}: no such store",
         expected="a store that 'spkid enroll' made",
         do="enrol somebody first or correct --store",
@@ -322,8 +341,8 @@ def _no_store(place: str) -> SpkidError:
     )
 
 
-def _bad_address(place: str) -> SpkidError:
-    return SpkidError(
+def _bad_address(place: str) -> StoreError:
+    return StoreError(
         place,
         expected="a file, or postgresql+psycopg://user@host/database",
         do="correct --store or $SPKID_STORE",

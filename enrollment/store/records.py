@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, bindparam, delete, exists, insert, select
 
 from enrollment.profile import Consent, Exemplar, Member
 from enrollment.refusals import no_audio_consent, no_consent, no_household, other_model
 from enrollment.store.schema import consents, exemplars, households, kept_audio, members, operations
 from enrollment.store.vault import Vault
+from spkid.errors import StoreError
 
 VECTOR_TYPE = np.dtype("<f4")
 ALL_MEMBERS = (
@@ -41,6 +44,25 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
+def vectors_of(kept: Sequence[bytes]) -> NDArray[np.float32]:
+    """Vectors ``[n, dim]`` as they are kept.
+
+    Raises
+    ------
+    StoreError
+        If one is damaged: of another length than the others, or no whole numbers of floats.
+    """
+    lengths = {len(vector) for vector in kept}
+    if len(lengths) != 1 or not min(lengths) or min(lengths) % VECTOR_TYPE.itemsize:
+        raise StoreError(
+            "a damaged vector in the store",
+            expected="whole vectors of one length",
+            do="restore the store from a backup, or forget the member and enroll again",
+            code="damaged_store",
+        )
+    return np.frombuffer(b"".join(kept), VECTOR_TYPE).reshape(len(kept), -1)
+
+
 def household_names(connection: Connection) -> list[str]:
     """In alphabetical order."""
     return list(connection.execute(select(households.c.name).order_by(households.c.name)).scalars())
@@ -58,13 +80,14 @@ def household_id_of(connection: Connection, name: str) -> int:
 def read_members(connection: Connection, household: str | None) -> list[Member]:
     """Members with their exemplars, of one household or of all, in order of names."""
     if household is None:
-        rows = connection.execute(ALL_MEMBERS)
+        result = connection.execute(ALL_MEMBERS)
     else:
-        rows = connection.execute(MEMBERS_OF_ONE, {"household": household})
+        result = connection.execute(MEMBERS_OF_ONE, {"household": household})
+    rows = result.all()  # an error in a row must not leave the query, and its snapshot, open
     found: dict[tuple[str, str, str, str], list[Exemplar]] = {}
     for *who, vector, digest, speech_s, snr_db, device, origin, added_at, exemplar_id in rows:
         exemplar = Exemplar(
-            vector=np.frombuffer(vector, dtype=VECTOR_TYPE),
+            vector=vectors_of([vector])[0],
             digest=digest,
             speech_s=speech_s,
             snr_db=float("nan") if snr_db is None else snr_db,

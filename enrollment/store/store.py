@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +28,10 @@ from enrollment.refusals import (
     changed_meanwhile,
     no_clip,
     no_member,
-    not_unit,
     profile_full,
 )
 from enrollment.store.database import Database, open_database
 from enrollment.store.records import (
-    VECTOR_TYPE,
     clip_owners,
     delete_exemplar,
     drop_empty,
@@ -45,6 +44,7 @@ from enrollment.store.records import (
     now,
     read_members,
     record_consent,
+    vectors_of,
 )
 from enrollment.store.schema import consents as consent_rows
 from enrollment.store.schema import exemplars as exemplar_rows
@@ -84,6 +84,14 @@ class Store:
             If it cannot be opened, is not a store, or has a newer schema.
         """
         return cls(open_database(place, create=create))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A process pool's workers open the place again; no connection and no password travels."""
+        return Store._reopened, (self._database.place_to_reopen(),)
+
+    @staticmethod
+    def _reopened(place: str) -> Store:
+        return Store.open(place, create=False)
 
     def __enter__(self) -> Store:
         return self
@@ -129,9 +137,6 @@ class Store:
             enrolled already in this household, the profile would exceed ten exemplars, or a
             vector is not unit. Nothing is stored then.
         """
-        for exemplar in exemplars:
-            if not abs(float(np.linalg.norm(exemplar.vector)) - 1.0) < 1e-3:  # NaN fails too
-                raise not_unit()
 
         def work(connection: Connection) -> Member:
             household_id, member_id = ensure_member(connection, household, member, model, consent)
@@ -222,7 +227,9 @@ class Store:
                 doomed = doomed.where(member_rows.c.name == member)
             rows = connection.execute(doomed).all()
             if member is not None and not rows:
-                raise no_member(member, household)
+                known = select(member_rows.c.name).where(member_rows.c.household_id == household_id)
+                names = connection.execute(known.order_by(member_rows.c.name)).scalars().all()
+                raise no_member(member, household, names)
             kept_ids = set()
             if clips is not None:
                 for wanted in clips:
@@ -339,7 +346,7 @@ class Store:
             yield ExemplarBatch(
                 ids=np.array(ids, dtype=np.int64),
                 member_ids=np.array(member_ids, dtype=np.int64),
-                vectors=np.frombuffer(b"".join(vectors), VECTOR_TYPE).reshape(len(ids), -1),
+                vectors=vectors_of(vectors),
             )
 
     def found(self, exemplar_ids: Sequence[int]) -> dict[int, tuple[str, str, NDArray[np.float32]]]:
@@ -358,7 +365,7 @@ class Store:
         )
         return self._database.read(
             lambda connection: {
-                exemplar_id: (household, name, np.frombuffer(vector, VECTOR_TYPE))
+                exemplar_id: (household, name, vectors_of([vector])[0])
                 for exemplar_id, household, name, vector in connection.execute(query)
             }
         )

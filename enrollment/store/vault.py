@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform
-from spkid.errors import SpkidError
+from spkid.errors import StoreError
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -37,7 +37,7 @@ class Vault:
 
         Raises
         ------
-        SpkidError
+        StoreError
             If it cannot be read or is not a key.
         """
         file = Path(path)
@@ -50,7 +50,7 @@ class Vault:
             if len(key) != KEY_BYTES:
                 raise ValueError("another length")
         except (OSError, ValueError) as error:
-            raise SpkidError(
+            raise StoreError(
                 f"{file}: not a readable key",
                 expected=f"a file with {2 * KEY_BYTES} hexadecimal digits",
                 do="give the key that was made when audio was first kept",
@@ -68,7 +68,7 @@ class Vault:
 
         Raises
         ------
-        SpkidError
+        StoreError
             If it was sealed with another key, for another exemplar, or was changed.
         """
         from cryptography.exceptions import InvalidTag
@@ -77,7 +77,7 @@ class Vault:
         try:
             return self._cipher.decrypt(nonce, ciphertext, _bound_to(exemplar_id))
         except (InvalidTag, ValueError) as error:
-            raise SpkidError(
+            raise StoreError(
                 f"kept audio of clip {exemplar_id} that this key does not open",
                 expected="the key it was sealed with, and unchanged data",
                 do="give the right key file",

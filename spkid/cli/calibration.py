@@ -14,30 +14,20 @@ from spkid.cli.output import (
     percent,
     print_json,
     print_table,
+    rate_option,
     save_plot,
     say,
 )
-from spkid.errors import SpkidError
 
 if TYPE_CHECKING:
     from enrollment.home_rate import HomeRate, OwnTrials
 
 
-def share(text: str) -> float:
-    """``1%`` or ``0.01`` as 0.01."""
-    try:
-        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError as error:
-        raise SpkidError(
-            f"--far {text!r}", expected="a share such as 1% or 0.01", do="correct it"
-        ) from error
-
-
 def calibrate(
     household: HouseholdOption,
     far: Annotated[
-        str, typer.Option("--far", help="Share of strangers' clips to accept, such as 1%.")
-    ] = "5%",
+        float, rate_option("--far", "Share of strangers' clips to accept, such as 1%.")
+    ] = 0.05,
     plot: Annotated[
         Path | None, typer.Option(readable=False, help="Write the curve as a .png or .svg.")
     ] = None,
@@ -47,10 +37,9 @@ def calibrate(
     """Choose a home's own threshold for strangers from its enrolled clips."""
     from enrollment.household import Household
 
-    asked = share(far)
     check_plot(plot)
     with open_store(store) as opened:
-        chosen, trials = Household(opened, household).calibrate(asked)
+        chosen, trials = Household(opened, household).calibrate(far)
     if plot is not None:
         draw(trials, chosen, plot)
     n_passed = int((trials.impostor_rates <= chosen.rate).sum())
@@ -59,7 +48,7 @@ def calibrate(
         print_json(
             {
                 "household": household,
-                "far": asked,
+                "far": far,
                 "shipped_rate": chosen.rate,
                 "n_impostor_clips": len(trials.impostor_rates),
                 "n_impostors_accepted": n_passed,
@@ -69,7 +58,7 @@ def calibrate(
         )
         return
     rows = [
-        ("strangers' clips to accept", percent(asked)),
+        ("strangers' clips to accept", percent(far)),
         ("threshold used: that of the shipped calibration for", percent(chosen.rate)),
         ("clips that pass for another member", f"{n_passed} of {len(trials.impostor_rates)}"),
         ("clips missed, each left out in turn", f"{n_missed} of {len(trials.own_rates)}"),

@@ -1,4 +1,4 @@
-"""The main job on real clips: enrol a family, recognise it, keep strangers out."""
+"""The main job on real clips: enroll a family, recognise it, keep strangers out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -26,19 +26,21 @@ def demo(
     ),
     as_json: JsonFlag = False,
 ) -> None:
-    """Enrol a family of three, identify new clips of theirs, and meet two strangers."""
+    """Enroll a family of three, identify new clips of theirs, and meet two strangers."""
     from rich.text import Text
 
     from enrollment.household import Household
     from enrollment.store.store import Store
+    from spkid.scoring.model import Model
 
     cast = json.loads((FOLDER / "cast.json").read_text(encoding="utf-8"))
-    heard: list[tuple[dict, str, Decision, float]] = []
+    heard: list[tuple[dict[str, Any], str, Decision, float]] = []
     with (
         tempfile.TemporaryDirectory() as folder,
         Store.open(Path(folder) / "demo.sqlite3") as store,
     ):
-        home = Household(store, "demo home")
+        model = Model.load()
+        home = Household(store, "demo home", model=model)
         for person in cast:
             if person["enroll"]:
                 clips = [clip_path(name) for name in person["enroll"]]
@@ -52,8 +54,8 @@ def demo(
                 started = time.perf_counter()
                 decision = home.identify(clip_path(name))
                 heard.append((person, name, decision, 1000 * (time.perf_counter() - started)))
-        threshold = home.calibration.household_threshold(0.05)
-        prior = home.calibration.guest_prior
+        threshold = model.to_decide().household_threshold(0.05)
+        prior = model.to_decide().guest_prior
     write_report(heard, out, threshold=threshold, guest_prior=prior)
     if as_json:
         print_json(
@@ -83,7 +85,7 @@ def clip_path(name: str) -> Path:
     return FOLDER / "clips" / f"{name}.opus"
 
 
-def is_right(person: dict, decision: Decision) -> bool:
+def is_right(person: dict[str, Any], decision: Decision) -> bool:
     """A member by name, a stranger as unknown."""
     if person["enroll"]:
         return decision.member == person["name"]
@@ -91,7 +93,7 @@ def is_right(person: dict, decision: Decision) -> bool:
 
 
 def write_report(
-    heard: list[tuple[dict, str, Decision, float]],
+    heard: list[tuple[dict[str, Any], str, Decision, float]],
     path: Path,
     *,
     threshold: float,
@@ -101,9 +103,8 @@ def write_report(
     from spkid.pages import COLOURS, new_figure, render, to_svg
 
     def share(decision: Decision) -> float:
-        first = decision.candidates[0].probability
-        stranger = 1 - sum(candidate.probability for candidate in decision.candidates)
-        return 100 * first / (first + stranger)
+        member, stranger = decision.p_member or 0.0, decision.p_stranger or 0.0
+        return 100 * member / (member + stranger)
 
     groups = sorted({person["age_group"] for person, *_ in heard})
     with new_figure(8.0, 1.0 + 0.6 * len(groups)) as figure:

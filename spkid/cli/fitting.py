@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from spkid.encoder.encoder import SpeakerEncoder, Vector
+    from spkid.encoder.base import Encoder, Vector
 
 FEW_SPEAKERS = 50  # below which a calibration is called rough
 
@@ -132,7 +132,7 @@ def place_of(model: Path | None, out: Path | None) -> Path:
     return target
 
 
-def heard(clips: pd.DataFrame, root: Path, encoder: SpeakerEncoder) -> dict[Hashable, Vector]:
+def heard(clips: pd.DataFrame, root: Path, encoder: Encoder) -> dict[Hashable, Vector]:
     """Vectors of each clip, whole and cut, by its row; a clip that cannot be used is told."""
     from spkid.encoder.batch import embed_cuts
     from spkid.scoring.scale import SPEECH_S

@@ -16,6 +16,7 @@ from spkid.cli.output import (
     print_json,
     print_table,
     progress_bar,
+    rate_option,
     report_error,
     say,
 )
@@ -24,7 +25,7 @@ from spkid.errors import SpkidError
 if TYPE_CHECKING:
     from enrollment.matching import Decision
     from enrollment.profile import ClipVerdict
-    from enrollment.session import EnrolmentSession
+    from enrollment.session import EnrollmentSession
     from enrollment.store.store import Store
 
 StoreOption = Annotated[
@@ -37,15 +38,16 @@ StoreOption = Annotated[
 HouseholdOption = Annotated[str, typer.Option(help="Name of the household.")]
 DeviceOption = Annotated[str, typer.Option(help="Label of the microphone, such as kitchen.")]
 FarOption = Annotated[
-    float, typer.Option("--far", help="Share of strangers' clips that may be accepted.")
+    float, rate_option("--far", "Share of strangers' clips that may be accepted, such as 1%.")
 ]
 
 REASONS = {
     "ok": "accepted",
     "no_speech": "no speech heard",
-    "too_short": "too little speech: two seconds are needed to enrol",
+    "too_short": "too little speech: two seconds are needed to enroll",
     "too_noisy": "too noisy",
     "clipped": "clipped: recorded too loud",
+    "same_clip": "enrolled already, or given twice",
     "unlike_others": "does not sound like the other clips (--force takes it all the same)",
 }
 
@@ -107,20 +109,20 @@ def enroll(
     if not consent and sys.stdin.isatty():
         say(CONSENT_TEXT + (f"\n{AUDIO_CONSENT_TEXT}" if keep_audio else ""))
         consent = typer.confirm(f"Does {member} agree?")
-    with store_for_enrolment(store, consent=consent) as opened, progress_bar() as bar:
+    with store_for_enrollment(store, consent=consent) as opened, progress_bar() as bar:
         vault = Vault.load(keep_audio, create=consent) if keep_audio else None
         home = Household(opened, household)
         session = home.session(member, consent=consent, device=device, vault=vault)
         if microphone:
             listen(session)
         else:
-            for clip in bar.track(clips, description="listening"):
-                session.hear(clip)
+            for clip in bar.track(clips or [], description="listening"):
+                session.add(clip)
         if force:
             session.accept_all()
         if review:
             ask_about_rejected(session)
-        result = session.store()
+        result = session.save()
     profile = result.member
     if as_json:
         print_json(
@@ -141,7 +143,7 @@ def enroll(
         print_table(f"{member} in {household}", ("clip", "speech", "verdict"), rows)
         if profile:
             more = max(0, WANTED_CLIPS - len(profile.exemplars))
-            say(
+            typer.echo(
                 f"{member}: {profile.percent} % done, {profile.speech_needed_s:.0f} s of speech"
                 f" and {more} clips still wanted."
             )
@@ -149,15 +151,15 @@ def enroll(
         raise nothing_enrolled(result.clips)
 
 
-def listen(session: EnrolmentSession) -> None:
-    """Enrol from the microphone until the profile is complete, or Ctrl-C."""
+def listen(session: EnrollmentSession) -> None:
+    """Enroll from the microphone until the profile is complete, or Ctrl-C."""
     from enrollment.live import live_clips
     from spkid.cli.microphone import microphone_chunks
 
     say("Speak freely, with pauses. Ctrl-C ends and keeps what was accepted.")
     try:
         for clip in live_clips(microphone_chunks()):
-            reason = session.hear(clip).reason
+            reason = session.add(clip).reason
             say(
                 f"{REASONS[reason]}: {session.percent} % done, "
                 f"{session.speech_needed_s:.0f} s of speech still wanted"
@@ -168,7 +170,7 @@ def listen(session: EnrolmentSession) -> None:
         say("stopped")
 
 
-def ask_about_rejected(session: EnrolmentSession) -> None:
+def ask_about_rejected(session: EnrollmentSession) -> None:
     """Let a person who listened to a rejected clip take it all the same."""
     from enrollment.session import REVIEWABLE
 
@@ -185,7 +187,7 @@ def ask_about_rejected(session: EnrolmentSession) -> None:
             session.accept(number)
 
 
-def store_for_enrolment(store: str | None, *, consent: bool) -> Store:
+def store_for_enrollment(store: str | None, *, consent: bool) -> Store:
     """The store; it is not made before somebody has agreed."""
     from enrollment.refusals import no_consent
 
@@ -198,7 +200,7 @@ def store_for_enrolment(store: str | None, *, consent: bool) -> Store:
 
 
 def nothing_enrolled(clips: tuple[ClipVerdict, ...]) -> SpkidError:
-    """The error for an enrolment in which no clip was good enough."""
+    """The error for an enrollment in which no clip was good enough."""
     if not clips:
         return SpkidError(
             "nothing heard",
@@ -223,10 +225,10 @@ def identify(
     ] = None,
     far: Annotated[
         float | None,
-        typer.Option(
+        rate_option(
             "--far",
-            help="Share of strangers' clips that may be accepted. Default: the one that the "
-            "home was calibrated for, or 0.05.",
+            "Share of strangers' clips that may be accepted, such as 1%. Default: the one that "
+            "the home was calibrated for, or 5%.",
         ),
     ] = None,
     store: StoreOption = None,
@@ -235,21 +237,23 @@ def identify(
     """Say who is speaking: a member, a stranger, or why nobody can be named."""
     from enrollment.household import Household
     from enrollment.index.profile_index import ProfileIndex, nearest_household
-    from spkid.encoder.encoder import SpeakerEncoder
     from spkid.encoder.hearing import hear
+    from spkid.scoring.model import Model
 
-    encoder = SpeakerEncoder.load()
+    model = Model.load()
+    homes: dict[str, Household] = {}
     answers: list[tuple[Path, str, Decision, float]] = []
     errors: list[SpkidError] = []
     with open_store(store) as opened, progress_bar() as bar:
-        index = None if household else ProfileIndex(opened, model=encoder.fingerprint)
+        index = None if household is not None else ProfileIndex(opened, model=model.fingerprint)
         for clip in bar.track(clips, description="listening"):
             started = time.perf_counter()
             try:
-                heard = hear(clip, encoder)
-                name = household or nearest_household(opened, index, heard)
-                home = Household(opened, name, encoder=encoder)
-                decision = home.identify(heard, false_accept_rate=far)
+                heard = hear(clip, model.encoder)
+                name = household if index is None else nearest_household(opened, index, heard)
+                if name not in homes:
+                    homes[name] = Household(opened, name, model=model)
+                decision = homes[name].identify(heard, false_accept_rate=far)
                 taken_ms = 1000 * (time.perf_counter() - started)
                 answers.append((clip, name, decision, taken_ms))
             except SpkidError as error:
@@ -283,15 +287,14 @@ def decision_cells(decision: Decision) -> tuple[str, str, str, str, str]:
         who = f"ambiguous: {first.member} or {second.member}"
     else:
         who = decision.member or decision.status.replace("_", " ")
-    figures = (
-        ("–", "–", "–")
-        if decision.probability is None
-        else (
-            f"{100 * decision.probability:.0f} %",
-            f"{100 * decision.margin:.0f} %",
-            f"{decision.cosine:.2f}",
+    figures = ("–", "–", "–")
+    if decision.candidates:
+        probability = decision.p_stranger if decision.status == "unknown" else decision.p_member
+        figures = (
+            f"{100 * (probability or 0.0):.0f} %",
+            f"{100 * (decision.margin or 0.0):.0f} %",
+            f"{decision.candidates[0].cosine:.2f}",
         )
-    )
     return (who, *figures, f"{decision.speech_s:.1f} s")
 
 
@@ -307,43 +310,41 @@ def verify(
     as_json: JsonFlag = False,
 ) -> None:
     """Same speaker or not? Exit code 0: same, 1: different, 3: cannot tell."""
-    from enrollment.household import Household, verify_clips
-    from spkid.encoder.encoder import SpeakerEncoder
-    from spkid.scoring.calibration import Calibration
+    from enrollment.household import Household
+    from enrollment.verification import verify_clips
+    from spkid.scoring.model import Model
 
-    against_member = household is not None and member is not None
-    if (household is None) != (member is None) or len(clips) != (1 if against_member else 2):
+    if (household is None) != (member is None) or len(clips) != (2 if member is None else 1):
         raise SpkidError(
             f"{len(clips)} clip(s)",
             expected="one clip with --household and --member, or two clips without",
             do="correct the call",
         )
-    if against_member:
+    if household is not None and member is not None:
         with open_store(store) as opened:
             result = Household(opened, household).verify(member, clips[0], false_accept_rate=far)
     else:
         result = verify_clips(
             clips[0],
             clips[1],
-            encoder=SpeakerEncoder.load(),
-            calibration=Calibration.load(),
+            model=Model.load(),
             false_accept_rate=far,
         )
     if as_json:
         print_json(result)
-    elif result.answer == "cannot_tell":
-        say(f"cannot tell: {REASONS[result.reason].split(':')[0]}")
+    elif result.same is None:
+        typer.echo(f"cannot tell: {REASONS[result.reason].split(':')[0]}")
     else:
         print_table(
             "",
             ("answer", "probability", "log-likelihood ratio", "cosine"),
             [
                 (
-                    f"{result.answer} speaker",
-                    f"{100 * result.probability:.0f} %",
+                    "same speaker" if result.same else "different speaker",
+                    f"{100 * (result.p_same or 0.0):.0f} %",
                     f"{result.llr:+.2f}",
                     f"{result.cosine:.2f}",
                 )
             ],
         )
-    raise typer.Exit({"same": 0, "different": 1, "cannot_tell": 3}[result.answer])
+    raise typer.Exit({True: 0, False: 1, None: 3}[result.same])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -56,7 +56,7 @@ def profiles(
     print_table("Profiles", columns, [tuple(row.values()) for row in rows])
 
 
-def member_rows(members: list[Member]) -> list[dict]:
+def member_rows(members: list[Member]) -> list[dict[str, Any]]:
     return [
         {
             "household": member.household,
@@ -71,7 +71,7 @@ def member_rows(members: list[Member]) -> list[dict]:
     ]
 
 
-def clip_rows(members: list[Member]) -> list[dict]:
+def clip_rows(members: list[Member]) -> list[dict[str, Any]]:
     return [
         {
             "household": member.household,
@@ -111,10 +111,10 @@ def confirm(
             member, consent=False, device=device, vault=vault, origin="confirmed"
         )
         for clip in bar.track(clips, description="listening"):
-            session.hear(clip)
+            session.add(clip)
         if force:
             session.accept_all()
-        result = session.store()
+        result = session.save()
     if as_json:
         print_json({"household": household, "member": member, "clips": result.clips})
     else:
@@ -163,14 +163,15 @@ def forget(
                     expected="--yes, or a terminal to ask at",
                     do="add --yes",
                 )
-            what = f"{len(ids)} clips" if clip or confirmed else "the voice profile"
+            what = f"{len(ids)} clip(s)" if clip or confirmed else "the voice profile"
             typer.confirm(f"Delete {what} of {who}?", abort=True)
         receipt = opened.forget(household, member, clips=ids if clip or confirmed else None)
     if as_json:
         print_json(receipt)
     else:
         names = ", ".join(receipt.members) or "nothing"
-        say(f"Deleted {names} of {household}: {receipt.n_exemplars} clips' vectors, {receipt.at}.")
+        n_clips = f"{receipt.n_exemplars} clip{'' if receipt.n_exemplars == 1 else 's'}"
+        typer.echo(f"Deleted {names} of {household}: the vectors of {n_clips}, {receipt.at}.")
         if not receipt.log_emptied:
             say(LOG_KEPT if "://" not in store_place(store) else SERVER_KEEPS)
 
@@ -193,7 +194,7 @@ def archive(
     if as_json:
         print_json({"archive": str(out), "files": names})
     else:
-        say(f"{out}: {', '.join(names)}")
+        typer.echo(f"{out}: {', '.join(names)}")
 
 
 def reembed(
@@ -204,7 +205,7 @@ def reembed(
     store: StoreOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Move profiles to the model in use, from kept audio; list who must enrol again."""
+    """Move profiles to the model in use, from kept audio; list who must enroll again."""
     from enrollment.reembed import reembed as move_store
     from enrollment.store.vault import Vault
     from spkid.encoder.encoder import SpeakerEncoder
@@ -220,7 +221,7 @@ def reembed(
         (
             move.household,
             move.member,
-            f"moved, {move.n_moved} clips" if move.outcome == "moved" else "must enrol again",
+            f"moved, {move.n_moved} clips" if move.outcome == "moved" else "must enroll again",
             move.reason or (f"{move.n_left} clips without audio are gone" if move.n_left else ""),
         )
         for move in moves
@@ -229,4 +230,4 @@ def reembed(
         columns = ("household", "member", "outcome", "why")
         print_table(f"To model {encoder.fingerprint}", columns, rows)
     else:
-        say(f"All profiles are of model {encoder.fingerprint} already.")
+        typer.echo(f"All profiles are of model {encoder.fingerprint} already.")

@@ -14,6 +14,7 @@ from spkid.cli.output import (
     check_plot,
     print_json,
     print_table,
+    rate_option,
     save_plot,
     writing,
 )
@@ -37,10 +38,10 @@ def timeline(
     ] = None,
     far: Annotated[
         float | None,
-        typer.Option(
+        rate_option(
             "--far",
-            help="Share of strangers that may be accepted. Default: the one that the home was "
-            "calibrated for, or 0.05.",
+            "Share of strangers that may be accepted, such as 1%. Default: the one that the home "
+            "was calibrated for, or 5%.",
         ),
     ] = None,
     store: StoreOption = None,
@@ -49,12 +50,11 @@ def timeline(
     """Say who of a household spoke when in a long recording."""
     from enrollment.household import Household
     from enrollment.timeline import rttm
-    from enrollment.timeline import timeline as find
 
     check_plot(plot)
     with open_store(store) as opened:
         home = Household(opened, household)
-        segments = find(home, recording, false_accept_rate=far)
+        segments = home.timeline(recording, false_accept_rate=far)
         members = [member.name for member in home.members()]
     if out_rttm is not None:
         with writing(out_rttm, "--out-rttm") as beside:

@@ -13,7 +13,7 @@ import numpy as np
 
 from spkid.audio.reading import Waveform, load_audio
 from spkid.audio.speech import cut_to_speech
-from spkid.encoder.encoder import SpeakerEncoder, Vector
+from spkid.encoder.base import Encoder, Vector
 from spkid.encoder.vectors import EmbeddingTable, save_embeddings
 from spkid.errors import SpkidError
 
@@ -36,7 +36,7 @@ def embed_manifest(
     paths: Sequence[str],
     root: Path,
     out: Path,
-    encoder: SpeakerEncoder,
+    encoder: Encoder,
     *,
     advance: Callable[[int], object] = lambda n: None,
     report: Callable[[str], object] = lambda line: None,
@@ -81,7 +81,7 @@ def embed_manifest(
     return EmbeddingRun(len(todo) - len(skipped), n_resumed, tuple(skipped))
 
 
-def cut_vectors(waveform: Waveform, encoder: SpeakerEncoder, speech_s: Sequence[float]) -> Vector:
+def cut_vectors(waveform: Waveform, encoder: Encoder, speech_s: Sequence[float]) -> Vector:
     """Vectors ``[1 + cuts, dim]`` of a clip: whole, and cut to each of ``speech_s`` of speech.
 
     NaN where the clip holds less speech. Errors as in ``encoder.embed``.
@@ -97,7 +97,7 @@ def cut_vectors(waveform: Waveform, encoder: SpeakerEncoder, speech_s: Sequence[
 
 def embed_cuts(
     clips: Sequence[tuple[Path, Span]],
-    encoder: SpeakerEncoder,
+    encoder: Encoder,
     speech_s: Sequence[float],
     *,
     advance: Callable[[int], object] = lambda n: None,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from spkid.encoder.encoder import Vector
+from spkid.encoder.base import Vector
 from spkid.errors import BadTable, ModelMismatch, NotFound, SpkidError
 from spkid.files import written_beside
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from spkid.audio.reading import SAMPLE_RATE_HZ, load_audio
+from spkid.audio.reading import SAMPLE_RATE_HZ, audio_blocks, load_audio
 from spkid.audio.speech import assess
-from spkid.encoder.hearing import hear
+from spkid.encoder.hearing import Heard, Refused, hear
 from spkid.errors import SpkidError
 
 NEVER_ENOUGH_S = 1e6  # so much speech is asked for that nothing is embedded
@@ -73,14 +73,40 @@ def test_what_is_not_ok_has_no_vector(encoder, waveform):
         (np.clip(200 * waveform, -1, 1), "clipped"),
     ):
         clip = hear(source, encoder)
-        assert (clip.quality.verdict, clip.vector) == (verdict, None)
+        assert isinstance(clip, Refused)
+        assert clip.quality.verdict == verdict
 
 
 def test_how_much_speech_is_enough_is_the_callers_choice(encoder, waveform):
     speech_s = hear(waveform, encoder).quality.speech_s
-    assert hear(waveform, encoder, min_speech_s=speech_s).vector is not None
+    assert isinstance(hear(waveform, encoder, min_speech_s=speech_s), Heard)
     clip = hear(waveform, encoder, min_speech_s=speech_s + 0.01)
-    assert (clip.quality.verdict, clip.vector) == ("too_short", None)
+    assert isinstance(clip, Refused)
+    assert clip.quality.verdict == "too_short"
+
+
+def test_a_file_is_read_once(encoder, path, monkeypatch):
+    n_read = []
+
+    def blocks(source):
+        n_read.append(source)
+        return audio_blocks(source)
+
+    monkeypatch.setattr("spkid.encoder.hearing.audio_blocks", blocks)
+    monkeypatch.setattr("spkid.encoder.base.audio_blocks", blocks)
+    assert isinstance(hear(path, encoder), Heard)
+    assert n_read == [path]
+
+
+def test_a_models_nan_gives_no_vector(encoder, waveform, monkeypatch):
+    def broken(batch):
+        return np.full((len(batch), encoder.dim), np.nan, dtype=np.float32), batch
+
+    monkeypatch.setattr(encoder, "_run", broken)
+    for act in (lambda: hear(waveform, encoder), lambda: encoder.embed(waveform[None])):
+        with pytest.raises(SpkidError) as caught:
+            act()
+        assert caught.value.code == "model"
 
 
 def test_samples_that_cannot_be_heard_are_refused(encoder, waveform):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from spkid.audio.reading import load_audio
-from spkid.encoder.encoder import WINDOW_SAMPLES
+from spkid.encoder.base import WINDOW_SAMPLES
 from spkid.training.checkpoint import load_encoder, weights_fingerprint
 
 CHECKPOINT = (

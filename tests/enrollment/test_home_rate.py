@@ -24,8 +24,8 @@ from spkid.scoring.scale import RATES
 
 
 @pytest.fixture
-def home(store, cast, encoder, calibration):
-    own = Household(store, "home", encoder=encoder, calibration=calibration)
+def home(store, cast, model):
+    own = Household(store, "home", model=model)
     for name in ("Ana", "Ben", "Leo"):
         own.enroll(name, cast[name]["enroll"], consent=True)
     return own
@@ -132,7 +132,7 @@ def test_identify_uses_it_until_the_home_changes(home, cast):
 
 
 def test_one_person_under_two_names_is_refused(home, cast):
-    other = Household(home.store, "twice", encoder=home.encoder, calibration=home.calibration)
+    other = Household(home.store, "twice", model=home.model)
     clips = [*cast["Leo"]["enroll"], *cast["Leo"]["heard"]]
     other.enroll("Leo", clips[:3], consent=True)
     with pytest.raises(SpkidError, match="one member"):

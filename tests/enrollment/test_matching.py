@@ -52,7 +52,9 @@ def test_known_with_the_posterior_by_hand():
     odds = [0.25 * math.exp(20 * 0.8 - 10), 0.25 * math.exp(20 * 0.3 - 10), 0.5]
     assert decision.status == "known"
     assert decision.member == "Ana"
-    assert decision.probability == pytest.approx(odds[0] / sum(odds), rel=1e-5)
+    assert decision.is_known
+    assert decision.p_member == pytest.approx(odds[0] / sum(odds), rel=1e-5)
+    assert decision.p_stranger == pytest.approx(odds[2] / sum(odds), rel=1e-5)
     assert decision.margin == pytest.approx((odds[0] - odds[1]) / sum(odds), rel=1e-5)
     assert decision.cosine == pytest.approx(0.8, abs=1e-6)
     assert [candidate.member for candidate in decision.candidates] == ["Ana", "Ben"]
@@ -62,7 +64,9 @@ def test_stranger_is_unknown_and_unnamed():
     decision = answer(towards(0.4, 0.3), ANA, BEN)
     odds = [0.25 * math.exp(-2), 0.25 * math.exp(-4), 0.5]
     assert (decision.status, decision.member) == ("unknown", None)
-    assert decision.probability == pytest.approx(0.5 / sum(odds), rel=1e-5)
+    assert not decision.is_known
+    assert decision.p_stranger == pytest.approx(0.5 / sum(odds), rel=1e-5)
+    assert decision.p_member == pytest.approx(odds[0] / sum(odds), rel=1e-5)
 
 
 def test_two_close_members_are_ambiguous():
@@ -90,8 +94,8 @@ def test_the_same_cosine_is_less_sure_in_a_shorter_clip():
         folds = math.log(min(speech_s, 2.8) / 2)
         ratios = [math.exp((20 + 2 * folds) * c - 10 - 1.5 * folds) for c in (0.85, 0.1)]
         odds = [0.25 * ratio for ratio in ratios]
-        assert decision.probability == pytest.approx(odds[0] / (sum(odds) + 0.5), rel=1e-5)
-    assert sure[0.7].probability < sure[2.0].probability < sure[4.0].probability
+        assert decision.p_member == pytest.approx(odds[0] / (sum(odds) + 0.5), rel=1e-5)
+    assert sure[0.7].p_member < sure[2.0].p_member < sure[4.0].p_member
 
 
 def test_stricter_rate_turns_known_into_unknown():
@@ -104,7 +108,7 @@ def test_stricter_rate_turns_known_into_unknown():
 def test_one_member_has_no_rival():
     decision = answer(towards(0.8, 0.0), ANA)
     assert decision.status == "known"
-    assert decision.margin == decision.probability
+    assert decision.margin == decision.p_member
 
 
 def test_percent_needs_speech_and_clips():

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import soundfile
 
 from enrollment import Household
 from enrollment.live import live_clips
+from enrollment.store.vault import Vault
 from spkid import SpkidError
 from spkid.audio.reading import SAMPLE_RATE_HZ, load_audio
 from spkid.audio.speech import assess
 from spkid.encoder.hearing import hear
+from spkid.errors import BadAudio
 
 
 @pytest.fixture
-def home(store, encoder, calibration):
-    return Household(store, "home", encoder=encoder, calibration=calibration)
+def home(store, model):
+    return Household(store, "home", model=model)
 
 
 def test_it_says_what_is_still_needed_until_it_is_done(home, cast):
@@ -23,7 +26,7 @@ def test_it_says_what_is_still_needed_until_it_is_done(home, cast):
     assert (session.percent, session.speech_needed_s, session.clips_needed) == (0, 20.0, 3)
     seen = []
     for clip in [*cast["Ana"]["enroll"], *cast["Ana"]["heard"]]:
-        verdict = session.hear(clip)
+        verdict = session.add(clip)
         assert verdict.reason == "ok"
         seen.append(session.percent)
     assert seen == sorted(seen)
@@ -31,7 +34,7 @@ def test_it_says_what_is_still_needed_until_it_is_done(home, cast):
     assert seen[-1] == 100
     assert (session.speech_needed_s, session.clips_needed) == (0.0, 0)
     assert home.store.households() == []  # nothing is written before the end
-    stored = session.store().member
+    stored = session.save().member
     assert (stored.percent, len(stored.exemplars)) == (100, 5)
     assert stored.speech_s == pytest.approx(session.speech_s)
 
@@ -43,22 +46,22 @@ def test_a_second_session_goes_on_where_the_first_ended(home, cast):
     assert 0 < session.percent < 50
     assert session.clips_needed == 2
     for clip in more:
-        session.hear(clip)
-    clips = session.store().member.exemplars
+        session.add(clip)
+    clips = session.save().member.exemplars
     assert [clip.device for clip in clips] == ["hall", "kitchen", "kitchen"]
 
 
 def test_the_odd_one_out_is_named_and_a_person_may_take_it(home, cast):
     session = home.session("Ana", consent=True)
-    session.hear(cast["Ben"]["enroll"][0])
+    session.add(cast["Ben"]["enroll"][0])
     for clip in cast["Ana"]["enroll"]:
-        session.hear(clip)
+        session.add(clip)
     reasons = [verdict.reason for verdict in session.verdicts]
     assert reasons == ["unlike_others", "ok", "ok", "ok"]
     before = session.n_clips
     assert session.accept(0).reason == "ok"
     assert session.n_clips == before + 1
-    assert len(session.store().member.exemplars) == 4
+    assert len(session.save().member.exemplars) == 4
 
 
 def test_a_noisy_clip_may_be_taken_after_review_but_never_a_short_one(home, cast):
@@ -66,29 +69,41 @@ def test_a_noisy_clip_may_be_taken_after_review_but_never_a_short_one(home, cast
     noise = np.random.default_rng(0).normal(size=len(speech)).astype(np.float32)
     noisy = speech + 1.2 * float(np.sqrt(np.mean(speech**2))) * noise
     session = home.session("Ana", consent=True)
-    assert session.hear(noisy).reason == "too_noisy"
-    assert session.hear(np.zeros(48_000, dtype=np.float32)).reason == "no_speech"
-    assert session.hear(speech[16_000:40_000]).reason == "too_short"
+    assert session.add(noisy).reason == "too_noisy"
+    assert session.add(np.zeros(48_000, dtype=np.float32)).reason == "no_speech"
+    assert session.add(speech[16_000:40_000]).reason == "too_short"
     assert session.n_clips == 0
     for number in (1, 2):
         with pytest.raises(SpkidError):
             session.accept(number)
     assert session.accept(0).accepted
-    (stored,) = session.store().member.exemplars
+    (stored,) = session.save().member.exemplars
     assert np.linalg.norm(stored.vector) == pytest.approx(1.0, abs=1e-5)
 
 
 def test_a_bad_clip_leaves_the_session_as_it_was(home, cast, tmp_path):
     session = home.session("Ana", consent=True)
     first = cast["Ana"]["enroll"][0]
-    session.hear(first)
+    session.add(first)
     text = tmp_path / "text.wav"
     text.write_text("no audio")
-    for bad in (text, first, np.full(48_000, np.nan, dtype=np.float32)):
+    for bad in (text, np.full(48_000, np.nan, dtype=np.float32)):
         with pytest.raises(SpkidError):
-            session.hear(bad)
+            session.add(bad)
     assert session.n_clips == 1
     assert len(session.verdicts) == 1
+
+
+def test_a_clip_that_changed_since_it_was_judged_is_not_kept(home, cast, tmp_path):
+    path, key = tmp_path / "clip.wav", tmp_path / "home.key"
+    soundfile.write(path, load_audio(cast["Ana"]["enroll"][0]), SAMPLE_RATE_HZ)
+    session = home.session("Ana", consent=True, vault=Vault.load(key, create=True))
+    session.add(path)
+    soundfile.write(path, load_audio(cast["Ben"]["enroll"][0]), SAMPLE_RATE_HZ)
+    with pytest.raises(BadAudio) as caught:
+        session.save()
+    assert caught.value.code == "changed_meanwhile"
+    assert home.store.households() == []
 
 
 def test_confirmed_clips_need_an_enrolled_member_and_can_be_taken_back(home, cast):
@@ -99,9 +114,9 @@ def test_confirmed_clips_need_an_enrolled_member_and_can_be_taken_back(home, cas
     home.enroll("Ana", cast["Ana"]["enroll"], consent=True)
     before = home.members()[0].vector
     session = home.session("Ana", consent=False, origin="confirmed")
-    assert session.hear(heard[0]).reason == "ok"
-    assert session.hear(cast["Ben"]["heard"][0]).reason == "unlike_others"
-    grown = session.store().member
+    assert session.add(heard[0]).reason == "ok"
+    assert session.add(cast["Ben"]["heard"][0]).reason == "unlike_others"
+    grown = session.save().member
     assert [clip.origin for clip in grown.exemplars] == ["enrolled"] * 3 + ["confirmed"]
     assert not np.allclose(grown.vector, before)
     confirmed = [clip.id for clip in grown.exemplars if clip.origin == "confirmed"]
@@ -136,8 +151,8 @@ def test_silence_gives_no_clip_and_is_not_collected():
 def test_a_person_is_enrolled_live(home, cast, encoder):
     session = home.session("Ana", consent=True)
     for clip in live_clips(stream(cast["Ana"]["enroll"])):
-        session.hear(clip)
+        session.add(clip)
     assert session.n_clips >= 3
-    session.store()
+    session.save()
     heard = hear(cast["Ana"]["heard"][0], encoder)
     assert home.identify(heard).member == "Ana"

@@ -14,8 +14,8 @@ from enrollment import Household, Store
 from enrollment.matching import decide
 from enrollment.timeline import (
     USUAL_SMOOTHING,
-    Heard,
     Judge,
+    Recording,
     Segment,
     rttm,
     segments_of,
@@ -94,9 +94,9 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def home(place, encoder, cast):
+def home(place, model, cast):
     with Store.open(place) as store:
-        household = Household(store, "home", encoder=encoder)
+        household = Household(store, "home", model=model)
         for name in ("Ana", "Ben"):
             household.enroll(name, cast[name]["enroll"], consent=True)
         yield household
@@ -104,7 +104,7 @@ def home(place, encoder, cast):
 
 @pytest.fixture(scope="module")
 def judge(home):
-    return Judge(home.members(), home.calibration, 0.05)
+    return Judge(home.members(), home.model.calibration, 0.05)
 
 
 def test_without_a_cost_windows_are_decided_as_clips_are(judge):
@@ -132,7 +132,7 @@ def heard_as(judge, order, *, n_chunks=60, pause=0):
     windows = tuple(Window(first, first + n_chunks, first, first + n_chunks) for first in firsts)
     is_speech = np.ones(firsts[-1] + n_chunks, dtype=bool)
     vectors = np.stack([judge.members[k].vector for k in order]).astype(np.float32)
-    return Heard(is_speech, windows, vectors, ())
+    return Recording(is_speech, windows, vectors, ())
 
 
 def test_a_turn_whose_windows_disagree_is_doubtful(judge):

@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from spkid.audio.reading import SAMPLE_RATE_HZ
 from spkid.config import fingerprint
-from spkid.encoder.encoder import SpeakerEncoder, Vector
+from spkid.encoder.base import Encoder, Vector
 from spkid.errors import SpkidError
 
 
-class SpeechBrainEncoder(SpeakerEncoder):
+class SpeechBrainEncoder(Encoder):
     """A speaker encoder of speechbrain: a folder with ``hyperparams.yaml``, or a hub's name.
 
     speechbrain's own loader reads it. **That file is code**: it may name any Python function
@@ -61,7 +61,6 @@ class SpeechBrainEncoder(SpeakerEncoder):
         )
 
     def _run(self, batch: NDArray[np.float32]) -> tuple[Vector, NDArray[np.float32]]:
-        self._check_length(batch)
         with torch.inference_mode():
             vectors = self._network.encode_batch(torch.from_numpy(batch)).squeeze(1)
         vectors = torch.nn.functional.normalize(vectors, dim=1).cpu().numpy()

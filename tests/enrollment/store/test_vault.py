@@ -152,12 +152,12 @@ def test_a_store_moves_where_audio_was_kept_and_lists_the_others(store, vault, t
     store.set_calibration("home", "{}")
     other = Vault.load(tmp_path / "other", create=True)
     add(store, "Cleo", 5, vault=other)
-    assert {move.outcome for move in reembed(store, Turned(), None)} == {"enrol_again"}
+    assert {move.outcome for move in reembed(store, Turned(), None)} == {"enroll_again"}
     moves = reembed(store, Turned(), vault)
     assert [(move.member, move.outcome, move.n_moved, move.n_left) for move in moves] == [
         ("Ana", "moved", 2, 1),
-        ("Ben", "enrol_again", 0, 0),
-        ("Cleo", "enrol_again", 0, 0),
+        ("Ben", "enroll_again", 0, 0),
+        ("Cleo", "enroll_again", 0, 0),
     ]
     assert moves[1].reason == "no audio was kept"
     assert "key" in moves[2].reason

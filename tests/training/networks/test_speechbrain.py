@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import sys
 
 import numpy as np
 import pytest
 import torch
 
-from spkid.encoder.encoder import SpeakerEncoder, is_speechbrain
-from spkid.errors import SpkidError
+from spkid.encoder.encoder import SpeakerEncoder
+from spkid.errors import ModelMismatch, NotFound, SpkidError
+from spkid.training.networks.speechbrain import SpeechBrainEncoder
 
 HYPERPARAMS = """
 n_mels: 24
@@ -70,7 +73,7 @@ def checkpoint(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def encoder(checkpoint) -> SpeakerEncoder:
-    return SpeakerEncoder.load(checkpoint)
+    return SpeakerEncoder.load(f"speechbrain:{checkpoint}")
 
 
 def test_same_vector_as_speechbrain_step_by_step(encoder, checkpoint, speech):
@@ -109,8 +112,8 @@ def test_batches_short_and_long_clips_are_as_with_ours(encoder, speech):
 
 
 def test_fingerprint_is_of_the_weights(encoder, checkpoint, tmp_path):
-    again = SpeakerEncoder.load(checkpoint)
-    other = SpeakerEncoder.load(make_checkpoint(tmp_path / "other", seed=2))
+    again = SpeakerEncoder.load(f"speechbrain:{checkpoint}")
+    other = SpeakerEncoder.load(f"speechbrain:{make_checkpoint(tmp_path / 'other', seed=2)}")
     assert again.fingerprint == encoder.fingerprint
     assert len(encoder.fingerprint) == 16
     assert other.fingerprint != encoder.fingerprint
@@ -118,16 +121,15 @@ def test_fingerprint_is_of_the_weights(encoder, checkpoint, tmp_path):
 
 def test_household_with_a_foreign_encoder(encoder, clips, tmp_path):
     from enrollment import Household, Store
-    from spkid.scoring.calibration import raw_cosines
+    from spkid import Calibration, Model
 
+    own = dataclasses.replace(Calibration.load(), model=encoder.fingerprint, landmarks=())
     paths = sorted(map(str, clips.values()))
     with Store.open(tmp_path / "home.sqlite3") as store:
-        home = Household(
-            store, "home", encoder=encoder, calibration=raw_cosines(encoder.fingerprint)
-        )
+        home = Household(store, "home", model=Model(encoder, own))
         home.enroll("Ana", paths[:1], consent=True)
         assert store.members("home")[0].model == encoder.fingerprint
-        with pytest.raises(SpkidError, match=encoder.fingerprint):
+        with pytest.raises(ModelMismatch, match=encoder.fingerprint):
             Household(store, "home").enroll("Ana", paths[:1], consent=True)
 
 
@@ -141,7 +143,7 @@ def test_embed_command(checkpoint, clips, tmp_path, encoder):
     (tmp_path / "m.csv").write_text(f"path\n{path.name}\n")
     words = ["embed", str(tmp_path / "m.csv"), "--root", str(path.parent)]
     result = CliRunner().invoke(
-        app, [*words, "--out", str(tmp_path / "e.npz"), "--model", str(checkpoint)]
+        app, [*words, "--out", str(tmp_path / "e.npz"), "--model", f"speechbrain:{checkpoint}"]
     )
     assert result.exit_code == 0, result.output
     table = EmbeddingTable.load(tmp_path / "e.npz")
@@ -162,7 +164,7 @@ def test_damaged_folder_is_one_sentence(tmp_path, fault):
     else:
         (folder / "hyperparams.yaml").write_text("a: [1,\n")
     with pytest.raises(SpkidError, match="not loaded by speechbrain"):
-        SpeakerEncoder.load(folder)
+        SpeakerEncoder.load(f"speechbrain:{folder}")
     assert not (tmp_path / "harmed").exists()
 
 
@@ -178,25 +180,21 @@ def test_hub_without_a_network_is_one_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
     with pytest.raises(SpkidError, match="speechbrain/nothing-of-this-name: not loaded"):
-        SpeakerEncoder.load("speechbrain/nothing-of-this-name")
+        SpeakerEncoder.load("speechbrain:speechbrain/nothing-of-this-name")
 
 
 def test_without_the_train_extra_it_says_what_to_install(monkeypatch, checkpoint):
-    def missing(name):
-        raise ImportError(name)
-
-    monkeypatch.setattr("spkid.encoder.encoder.import_module", missing)
+    monkeypatch.setitem(sys.modules, "spkid.training.networks.speechbrain", None)
     with pytest.raises(SpkidError, match=r"spkid\[train\]") as caught:
-        SpeakerEncoder.load(checkpoint)
+        SpeakerEncoder.load(f"speechbrain:{checkpoint}")
     assert caught.value.code == "no_torch"
 
 
-def test_what_counts_as_speechbrains(tmp_path, monkeypatch, checkpoint):
-    from pathlib import Path
-
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "models").mkdir()
-    assert is_speechbrain(checkpoint)
-    assert is_speechbrain(Path("speechbrain/spkrec-ecapa-voxceleb"))
-    for path in ("models/absent", "owner/model.onnx", "name", "a/b/c", str(tmp_path), "/x"):
-        assert not is_speechbrain(Path(path))
+def test_without_its_kind_in_front_nothing_is_fetched_and_no_code_is_run(checkpoint, monkeypatch):
+    monkeypatch.setattr(SpeechBrainEncoder, "__init__", None)
+    for source in (checkpoint, "speechbrain/spkrec-ecapa-voxceleb", "models/absent.onnx"):
+        with pytest.raises(SpkidError) as caught:
+            SpeakerEncoder.load(source)
+        assert caught.value.code == "model"
+    with pytest.raises(NotFound, match="speechbrain"):
+        SpeakerEncoder.load("hub:owner/name")

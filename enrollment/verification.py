@@ -1,0 +1,127 @@
+"""Is it this person, or are two clips of one speaker?"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from enrollment.matching import FALSE_ACCEPT_RATE, member_llrs
+from enrollment.profile import Member
+from enrollment.refusals import not_finite
+from spkid.encoder.hearing import Clip, Heard, Refused, Source, hear
+from spkid.scoring.calibration import Calibration
+from spkid.scoring.model import Model
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Is it this person?
+
+    Attributes
+    ----------
+    same : bool or None
+        None where it cannot be told: ``reason`` is the quality verdict then, else ``ok``.
+    p_same : float or None
+        Probability that it is, with even odds beforehand.
+    llr, cosine : float or None
+        Natural-log likelihood ratio, and the raw cosine.
+    model : str
+        Fingerprint of the model.
+    """
+
+    same: bool | None
+    reason: str
+    p_same: float | None
+    llr: float | None
+    cosine: float | None
+    model: str
+
+
+def verify_member(
+    member: Member, clip: Clip, calibration: Calibration, *, false_accept_rate: float
+) -> Verification:
+    """Is it ``member`` who speaks in ``clip``?"""
+    if isinstance(clip, Refused):
+        return cannot_tell(clip, calibration.model)
+    n_clips, speech_s = len(member.exemplars), clip.quality.speech_s
+    llrs, cosines = member_llrs(clip.vector, member.vector[None], [n_clips], calibration, speech_s)
+    return judge_pair(
+        float(llrs[0]),
+        float(cosines[0]),
+        n_clips,
+        calibration,
+        speech_s=speech_s,
+        false_accept_rate=false_accept_rate,
+    )
+
+
+def verify_clips(
+    first: Source,
+    second: Source,
+    *,
+    model: Model,
+    false_accept_rate: float = FALSE_ACCEPT_RATE,
+) -> Verification:
+    """Are two clips of one speaker? Nothing is stored.
+
+    Raises
+    ------
+    SpkidError
+        If a clip cannot be read, or the model has no calibration.
+    """
+    calibration = model.to_decide()
+    heard = []
+    for source in (first, second):
+        clip = hear(source, model.encoder)
+        if not isinstance(clip, Heard):
+            return cannot_tell(clip, model.fingerprint)
+        heard.append(clip)
+    speech_s = min(clip.quality.speech_s for clip in heard)
+    vectors = np.stack([clip.vector for clip in heard])
+    cosine, crowding = float(vectors[0] @ vectors[1]), calibration.crowding(vectors).mean()
+    return judge_pair(
+        float(calibration.log_likelihood_ratio(cosine, 1, speech_s, crowding=crowding)),
+        cosine,
+        1,
+        calibration,
+        speech_s=speech_s,
+        false_accept_rate=false_accept_rate,
+    )
+
+
+def judge_pair(
+    llr: float,
+    cosine: float,
+    n_clips: int,
+    calibration: Calibration,
+    *,
+    speech_s: float,
+    false_accept_rate: float,
+) -> Verification:
+    """What ``speech_s`` of speech scored against a profile of ``n_clips``, as an answer.
+
+    Raises
+    ------
+    SpkidError
+        If the score is not finite.
+    """
+    if not math.isfinite(llr):
+        raise not_finite()
+    threshold = calibration.pair_threshold(false_accept_rate, n_clips=n_clips, speech_s=speech_s)
+    return Verification(
+        same=bool(llr >= threshold),
+        reason="ok",
+        p_same=1 / (1 + math.exp(-llr)),
+        llr=llr,
+        cosine=cosine,
+        model=calibration.model,
+    )
+
+
+def cannot_tell(clip: Refused, model: str) -> Verification:
+    """No answer, because of the clip's quality."""
+    return Verification(
+        same=None, reason=clip.quality.verdict, p_same=None, llr=None, cosine=None, model=model
+    )

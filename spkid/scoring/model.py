@@ -1,0 +1,97 @@
+"""An encoder with its calibration: what decides travels as one thing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from spkid.encoder.base import Encoder
+from spkid.encoder.encoder import SpeakerEncoder
+from spkid.errors import ModelMismatch, NotCalibrated
+from spkid.scoring.calibration import Calibration
+
+
+@dataclass(frozen=True)
+class Model:
+    """A speaker encoder and what its cosines are worth.
+
+    Without a calibration it embeds, and refuses to decide.
+
+    Raises
+    ------
+    ModelMismatch
+        If the calibration belongs to another encoder.
+    """
+
+    encoder: Encoder
+    calibration: Calibration | None = None
+
+    def __post_init__(self) -> None:
+        own = self.calibration
+        if own is None:
+            return
+        if own.model != self.fingerprint:
+            raise ModelMismatch(
+                f"a calibration of model {own.model}",
+                expected=f"one of the model in use, {self.fingerprint}",
+                do="give the calibration that belongs to the model",
+                code="other_model",
+            )
+        if own.landmarks and len(own.landmarks[0]) != self.dim:
+            raise ModelMismatch(
+                f"a calibration whose landmarks have {len(own.landmarks[0])} dimensions",
+                expected=f"{self.dim}, as the model's vectors have",
+                do="give the calibration that belongs to the model",
+                code="other_model",
+            )
+
+    @classmethod
+    def load(
+        cls,
+        source: str | Path | None = None,
+        *,
+        calibration: str | Path | None = None,
+        n_threads: int = 1,
+    ) -> Model:
+        """The bundled model, or the one at ``source`` as :meth:`SpeakerEncoder.load` reads it.
+
+        Its calibration is ``calibration``, or the file beside it: ``mine.calibration.json`` of
+        ``mine.onnx``. Where there is none, the model is loaded without.
+
+        Raises
+        ------
+        SpkidError
+            If one of the two cannot be loaded, or they do not belong together.
+        """
+        encoder = SpeakerEncoder.load(source, n_threads=n_threads)
+        beside = encoder.path.with_suffix(".calibration.json")
+        if calibration is not None or beside.exists():
+            return cls(encoder, Calibration.load(calibration or beside))
+        return cls(encoder)
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the weights; vectors of different fingerprints must not be compared."""
+        return self.encoder.fingerprint
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return self.encoder.dim
+
+    def to_decide(self) -> Calibration:
+        """The calibration.
+
+        Raises
+        ------
+        NotCalibrated
+            If there is none.
+        """
+        if self.calibration is None:
+            raise NotCalibrated(
+                f"model {self.fingerprint} without a calibration",
+                expected="a calibration, which says how sure a score is",
+                do="fit one on labelled clips with 'spkid fit'",
+                code="not_calibrated",
+            )
+        return self.calibration
