@@ -11,7 +11,7 @@ import os
 import zipfile
 from pathlib import Path
 
-from enrollment.profile import Member
+from enrollment.profile import Consent, Member
 from enrollment.refusals import no_member
 from enrollment.store.store import Store
 from enrollment.store.vault import Vault
@@ -56,8 +56,8 @@ def export_member(
         "profile.json": _profile(found[0], consents).encode(),
         "clips.csv": _clips(found[0]).encode(),
     }
-    for clip in found[0].exemplars if vault is not None else ():
-        recording = store.recording(clip.id, vault)
+    for clip in found[0].exemplars:
+        recording = None if vault is None else store.recording(clip.id, vault)
         if recording is not None:
             files[f"audio/{clip.id}.flac"] = recording
     file = Path(path)
@@ -77,7 +77,7 @@ def export_member(
     return list(files)
 
 
-def _profile(member: Member, consents: dict) -> str:
+def _profile(member: Member, consents: dict[str, Consent]) -> str:
     clips = []
     for clip in member.exemplars:
         about = dataclasses.asdict(clip)

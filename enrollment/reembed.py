@@ -57,21 +57,20 @@ def reembed(
 
 
 def _move(store: Store, member: Member, encoder: Encoder, vault: Vault | None) -> Move:
+    if vault is None:
+        return Move(member.household, member.name, "enroll_again", "no key was given", 0, 0)
     recordings: dict[str, bytes] = {}
     reason = "no audio was kept"
-    if vault is None:
-        reason = "no key was given"
-    else:
-        for clip in member.exemplars:
-            try:
-                recording = store.recording(clip.id, vault)
-            except SpkidError as error:
-                if error.code != "bad_key":
-                    raise
-                reason = "the key does not open the kept audio"
-            else:
-                if recording is not None:
-                    recordings[clip.digest] = recording
+    for clip in member.exemplars:
+        try:
+            recording = store.recording(clip.id, vault)
+        except SpkidError as error:
+            if error.code != "bad_key":
+                raise
+            reason = "the key does not open the kept audio"
+        else:
+            if recording is not None:
+                recordings[clip.digest] = recording
     if not recordings:
         return Move(member.household, member.name, "enroll_again", reason, 0, 0)
     moved = [

@@ -198,7 +198,9 @@ def segments_of_turn(
     windows = [heard.windows[place] for place in turn]
     spans = joined(windows)
     speech_s = sum(heard.speech_s(part.first, part.end) for part in spans)
-    who, status, probability = None, "too_short", None
+    who: str | None = None
+    status: SegmentStatus = "too_short"
+    probability: float | None = None
     if speech_s >= MATCH_SPEECH_S:
         answer = judge.answer(heard.vectors[turn], speech_s)
         likeliest = answer.candidates[0].member

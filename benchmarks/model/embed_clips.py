@@ -14,20 +14,21 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.progress import Progress
 
 from benchmarks.harness.benchmark import Data, File, run_command
 from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform, load_audio
 from spkid.data.manifest import read_manifest
+from spkid.encoder.base import Encoder, Vector
 from spkid.encoder.batch import embed_manifest
-from spkid.encoder.encoder import SpeakerEncoder, Vector
 from spkid.training.checkpoint import load_encoder, weights_fingerprint
 
 LONGEST_SAMPLES = 12 * SAMPLE_RATE_HZ
 SHORTEST_SAMPLES = SAMPLE_RATE_HZ // 2
 
 
-class CheckpointEncoder(SpeakerEncoder):
+class CheckpointEncoder(Encoder):
     """A checkpoint behind the face of an exported encoder, to embed files alone."""
 
     def __init__(self, path: Path) -> None:
@@ -38,9 +39,13 @@ class CheckpointEncoder(SpeakerEncoder):
 
     def embed_file(self, path: str | Path) -> Vector:
         """Unit vector ``[dim]`` of an audio file."""
+        vectors, _ = self._run(start_of(path)[None])
+        return np.asarray(vectors[0])
+
+    def _run(self, batch: NDArray[np.float32]) -> tuple[Vector, NDArray[np.float32]]:
         with torch.inference_mode():
-            vector: Vector = self.network(torch.from_numpy(start_of(path))[None])[0][0].numpy()
-        return vector
+            vectors, weights = self.network(torch.from_numpy(batch))
+        return vectors.numpy(), weights.numpy()
 
 
 def start_of(path: str | Path) -> Waveform:

@@ -32,6 +32,7 @@ from benchmarks.harness.benchmark import Data, run_command
 from benchmarks.harness.kept import RUNS
 from spkid.audio.reading import load_audio
 from spkid.data.manifest import read_manifest
+from spkid.encoder.base import Encoder
 from spkid.encoder.encoder import SpeakerEncoder
 from spkid.training.data.corpus import is_held_out
 from spkid.training.data.sampler import SPEEDS, resample
@@ -85,7 +86,7 @@ def resemblyzer_vectors(waveforms: list[Floats], *, exact: bool) -> Floats:
 
 
 @cache
-def encoder_at(model: Path) -> SpeakerEncoder:
+def encoder_at(model: Path) -> Encoder:
     """An earlier model, loaded once in each process."""
     return SpeakerEncoder.load(model)
 

@@ -104,17 +104,19 @@ class ProfileIndex:
             return
         self.vectors.add_all(self._batches(known.last_id))
         n_removed = self.vectors.remove(
-            line.exemplar_id for line in new if line.kind == "clip_removed"
+            line.exemplar_id
+            for line in new
+            if line.kind == "clip_removed" and line.exemplar_id is not None
         )
         self._stand_at(new[-1])
-        if self._is_outgrown():
+        if self._is_outgrown(self.vectors):
             self._build()
         elif n_removed or len(self) > (1 + self._config.saved_growth) * self._n_saved:
             self._save()
 
-    def _is_outgrown(self) -> bool:
-        n_built, limit = self.vectors.n_built, self._config.exact_below
-        return not len(self) or len(self) >= (limit if n_built < limit else 2 * n_built)
+    def _is_outgrown(self, vectors: VectorIndex) -> bool:
+        n_built, limit = vectors.n_built, self._config.exact_below
+        return not len(vectors) or len(vectors) >= (limit if n_built < limit else 2 * n_built)
 
     def _build(self) -> None:
         sequence = self._store.last_sequence()

@@ -234,16 +234,17 @@ def _state(connection: Connection) -> int | Literal["empty", "foreign"]:
     if connection.dialect.name == "sqlite":
         run = connection.exec_driver_sql
         if run("PRAGMA application_id").scalar_one() == APPLICATION_ID:
-            return run("PRAGMA user_version").scalar_one()
+            return int(run("PRAGMA user_version").scalar_one())
         n_tables = run("SELECT count(*) FROM sqlite_master").scalar_one()
         return "foreign" if n_tables else "empty"
     tables = set(inspect(connection).get_table_names())
     if schema_version.name in tables:
-        return connection.execute(select(schema_version.c.version)).scalar_one()
+        return int(connection.execute(select(schema_version.c.version)).scalar_one())
     return "foreign" if tables & set(metadata.tables) else "empty"
 
 
-def _check(state: int | Literal["empty", "foreign"], place: str) -> None:
+def _check(state: int | Literal["empty", "foreign"], place: str) -> int | Literal["empty"]:
+    """The state, where the store is one that this version can use."""
     if state == "foreign":
         raise StoreError(
             f"{place}: a database of another program",
@@ -258,12 +259,12 @@ def _check(state: int | Literal["empty", "foreign"], place: str) -> None:
             do="update spkid; the store was left as it is",
             code="newer_schema",
         )
+    return state
 
 
 def _bring_up(connection: Connection, place: str) -> None:
     """Make the tables, or lead an older schema on; another process may have been faster."""
-    state = _state(connection)
-    _check(state, place)
+    state = _check(_state(connection), place)
     is_file = connection.dialect.name == "sqlite"
     if state == "empty":
         metadata.create_all(connection)

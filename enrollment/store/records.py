@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, bindparam, delete, exists, insert, select
+from sqlalchemy import Connection, CursorResult, bindparam, delete, exists, insert, select
 
 from enrollment.profile import Consent, Exemplar, Member
 from enrollment.refusals import no_audio_consent, no_consent, no_household, other_model
@@ -71,7 +72,7 @@ def household_names(connection: Connection) -> list[str]:
 def household_id_of(connection: Connection, name: str) -> int:
     """The household's id; an error where there is none."""
     found = connection.execute(select(households.c.id).where(households.c.name == name))
-    household_id = found.scalar_one_or_none()
+    household_id: int | None = found.scalar_one_or_none()
     if household_id is None:
         raise no_household(name, household_names(connection))
     return household_id
@@ -126,9 +127,17 @@ def insert_exemplar(
             added_at=exemplar.added_at or now(),
         )
     )
-    (exemplar_id,) = added.inserted_primary_key
+    exemplar_id = _new_id(added)
     log(connection, "clip_added", household_id, member_id, exemplar_id)
     return exemplar_id
+
+
+def _new_id(added: CursorResult[Any]) -> int:
+    """The id of the row that was inserted."""
+    key = added.inserted_primary_key
+    if key is None:
+        raise AssertionError("an insert of one row has a key")
+    return int(key[0])
 
 
 def delete_exemplar(
@@ -159,9 +168,9 @@ def ensure_member(
     query = select(households.c.id).where(households.c.name == household)
     household_id = run(query).scalar_one_or_none()
     if household_id is None:
-        (household_id,) = run(insert(households).values(name=household)).inserted_primary_key
+        household_id = _new_id(run(insert(households).values(name=household)))
     added = run(insert(members).values(household_id=household_id, name=member, model=model))
-    (member_id,) = added.inserted_primary_key
+    member_id = _new_id(added)
     record_consent(connection, member_id, "voice", consent.text, consent)
     return household_id, member_id
 

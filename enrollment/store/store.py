@@ -309,7 +309,7 @@ class Store:
     def last_sequence(self) -> int:
         """The number of the latest change; 0 before the first."""
         query = select(func.coalesce(func.max(operations.c.sequence), 0))
-        return self._database.read(lambda connection: connection.execute(query).scalar_one())
+        return self._database.read(lambda connection: int(connection.execute(query).scalar_one()))
 
     def changes(self, after_sequence: int = 0) -> list[Change]:
         """The log's lines after ``after_sequence``, in order. None is ever inserted before."""
@@ -336,11 +336,11 @@ class Store:
             .order_by(exemplar_rows.c.id)
             .limit(batch_size)
         )
-        while rows := self._database.read(
-            lambda connection, after_id=after_id: connection.execute(
-                query, {"after_id": int(after_id)}
-            ).all()
-        ):
+
+        def next_rows(connection: Connection) -> list[Any]:
+            return list(connection.execute(query, {"after_id": int(after_id)}))
+
+        while rows := self._database.read(next_rows):
             ids, member_ids, vectors = zip(*rows, strict=True)
             after_id = ids[-1]
             yield ExemplarBatch(

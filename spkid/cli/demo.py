@@ -44,7 +44,8 @@ def demo(
         for person in cast:
             if person["enroll"]:
                 clips = [clip_path(name) for name in person["enroll"]]
-                member = home.enroll(person["name"], clips, consent=True).member
+                home.enroll(person["name"], clips, consent=True)
+                member = next(who for who in home.members() if who.name == person["name"])
                 say(
                     f"enrolled {person['name']} ({person['age_group']}): {len(clips)} clips, "
                     f"{member.speech_s:.0f} s of speech, {member.percent} % done"
@@ -54,7 +55,7 @@ def demo(
                 started = time.perf_counter()
                 decision = home.identify(clip_path(name))
                 heard.append((person, name, decision, 1000 * (time.perf_counter() - started)))
-        threshold = model.to_decide().household_threshold(0.05)
+        threshold = float(model.to_decide().household_threshold(0.05))
         prior = model.to_decide().guest_prior
     write_report(heard, out, threshold=threshold, guest_prior=prior)
     if as_json:
@@ -88,7 +89,7 @@ def clip_path(name: str) -> Path:
 def is_right(person: dict[str, Any], decision: Decision) -> bool:
     """A member by name, a stranger as unknown."""
     if person["enroll"]:
-        return decision.member == person["name"]
+        return bool(decision.member == person["name"])
     return decision.status == "unknown"
 
 

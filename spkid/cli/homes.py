@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -245,12 +246,12 @@ def identify(
     answers: list[tuple[Path, str, Decision, float]] = []
     errors: list[SpkidError] = []
     with open_store(store) as opened, progress_bar() as bar:
-        index = None if household is not None else ProfileIndex(opened, model=model.fingerprint)
+        index = cache(lambda: ProfileIndex(opened, model=model.fingerprint))
         for clip in bar.track(clips, description="listening"):
             started = time.perf_counter()
             try:
                 heard = hear(clip, model.encoder)
-                name = household if index is None else nearest_household(opened, index, heard)
+                name = household or nearest_household(opened, index(), heard)
                 if name not in homes:
                     homes[name] = Household(opened, name, model=model)
                 decision = homes[name].identify(heard, false_accept_rate=far)
@@ -274,8 +275,8 @@ def identify(
                 for clip, _, decision, taken_ms in answers
             ],
         )
-    for error in errors:
-        report_error(error, as_json=as_json and not answers)
+    for refusal in errors:
+        report_error(refusal, as_json=as_json and not answers)
     if errors:
         raise typer.Exit(2)
 

@@ -49,6 +49,7 @@ def profiles(
     if as_json:
         print_json(rows)
         return
+    columns: tuple[str, ...]
     if clips:
         columns = ("household", "member", "clip", "speech s", "SNR dB", "device", "origin", "added")
     else:

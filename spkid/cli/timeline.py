@@ -89,7 +89,9 @@ def draw(segments: Sequence[Segment], members: Sequence[str], path: Path) -> Non
     """A row for each member, then for strangers, doubt and what was too short."""
     from matplotlib.figure import Figure
 
-    rows = {(name, "known"): (name, f"C{place}") for place, name in enumerate(members)}
+    rows: dict[tuple[str | None, str], tuple[str, str]] = {
+        (name, "known"): (name, f"C{place}") for place, name in enumerate(members)
+    }
     rows |= {(None, status): (status.replace("_", " "), "0.6") for status in NOBODY_NAMED}
     figure = Figure(figsize=(10, 1 + 0.35 * len(rows)), layout="constrained")
     axes = figure.subplots()

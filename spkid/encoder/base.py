@@ -99,7 +99,8 @@ class Encoder(ABC):
                 do="cut the clip",
                 code="too_long",
             )
-        return self._checked_run(samples[None])[1][0]
+        _, weights = self._checked_run(samples[None])
+        return np.asarray(weights[0])
 
     def _embed_blocks(self, blocks: Iterable[Waveform]) -> Vector:
         running = self.begin()

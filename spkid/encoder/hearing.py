@@ -55,9 +55,10 @@ def hear(source: Source, encoder: Encoder, *, min_speech_s: float = MATCH_SPEECH
     digest, meter, running = hashlib.sha256(), QualityMeter(), encoder.begin()
 
     def blocks() -> Iterator[Waveform]:
-        is_waveform = isinstance(source, np.ndarray)
-        for block in [as_waveform(source)] if is_waveform else audio_blocks(source):
-            digest.update(np.ascontiguousarray(block))
+        for block in (
+            [as_waveform(source)] if isinstance(source, np.ndarray) else audio_blocks(source)
+        ):
+            digest.update(block.tobytes())
             running.add(block)
             yield meter.add(block)
 
@@ -70,4 +71,4 @@ def hear(source: Source, encoder: Encoder, *, min_speech_s: float = MATCH_SPEECH
 
 def digest_of(waveform: Waveform) -> str:
     """The digest that :func:`hear` gives these samples."""
-    return hashlib.sha256(np.ascontiguousarray(as_waveform(waveform))).hexdigest()
+    return hashlib.sha256(as_waveform(waveform).tobytes()).hexdigest()

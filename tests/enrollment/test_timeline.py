@@ -19,7 +19,6 @@ from enrollment.timeline import (
     Segment,
     rttm,
     segments_of,
-    timeline,
 )
 from enrollment.turns import Stretch, Window, best_path, cut, stretches, windows_of
 from spkid.audio.reading import SAMPLE_RATE_HZ, load_audio
@@ -183,7 +182,7 @@ def recording(cast, tmp_path_factory):
 
 def test_real_clips_get_their_speakers(home, recording):
     path, spans = recording
-    segments = timeline(home, path)
+    segments = home.timeline(path)
     answers = {"a visitor": "unknown"}
     right_s = total_s = 0.0
     for segment in segments:
@@ -206,7 +205,7 @@ def test_a_change_without_a_pause_is_found(home, cast, tmp_path):
     first, second = (without_pauses(load_audio(cast[name]["heard"][0])) for name in ("Ana", "Ben"))
     path = tmp_path / "both.wav"
     soundfile.write(path, np.concatenate([first, second]), SAMPLE_RATE_HZ)
-    named = [part for part in timeline(home, path) if part.who]
+    named = [part for part in home.timeline(path) if part.who]
     assert [part.who for part in named][:: len(named) - 1] == ["Ana", "Ben"]
     change_s = len(first) / SAMPLE_RATE_HZ
     assert all(part.end_s < change_s + 0.7 for part in named if part.who == "Ana")
