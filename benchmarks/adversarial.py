@@ -5,7 +5,7 @@
 Small networks (see `small_runs.py`), two seeds each. The weight and the length of the
 disturbance are chosen by the error on held-out training speakers, clean and in noise. Reported
 on new speakers: EER of every list and closed-set identification error in simulated homes, clean
-and with household noise at 20, 10 and 0 dB on what is heard (enrolment stays clean); and the
+and with household noise at 20, 10 and 0 dB on what is heard (enrollment stays clean); and the
 identification error under projected gradient (ten steps) at three budgets. Writes
 `benchmarks/results/adversarial.json`. Seven runs; a stopped benchmark goes on where it was.
 """
@@ -66,7 +66,7 @@ def noised(corpus: Corpus, noise: Corpus, snr_db: float, *, seed: int) -> Corpus
 def list_figures(
     protocols: Protocols, clean: EmbeddingTable, heard: EmbeddingTable
 ) -> dict[str, float]:
-    """EER of each list and closed-set error of each set of homes; enrolment is clean."""
+    """EER of each list and closed-set error of each set of homes; enrollment is clean."""
     table = heard_as(clean, heard)
     figures = {}
     for name, trials in protocols.verify.items():

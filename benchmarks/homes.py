@@ -7,9 +7,9 @@ calibration as they are shipped.
 
 The rules. Every clip is heard as `spkid identify` hears it (kept in `runs/homes.npz`); clips that
 it refuses are left out, and clips of less than two seconds of speech are not enrolled, as in
-`spkid enroll`. Speakers need five clips to enrol and nine in all. A home draws its members and
+`spkid enroll`. Speakers need five clips to enroll and nine in all. A home draws its members and
 four guests (fewer where the corpus is spent) without replacement, of each member 1, 3 or 5
-clips to enrol and three more to speak, of each guest three. Kinds of home:
+clips to enroll and three more to speak, of each guest three. Kinds of home:
 
 mixed
     anybody of speechocean762;
@@ -25,7 +25,7 @@ A cell is 200 homes of one kind, size and number of clips.
 Two kinds of figure. `at_rate`: members missed at the one threshold over all homes of the cell
 that accepts exactly the stated share of guests' clips. `shipped` and `own`: guests named and
 members not named rightly by the whole decision as a home has it, at the threshold shipped for
-that share and at the one that `spkid calibrate --far` chooses for each home from its enrolment
+that share and at the one that `spkid calibrate --far` chooses for each home from its enrollment
 clips; homes that it refuses keep the shipped one. Intervals (95 %) resample speakers, whose
 clips then count as often as they were drawn. Three minutes on two cores.
 """
@@ -103,7 +103,7 @@ def heard_clips(speech: Path, paths: list[str]) -> pd.DataFrame:
 
 
 def usable(clips: pd.DataFrame) -> pd.DataFrame:
-    """Clips of the speakers who have enough to enrol and to speak."""
+    """Clips of the speakers who have enough to enroll and to speak."""
     by_speaker = clips.groupby("speaker")
     n_long = by_speaker["speech_s"].transform(lambda seconds: (seconds >= ENROLL_SPEECH_S).sum())
     n_all = by_speaker["path"].transform("size")

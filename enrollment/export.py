@@ -71,7 +71,7 @@ def export_member(
         raise StoreError(
             f"{file}: {error.strerror}",
             expected="a place to write the archive to",
-            do="choose another --out",
+            do="choose another path",
             code="unwritable",
         ) from error
     return list(files)

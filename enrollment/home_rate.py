@@ -152,7 +152,7 @@ def choose_rate(trials: OwnTrials, far: float) -> float:
             f"{speaker} and {taken_for} overlap: {speaker}'s clips fit {taken_for} as well as "
             f"{taken_for}'s own in {100 * share:.0f} % of the comparisons",
             expected=f"at most {100 * OVERLAP:.0f} %",
-            do="check whose clips they are, and enrol both again with clearer clips",
+            do="check whose clips they are, and enroll both again with clearer clips",
             code="overlap",
         )
     rates = np.geomspace(RATES[0], RATES[-1], N_STEPS)
@@ -163,7 +163,7 @@ def choose_rate(trials: OwnTrials, far: float) -> float:
             f"{n_in} of {len(trials.impostor_rates)} clips pass for another member even at the "
             f"strictest threshold, of {100 * RATES[0]:g} % of strangers",
             expected=f"fewer, for {100 * far:g} %",
-            do="choose a larger --far, or enrol again with clearer clips",
+            do="choose a larger false_accept_rate=, or enroll again with clearer clips",
             code="overlap",
         )
     return fitting[-1]

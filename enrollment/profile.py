@@ -1,4 +1,4 @@
-"""Small frozen values: exemplars, members and what an enrolment says."""
+"""Small frozen values: exemplars, members and what an enrollment says."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def clips():
 
 @pytest.fixture(scope="session")
 def cast(clips):
-    """The demo's people: name -> paths to enrol with and paths to hear."""
+    """The demo's people: name -> paths to enroll with and paths to hear."""
     people = json.loads((DEMO / "cast.json").read_text())
     return {
         person["name"]: {

@@ -112,7 +112,7 @@ def homes(own: Any) -> str:
 
 
 def homes_sizes(own: Any) -> str:
-    """Homes of two to ten members: by size, then by enrolment clips, then by kind."""
+    """Homes of two to ten members: by size, then by enrollment clips, then by kind."""
     cells = {(row["kind"], row["size"], row["n_clips"]): row for row in own["cells"]}
     shown = {f"{size} members": ("mixed", size, 3) for size in (2, 3, 4, 6, 8, 10)}
     shown |= {

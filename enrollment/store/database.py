@@ -249,7 +249,7 @@ def _check(state: int | Literal["empty", "foreign"], place: str) -> int | Litera
         raise StoreError(
             f"{place}: a database of another program",
             expected="a store that spkid made",
-            do="give another --store",
+            do="give another place=",
             code="foreign_store",
         )
     if state != "empty" and state > SCHEMA_VERSION:
@@ -337,7 +337,7 @@ def _no_store(place: str) -> NotFound:
     return NotFound(
         f"{place}: no such store",
         expected="a store that 'spkid enroll' made",
-        do="enrol somebody first or correct --store",
+        do="enroll somebody first or correct place=",
         code="no_store",
     )
 
@@ -346,6 +346,6 @@ def _bad_address(place: str) -> StoreError:
     return StoreError(
         place,
         expected="a file, or postgresql+psycopg://user@host/database",
-        do="correct --store or $SPKID_STORE",
+        do="correct place= or $SPKID_STORE",
         code="bad_store",
     )

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spkid.audio.truncation import is_cut_short
-from spkid.errors import SpkidError
+from spkid.errors import BadAudio
 
 SAMPLE_RATE_HZ = 16_000
 RATES_HZ = (4_000, 384_000)  # a header that says otherwise is damaged or meant to harm
@@ -25,8 +25,8 @@ LONGEST_CLIP_S = 600.0  # a whole clip in memory; longer files are read in block
 Waveform = NDArray[np.float32]
 
 
-def _unreadable(path: str | Path, reason: str) -> SpkidError:
-    return SpkidError(
+def _unreadable(path: str | Path, reason: str) -> BadAudio:
+    return BadAudio(
         f"{path}: {reason}",
         expected="a readable audio file (wav, flac, mp3, ogg or opus)",
         do="check the path or convert the file",
@@ -41,7 +41,7 @@ def audio_blocks(path: str | Path, *, block_s: float = 30.0) -> Iterator[Wavefor
 
     Raises
     ------
-    SpkidError
+    BadAudio
         If the file is missing, a directory, forbidden, empty, not audio, truncated or
         holds samples that are not finite.
     """
@@ -87,19 +87,19 @@ def as_waveform(samples: ArrayLike) -> Waveform:
 
     Raises
     ------
-    SpkidError
+    BadAudio
         If they have another shape or are not finite.
     """
     waveform = np.asarray(samples, dtype=np.float32)
     if waveform.ndim != 1:
-        raise SpkidError(
+        raise BadAudio(
             f"an array of shape {waveform.shape}",
             expected="mono samples at 16 kHz, [samples]",
             do="mix the channels down first",
             code="bad_shape",
         )
     if not np.isfinite(waveform).all():
-        raise SpkidError(
+        raise BadAudio(
             "samples that are NaN or infinite",
             expected="finite samples",
             do="check how the waveform was made",
@@ -113,7 +113,7 @@ def load_audio(path: str | Path) -> Waveform:
 
     Raises
     ------
-    SpkidError
+    BadAudio
         As :func:`audio_blocks`, or if the clip is longer than ten minutes.
     """
     blocks, n_samples = [], 0
@@ -121,7 +121,7 @@ def load_audio(path: str | Path) -> Waveform:
         blocks.append(block)
         n_samples += len(block)
         if n_samples > LONGEST_CLIP_S * SAMPLE_RATE_HZ:
-            raise SpkidError(
+            raise BadAudio(
                 f"{path}: longer than {LONGEST_CLIP_S:.0f} s",
                 expected="a clip of at most ten minutes",
                 do="cut the file or read it with audio_blocks",

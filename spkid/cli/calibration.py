@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spkid.cli.homes import HouseholdOption, StoreOption, open_store
+from spkid.cli.homes import HouseholdOption, ModelOption, StoreOption, open_store
 from spkid.cli.output import (
     JsonFlag,
     check_plot,
@@ -31,15 +31,17 @@ def calibrate(
     plot: Annotated[
         Path | None, typer.Option(readable=False, help="Write the curve as a .png or .svg.")
     ] = None,
+    model: ModelOption = None,
     store: StoreOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Choose a home's own threshold for strangers from its enrolled clips."""
     from enrollment.household import Household
+    from spkid.scoring.model import Model
 
     check_plot(plot)
     with open_store(store) as opened:
-        chosen, trials = Household(opened, household).calibrate(far)
+        chosen, trials = Household(opened, household, model=Model.load(model)).calibrate(far)
     if plot is not None:
         draw(trials, chosen, plot)
     n_passed = int((trials.impostor_rates <= chosen.rate).sum())

@@ -36,6 +36,12 @@ StoreOption = Annotated[
         "Default: $SPKID_STORE, or a file in the user's data folder."
     ),
 ]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Another model: an ONNX file with its calibration beside it (see 'spkid fit')."
+    ),
+]
 HouseholdOption = Annotated[str, typer.Option(help="Name of the household.")]
 DeviceOption = Annotated[str, typer.Option(help="Label of the microphone, such as kitchen.")]
 FarOption = Annotated[
@@ -97,6 +103,7 @@ def enroll(
             readable=False, help="Keep the clips too, encrypted with this key file (made if new)."
         ),
     ] = None,
+    model: ModelOption = None,
     store: StoreOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -104,6 +111,7 @@ def enroll(
     from enrollment.household import Household
     from enrollment.profile import AUDIO_CONSENT_TEXT, CONSENT_TEXT, WANTED_CLIPS
     from enrollment.store.vault import Vault
+    from spkid.scoring.model import Model
 
     if bool(clips) == microphone:
         raise SpkidError("no clips", expected="audio files, or --microphone", do="give one of both")
@@ -112,7 +120,7 @@ def enroll(
         consent = typer.confirm(f"Does {member} agree?")
     with store_for_enrollment(store, consent=consent) as opened, progress_bar() as bar:
         vault = Vault.load(keep_audio, create=consent) if keep_audio else None
-        home = Household(opened, household)
+        home = Household(opened, household, model=Model.load(model))
         session = home.session(member, consent=consent, device=device, vault=vault)
         if microphone:
             listen(session)
@@ -232,6 +240,7 @@ def identify(
             "the home was calibrated for, or 5%.",
         ),
     ] = None,
+    model: ModelOption = None,
     store: StoreOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -241,19 +250,19 @@ def identify(
     from spkid.encoder.hearing import hear
     from spkid.scoring.model import Model
 
-    model = Model.load()
+    loaded = Model.load(model)
     homes: dict[str, Household] = {}
     answers: list[tuple[Path, str, Decision, float]] = []
     errors: list[SpkidError] = []
     with open_store(store) as opened, progress_bar() as bar:
-        index = cache(lambda: ProfileIndex(opened, model=model.fingerprint))
+        index = cache(lambda: ProfileIndex(opened, model=loaded.fingerprint))
         for clip in bar.track(clips, description="listening"):
             started = time.perf_counter()
             try:
-                heard = hear(clip, model.encoder)
+                heard = hear(clip, loaded.encoder)
                 name = household or nearest_household(opened, index(), heard)
                 if name not in homes:
-                    homes[name] = Household(opened, name, model=model)
+                    homes[name] = Household(opened, name, model=loaded)
                 decision = homes[name].identify(heard, false_accept_rate=far)
                 taken_ms = 1000 * (time.perf_counter() - started)
                 answers.append((clip, name, decision, taken_ms))
@@ -307,6 +316,7 @@ def verify(
     household: Annotated[str | None, typer.Option(help="Name of the household.")] = None,
     member: Annotated[str | None, typer.Option(help="Name of the person.")] = None,
     far: FarOption = 0.05,
+    model: ModelOption = None,
     store: StoreOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -323,12 +333,13 @@ def verify(
         )
     if household is not None and member is not None:
         with open_store(store) as opened:
-            result = Household(opened, household).verify(member, clips[0], false_accept_rate=far)
+            home = Household(opened, household, model=Model.load(model))
+            result = home.verify(member, clips[0], false_accept_rate=far)
     else:
         result = verify_clips(
             clips[0],
             clips[1],
-            model=Model.load(),
+            model=Model.load(model),
             false_accept_rate=far,
         )
     if as_json:

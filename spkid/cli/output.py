@@ -53,6 +53,7 @@ FLAGS = {
     "member": "--member",
     "metadata": "--metadata",
     "model": "--model",
+    "place": "--store",
     "n_top": "--cohort-top",
     "vault": "--keep-audio",
 }

@@ -12,6 +12,7 @@ from spkid.cli.homes import (
     REASONS,
     DeviceOption,
     HouseholdOption,
+    ModelOption,
     StoreOption,
     nothing_enrolled,
     open_store,
@@ -98,16 +99,18 @@ def confirm(
     ] = False,
     device: DeviceOption = "",
     keep_audio: KeyOption = None,
+    model: ModelOption = None,
     store: StoreOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Let a profile grow by clips of which a person says who speaks; see forget --confirmed."""
     from enrollment.household import Household
     from enrollment.store.vault import Vault
+    from spkid.scoring.model import Model
 
     with open_store(store) as opened, progress_bar() as bar:
         vault = Vault.load(keep_audio) if keep_audio else None
-        home = Household(opened, household)
+        home = Household(opened, household, model=Model.load(model))
         session = home.session(
             member, consent=False, device=device, vault=vault, origin="confirmed"
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spkid.cli.homes import HouseholdOption, StoreOption, open_store
+from spkid.cli.homes import HouseholdOption, ModelOption, StoreOption, open_store
 from spkid.cli.output import (
     JsonFlag,
     check_plot,
@@ -44,16 +44,18 @@ def timeline(
             "was calibrated for, or 5%.",
         ),
     ] = None,
+    model: ModelOption = None,
     store: StoreOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Say who of a household spoke when in a long recording."""
     from enrollment.household import Household
     from enrollment.timeline import rttm
+    from spkid.scoring.model import Model
 
     check_plot(plot)
     with open_store(store) as opened:
-        home = Household(opened, household)
+        home = Household(opened, household, model=Model.load(model))
         segments = home.timeline(recording, false_accept_rate=far)
         members = [member.name for member in home.members()]
     if out_rttm is not None:

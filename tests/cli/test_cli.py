@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import pytest
 import soundfile
 
 from spkid.audio.reading import load_audio
+from spkid.encoder.encoder import BUNDLED_MODEL
+from spkid.scoring.calibration import BUNDLED_CALIBRATION
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,6 +82,29 @@ def test_identify_goes_on_after_a_bad_clip(family, cast, tmp_path):
     assert code == 2
     assert "Ben" in out
     assert "no such file" in err
+
+
+def test_a_model_of_ones_own_decides_once_it_is_calibrated(spkid, cast, tmp_path):
+    mine = tmp_path / "mine.onnx"
+    shutil.copy(BUNDLED_MODEL, mine)
+    enroll = (
+        "enroll",
+        *cast["Ana"]["enroll"],
+        "--household",
+        "home",
+        "--member",
+        "Ana",
+        "--consent",
+    )
+    code, _, err = spkid(*enroll, "--model", mine)
+    assert code == 2
+    assert "spkid fit" in err
+    shutil.copy(BUNDLED_CALIBRATION, tmp_path / "mine.calibration.json")
+    assert spkid(*enroll, "--model", mine)[0] == 0
+    clip = cast["Ana"]["heard"][0]
+    answer = json.loads(spkid("identify", clip, "--model", mine, "--json")[1])[0]
+    assert answer["member"] == "Ana"
+    assert spkid("verify", clip, "--household", "home", "--member", "Ana", "--model", mine)[0] == 0
 
 
 def test_verify_exit_codes(family, cast, tmp_path):

@@ -1,4 +1,4 @@
-"""Profiles on the command line: growing, taking back, reading, moving, live enrolment."""
+"""Profiles on the command line: growing, taking back, reading, moving, live enrollment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Enrolment clip by clip and live, on real clips of five people."""
+"""Enrollment clip by clip and live, on real clips of five people."""
 
 from __future__ import annotations
 

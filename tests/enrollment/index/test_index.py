@@ -27,7 +27,7 @@ def unit_vectors(n_vectors: int, seed: int = 0) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def enrol(
+def enroll(
     store: Store, n_members: int, *, n_clips: int = 2, seed: int = 0, model: str = "m1"
 ) -> np.ndarray:
     """Members of a few clips each; their vectors."""
@@ -45,7 +45,7 @@ def enrol(
 @pytest.fixture
 def crowd(store):
     """A store with 600 clips."""
-    enrol(store, 60, n_clips=10)
+    enroll(store, 60, n_clips=10)
     return store
 
 
@@ -120,11 +120,11 @@ def test_thinning_takes_every_so_manieth():
 @pytest.mark.parametrize("config", [EXACT, LISTS], ids=["exact", "lists"])
 def test_catching_up_equals_building_anew(crowd, config):
     index = ProfileIndex(crowd, model="m1", config=config)
-    enrol(crowd, 10, seed=2)
-    enrol(crowd, 5, seed=3, model="m2")
+    enroll(crowd, 10, seed=2)
+    enroll(crowd, 5, seed=3, model="m2")
     crowd.forget("home 3")
     crowd.forget("home 2", "0-2")
-    enrol(crowd, 3, seed=4)
+    enroll(crowd, 3, seed=4)
     index.catch_up()
     index.catch_up()
     assert ids_in(index) == sorted(all_vectors(crowd))
@@ -139,10 +139,10 @@ def test_catching_up_equals_building_anew(crowd, config):
 
 
 def test_a_grown_index_changes_its_kind(store):
-    enrol(store, 30, n_clips=10)
+    enroll(store, 30, n_clips=10)
     index = ProfileIndex(store, model="m1", config=LISTS)
     assert index.vectors.recall.n_lists_read == 0
-    enrol(store, 20, n_clips=10, seed=1)
+    enroll(store, 20, n_clips=10, seed=1)
     index.catch_up()
     assert index.vectors.recall.n_lists_read > 0
     assert ids_in(index) == sorted(all_vectors(store))
@@ -187,7 +187,7 @@ def damaged(content: bytes, kind: str) -> bytes:
 def test_a_damaged_file_never_reaches_faiss_and_is_made_anew(store, kind, monkeypatch):
     import faiss
 
-    enrol(store, 10)
+    enroll(store, 10)
     ProfileIndex(store, model="m1", config=EXACT)
     saved = store.index_folder / FILE_NAME
     whole = saved.read_bytes()
@@ -200,15 +200,15 @@ def test_a_damaged_file_never_reaches_faiss_and_is_made_anew(store, kind, monkey
 
 
 def test_an_index_of_another_model_or_another_past_is_made_anew(store, tmp_path):
-    enrol(store, 10)
-    enrol(store, 4, seed=1, model="m2")
+    enroll(store, 10)
+    enroll(store, 4, seed=1, model="m2")
     ProfileIndex(store, model="m1", config=EXACT)
     assert len(ProfileIndex(store, model="m2", config=EXACT)) == 8
     for n_members in (3, 20):  # the log ends before the generation, or went another way
         with Store.open(tmp_path / f"{n_members}.sqlite3") as other:
-            enrol(other, 1, seed=8)
+            enroll(other, 1, seed=8)
             other.forget("home 0")
-            enrol(other, n_members, seed=7)
+            enroll(other, n_members, seed=7)
             other.index_folder.mkdir()
             foreign = (store.index_folder / FILE_NAME).read_bytes()
             (other.index_folder / FILE_NAME).write_bytes(foreign)
@@ -221,7 +221,7 @@ def test_an_index_of_another_model_or_another_past_is_made_anew(store, tmp_path)
 
 def test_many_at_once_agree_with_the_store_in_the_end(place):
     with Store.open(place) as store:
-        enrol(store, 10)
+        enroll(store, 10)
     failures = []
 
     def work(worker: int) -> None:
@@ -230,7 +230,7 @@ def test_many_at_once_agree_with_the_store_in_the_end(place):
                 index = ProfileIndex(own, model="m1", config=EXACT)
                 for number in range(4):
                     seed = 100 * worker + number
-                    vectors = enrol(own, 2, seed=seed)
+                    vectors = enroll(own, 2, seed=seed)
                     assert index.search(vectors[0], n_hits=1)[0].member == f"{seed}-0"
                     own.forget("home 0", f"{seed}-0")
                     assert all(hit.member != f"{seed}-0" for hit in index.search(vectors[0]))
@@ -254,21 +254,21 @@ def test_many_at_once_agree_with_the_store_in_the_end(place):
 def test_a_family_gets_no_second_file_and_nobody_gives_no_hits(store):
     index = ProfileIndex(store, model="m1")
     assert index.search(np.ones(DIM)) == []
-    vectors = enrol(store, 3)
+    vectors = enroll(store, 3)
     assert index.search(vectors[4], n_hits=1)[0].member == "0-2"
     assert len(index) == 6
     assert not store.index_folder.exists()
 
 
 def test_a_folder_that_cannot_be_written_is_worked_without(store):
-    enrol(store, 3)
+    enroll(store, 3)
     store.index_folder.write_text("a file stands here")
     index = ProfileIndex(store, model="m1", config=EXACT)
     assert len(index.search(unit_vectors(1)[0], n_hits=6)) == 6
 
 
 def test_wrong_dimension_and_nan_are_refused(store):
-    enrol(store, 3)
+    enroll(store, 3)
     index = ProfileIndex(store, model="m1")
     for query in (np.ones(10), np.full(DIM, np.nan)):
         with pytest.raises(SpkidError, match="query"):

@@ -342,9 +342,9 @@ def test_names_are_ordered_by_code_point_in_both_databases(store):
 
 
 def test_threads_share_a_store(store):
-    def enrol(number: int) -> int:
+    def enroll(number: int) -> int:
         return len(add(store, f"home {number % 3}", f"member {number}", number).exemplars)
 
     with ThreadPoolExecutor(8) as threads:
-        assert list(threads.map(enrol, range(16))) == [1] * 16
+        assert list(threads.map(enroll, range(16))) == [1] * 16
     assert len(store.members()) == 16
