@@ -19,7 +19,7 @@ test: .venv-dev/installed
 	@$(PYTEST)
 
 lint: .venv-dev/installed
-	@.venv-dev/bin/ruff check . && .venv-dev/bin/ruff format --check .
+	@.venv-dev/bin/ruff check . && .venv-dev/bin/ruff format --check . && .venv-dev/bin/mypy
 
 docs: .venv-dev/installed
 	@NO_MKDOCS_2_WARNING=1 .venv-dev/bin/mkdocs build --strict --quiet

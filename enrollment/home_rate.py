@@ -45,6 +45,7 @@ class HomeRate:
     exemplar_ids: tuple[int, ...]
 
     def to_json(self) -> str:
+        """As JSON text, for the store."""
         return json.dumps(asdict(self))
 
     @classmethod

@@ -8,6 +8,7 @@ from spkid.errors import BadAudio, ConsentError, ModelMismatch, NotFound, SpkidE
 
 
 def no_household(name: str, known: Sequence[str]) -> NotFound:
+    """No such household; ``known`` are those that are there."""
     return NotFound(
         f"unknown household {name!r}",
         expected=f"one of: {', '.join(known) or 'none yet'}",
@@ -17,6 +18,7 @@ def no_household(name: str, known: Sequence[str]) -> NotFound:
 
 
 def no_member(name: str, household: str, known: Sequence[str]) -> NotFound:
+    """No such member; ``known`` are those that are there."""
     return NotFound(
         f"unknown member {name!r} of {household!r}",
         expected=f"one of: {', '.join(known) or 'nobody yet'}",
@@ -26,6 +28,7 @@ def no_member(name: str, household: str, known: Sequence[str]) -> NotFound:
 
 
 def no_clip(exemplar_id: int, member: str) -> NotFound:
+    """No enrolled clip of this number."""
     return NotFound(
         f"no clip {exemplar_id} of {member!r}",
         expected="the number of an enrolled clip",
@@ -35,6 +38,7 @@ def no_clip(exemplar_id: int, member: str) -> NotFound:
 
 
 def no_consent() -> ConsentError:
+    """Nobody agreed that a description of the voice is kept."""
     return ConsentError(
         "no consent",
         expected="the person's agreement to keep a description of the voice",
@@ -44,6 +48,7 @@ def no_consent() -> ConsentError:
 
 
 def no_audio_consent() -> ConsentError:
+    """Nobody agreed that the clips are kept."""
     return ConsentError(
         "no consent to keep the clips",
         expected="the person's agreement that audio is kept, encrypted",
@@ -53,6 +58,7 @@ def no_audio_consent() -> ConsentError:
 
 
 def changed_meanwhile(member: str) -> StoreError:
+    """Another program changed the profile between reading and writing."""
     return StoreError(
         f"a profile of {member!r} that was changed meanwhile",
         expected="the clips that were read a moment ago",
@@ -62,6 +68,7 @@ def changed_meanwhile(member: str) -> StoreError:
 
 
 def already_enrolled(member: str) -> StoreError:
+    """The clip is part of a profile of this household."""
     return StoreError(
         f"a clip that {member!r} is enrolled with already",
         expected="new clips",
@@ -71,6 +78,7 @@ def already_enrolled(member: str) -> StoreError:
 
 
 def other_model(member: str, enrolled_with: str, model: str) -> ModelMismatch:
+    """The profile was made with another model."""
     return ModelMismatch(
         f"a profile of {member!r} made with model {enrolled_with}",
         expected=f"one of the model in use, {model}",
@@ -80,6 +88,7 @@ def other_model(member: str, enrolled_with: str, model: str) -> ModelMismatch:
 
 
 def profile_full(member: str, n_enrolled: int, n_more: int, n_at_most: int) -> StoreError:
+    """More clips than a profile holds."""
     return StoreError(
         f"{n_enrolled} clips of {member!r} enrolled and {n_more} more given",
         expected=f"at most {n_at_most} in all",
@@ -89,6 +98,7 @@ def profile_full(member: str, n_enrolled: int, n_more: int, n_at_most: int) -> S
 
 
 def not_unit() -> SpkidError:
+    """A vector that no encoder gives."""
     return SpkidError(
         "a speaker vector that is not finite or not of unit length",
         expected="a vector that the encoder gave",
@@ -98,6 +108,7 @@ def not_unit() -> SpkidError:
 
 
 def not_finite() -> SpkidError:
+    """A score on which nothing can be decided."""
     return SpkidError(
         "a score that is NaN or infinite",
         expected="a finite score",
@@ -107,6 +118,7 @@ def not_finite() -> SpkidError:
 
 
 def changed_clip(name: str) -> BadAudio:
+    """A clip whose samples are not those that were judged."""
     return BadAudio(
         f"{name}: other samples than were judged",
         expected="the clip as it was heard",

@@ -145,6 +145,7 @@ class Database:
             return False
 
     def close(self) -> None:
+        """Give back all connections."""
         self._engine.dispose()
 
 

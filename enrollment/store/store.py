@@ -100,6 +100,7 @@ class Store:
         self.close()
 
     def close(self) -> None:
+        """Close the database; the store cannot be used any more."""
         self._database.close()
 
     def households(self) -> list[str]:

@@ -40,6 +40,7 @@ class Grouping:
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """The metadata columns that it takes."""
         return tuple(part.column for part in self.parts)
 
 

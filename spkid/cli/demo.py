@@ -83,6 +83,7 @@ def demo(
 
 
 def clip_path(name: str) -> Path:
+    """Where a clip of the demo is."""
     return FOLDER / "clips" / f"{name}.opus"
 
 

@@ -44,10 +44,11 @@ def embed(
 ) -> None:
     """Embed every clip of a manifest. Run it again to continue where it was stopped."""
     from spkid.data.manifest import read_manifest
-    from spkid.encoder.batch import embed_manifest
+    from spkid.encoder.batch import check_root, embed_manifest
     from spkid.encoder.encoder import SpeakerEncoder
 
     paths = list(dict.fromkeys(read_manifest(manifest)["path"]))
+    check_root(paths, root)
     encoder = SpeakerEncoder.load(model)
     with progress_bar() as bar:
         task = bar.add_task("embedding", total=len(paths))

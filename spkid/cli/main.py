@@ -32,6 +32,7 @@ class Commands(TyperGroup):
     """The commands; a word that other tools use for one of them names it."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """The command, or an error that names the one that was meant."""
         if cmd_name in OTHER_WORDS:
             ctx.fail(f"No such command {cmd_name!r}. Did you mean {OTHER_WORDS[cmd_name]!r}?")
         return super().get_command(ctx, cmd_name)

@@ -39,6 +39,7 @@ FLAGS = {
     "changes": "--set",
     "embeddings": "--embeddings",
     "methods": "--methods",
+    "root": "--root",
     "share": "--share",
     "side": "--side",
     "speech": "--data",
@@ -89,6 +90,7 @@ def console() -> Console:
 
 
 def print_json(value: Any) -> None:
+    """``value`` as JSON on standard output."""
     sys.stdout.write(to_json(value) + "\n")
 
 

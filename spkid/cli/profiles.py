@@ -59,6 +59,7 @@ def profiles(
 
 
 def member_rows(members: list[Member]) -> list[dict[str, Any]]:
+    """A row for each member, by column."""
     return [
         {
             "household": member.household,
@@ -74,6 +75,7 @@ def member_rows(members: list[Member]) -> list[dict[str, Any]]:
 
 
 def clip_rows(members: list[Member]) -> list[dict[str, Any]]:
+    """A row for each clip, by column."""
     return [
         {
             "household": member.household,

@@ -15,7 +15,7 @@ from spkid.audio.reading import Waveform, load_audio
 from spkid.audio.speech import cut_to_speech
 from spkid.encoder.base import Encoder, Vector
 from spkid.encoder.vectors import EmbeddingTable, save_embeddings
-from spkid.errors import SpkidError
+from spkid.errors import NotFound, SpkidError
 
 PART_CLIPS = 256  # clips between two saves
 
@@ -30,6 +30,23 @@ class EmbeddingRun:
     n_embedded: int
     n_resumed: int
     skipped: tuple[str, ...]
+
+
+def check_root(paths: Sequence[str], root: Path) -> None:
+    """Refuse a folder under which not one of the clips is.
+
+    Raises
+    ------
+    NotFound
+        If none is there: the folder is another one, and a line for each clip would hide that.
+    """
+    if paths and not any((root / path).exists() for path in paths):
+        raise NotFound(
+            f"none of {len(paths)} clips under {root}, {paths[0]} for one",
+            expected="the folder that their paths start from",
+            do="give it as root=",
+            code="wrong_root",
+        )
 
 
 def embed_manifest(

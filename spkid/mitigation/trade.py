@@ -64,6 +64,7 @@ class Trade:
 
     @property
     def systems(self) -> list[str]:
+        """Their names, the one that is traded first."""
         return list(self.thresholds)
 
     def at(self, system: str, figure: str) -> pd.Series:

@@ -293,6 +293,14 @@ def test_from_manifest_to_audit(spkid, protocol, clips):
     )
 
 
+def test_a_wrong_root_is_said_once(spkid, protocol, tmp_path):
+    words = ("embed", protocol / "manifest.csv", "--root", tmp_path / "away")
+    code, _, err = spkid(*words, "--out", tmp_path / "e.npz")
+    assert code == 2
+    assert "give it as --root" in err
+    assert err.count("clips under") == 1
+
+
 def test_embed_skips_and_counts_bad_files(spkid, protocol, clips):
     root = next(iter(clips.values())).parent
     with (protocol / "manifest.csv").open("a") as file:

@@ -46,6 +46,7 @@ class Discovery:
 
     @property
     def worst_speakers(self) -> list[str]:
+        """The members of the cohorts that were merged as worst."""
         return list(self.members["speaker"][self.members["worst"]])
 
 

@@ -40,6 +40,7 @@ class Leaf:
 
     @property
     def rule(self) -> str:
+        """The conditions in words."""
         return " and ".join(map(str, self.conditions)) or "everybody"
 
 

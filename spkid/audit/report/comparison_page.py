@@ -20,6 +20,7 @@ FIGURE_WORDS = {
 
 
 def shown(figure: str, value: float) -> str:
+    """A figure as a cell: GARBE as a number, rates in percent."""
     return f"{value:.3f}" if figure == "garbe" else percent(value)
 
 

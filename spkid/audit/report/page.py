@@ -84,6 +84,7 @@ def shown_rates(audit: Audit) -> list[Figure]:
 
 
 def number(value: float) -> str:
+    """A number as a cell, or a dash where it is not known."""
     return "–" if value is None or math.isnan(value) else f"{value:.3f}"
 
 

@@ -40,6 +40,7 @@ class Contrast:
 
     @property
     def certain(self) -> bool:
+        """Whether the interval leaves zero out."""
         return self.low > 0 or self.high < 0
 
     @property
