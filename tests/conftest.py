@@ -19,6 +19,22 @@ from spkid import Calibration, Model, SpeakerEncoder
 from spkid.cli.main import main
 
 DEMO = Path(spkid.__file__).parent / "demo"
+TESTS = Path(__file__).parent
+SLOW = (  # they train, audit in a browser or start processes; `make quick` leaves them out
+    "training",
+    "benchmarks",
+    "audit/report/test_browser.py",
+    "cli/test_fitting.py",
+    "docs/test_notebooks.py",
+    "scoring/test_fit.py",
+    "test_no_torch.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.relative_to(TESTS).as_posix().startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
