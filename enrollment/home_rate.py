@@ -17,11 +17,12 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from enrollment.matching import member_llrs
 from enrollment.profile import Exemplar, Member
 from spkid.config import from_mapping
 from spkid.errors import SpkidError
 from spkid.scoring.calibration import Calibration
-from spkid.scoring.posterior import household_llrs, known_log_odds, profile_vector
+from spkid.scoring.posterior import known_log_odds, profile_vector
 from spkid.scoring.scale import RATES
 
 PRIOR_CLIPS = 200.0
@@ -101,7 +102,7 @@ def held_against(
     ``profiles`` are vectors, each with the number of clips behind it.
     """
     vectors, n_clips = zip(*profiles, strict=True)
-    llrs, _ = household_llrs(clip.vector, np.stack(vectors), n_clips, calibration, clip.speech_s)
+    llrs, _ = member_llrs(clip.vector, np.stack(vectors), n_clips, calibration, clip.speech_s)
     log_odds = float(known_log_odds(llrs, guest_prior=calibration.guest_prior))
     return llrs, shipped_rate(log_odds, clip.speech_s, calibration)
 

@@ -69,7 +69,7 @@ class Database:
         """
         if self.path is not None:
             return str(self.path.resolve())
-        if self._engine.url.password is not None:
+        if self._engine.url.password:
             raise StoreError(
                 f"{self.place}: a store whose address holds a password",
                 expected="an address without one, to pickle it",

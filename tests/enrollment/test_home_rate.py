@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 
@@ -93,6 +94,14 @@ def test_each_clip_is_left_out_of_what_it_is_held_against(home, calibration):
     np.testing.assert_allclose(found.impostor_rates, impostors)
     np.testing.assert_allclose(found.own_rates, own)
     assert found.worst[1] == 0.0  # three people who sound nothing alike
+
+
+def test_a_score_that_is_nan_sets_no_threshold(home, calibration):
+    damaged = copy.copy(calibration)
+    object.__setattr__(damaged, "scale", (math.nan,) * 3)  # as no constructor lets it be
+    with pytest.raises(SpkidError) as caught:
+        own_trials(home.members(), damaged)
+    assert caught.value.code == "not_finite"
 
 
 def test_the_overlap_counts_comparisons_the_wrong_way_round(calibration):

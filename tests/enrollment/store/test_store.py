@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import multiprocessing
+import pickle
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from sqlalchemy import create_engine
 
 from enrollment import Store
 from enrollment.profile import Consent, Exemplar
+from enrollment.store.database import Database
 from enrollment.store.schema import metadata
 from spkid import SpkidError
+from spkid.errors import StoreError
 
 CONSENT = Consent("Ana's mother", "1", "yes")
 
@@ -102,6 +106,17 @@ def test_refusals_leave_the_store_unchanged(store, code, act):
 def test_no_vector_enters_that_is_not_unit(value):
     with pytest.raises(SpkidError, match="unit length"):
         Exemplar(np.full(192, value, dtype=np.float32), "d", 4.0, 30.0)
+
+
+def test_a_store_opens_again_in_another_process_without_a_password(place):
+    with Store.open(place) as store:
+        add(store, "home", "Ana", 1)
+        with pickle.loads(pickle.dumps(store)) as again:
+            assert [member.name for member in again.members()] == ["Ana"]
+    engine = create_engine("postgresql+psycopg://ana:secret@nowhere/homes")
+    with pytest.raises(StoreError, match="password") as caught:
+        pickle.dumps(Store(Database(engine, "nowhere", None)))
+    assert "secret" not in str(caught.value)
 
 
 def test_same_clip_may_serve_two_households(store):
