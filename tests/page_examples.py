@@ -114,7 +114,8 @@ def run(page: Path, folder: Path, environment: dict[str, str]) -> list[str]:
     if programs:
         program = f"\nprint({SEPARATOR!r}, flush=True)\n".join(programs)
         (folder / ".example.py").write_text(program, encoding="utf-8")
-        script.append(f"{sys.executable} -W error .example.py")
+        # -P: the part of the checkout beside the program is not to be imported
+        script.append(f"{sys.executable} -P -W error .example.py")
     result = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", between.join(script)],
         cwd=folder,
