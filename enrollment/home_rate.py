@@ -144,7 +144,7 @@ def choose_rate(trials: OwnTrials, far: float) -> float:
     """
     if not RATES[0] <= far <= RATES[-1]:
         raise SpkidError(
-            f"a false-accept rate of {far:g}",
+            f"false_accept_rate={far:g}",
             expected=f"{RATES[0]:g} to {RATES[-1]:g}, the range that was measured",
             do="choose a rate in it",
         )

@@ -48,6 +48,9 @@ class Household:
         self.model = model if model is not None else Model.load()
         self._seen: tuple[int, list[Member]] | None = None  # the members as of a log sequence
 
+    def __repr__(self) -> str:
+        return f"Household({self.store!r}, {self.name!r})"
+
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_seen": None}  # no profile travels
 
@@ -108,6 +111,10 @@ class Household:
             Without consent or a calibration, if a clip cannot be read, if the profile is full
             or of another model. Nothing is stored then.
         """
+        if isinstance(clips, (str, Path)):
+            raise SpkidError(
+                f"clips={str(clips)!r}", expected="a list of clips", do="put it in brackets"
+            )
         session = self.session(member, consent=consent, device=device, vault=vault)
         for clip in clips:
             session.add(clip)
@@ -142,8 +149,8 @@ class Household:
             origin=origin,
         )
 
-    def calibrate(self, far: float) -> tuple[HomeRate, OwnTrials]:
-        """Choose and keep the home's own threshold, for ``far`` of strangers accepted.
+    def calibrate(self, false_accept_rate: float = FALSE_ACCEPT_RATE) -> tuple[HomeRate, OwnTrials]:
+        """Choose and keep the home's own threshold, for that share of strangers accepted.
 
         Raises
         ------
@@ -161,7 +168,8 @@ class Household:
             )
         trials = own_trials(members, self.model.to_decide())
         ids = tuple(clip.id for member in members for clip in member.exemplars)
-        chosen = HomeRate(far, choose_rate(trials, far), self.model.fingerprint, ids)
+        rate = choose_rate(trials, false_accept_rate)
+        chosen = HomeRate(false_accept_rate, rate, self.model.fingerprint, ids)
         self.store.set_calibration(self.name, chosen.to_json())
         return chosen, trials
 

@@ -14,6 +14,14 @@ from typing import Any
 from spkid.errors import SpkidError
 
 
+def why_unreadable(error: Exception) -> str:
+    """What kept a file from being read, on one line."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    said = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return said.splitlines()[0] if said else type(error).__name__
+
+
 @contextmanager
 def written_beside(path: Path) -> Iterator[Path]:
     """A path to write to, which becomes ``path`` at the end.

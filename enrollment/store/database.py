@@ -310,7 +310,7 @@ WAYS_OUT: dict[Failure, tuple[str, str]] = {
     "lost": ("a database that answers", "check that it runs and try again; nothing was changed"),
     "disk_full": ("room to write", "free some space; nothing was changed"),
     "read_only": ("a store and a folder that can be written", "check the permissions"),
-    "damaged_store": ("a store as spkid left it", "put a backup in its place"),
+    "damaged_store": ("a store as spkid left it", "correct place=, or restore a backup"),
     "unusable_store": (
         "a store that can be opened, read and written",
         "check the path, its permissions and the free space",

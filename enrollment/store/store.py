@@ -72,6 +72,9 @@ class Store:
         self.place = database.place
         self.index_folder = database.index_folder
 
+    def __repr__(self) -> str:
+        return f"Store({self.place!r})"
+
     @classmethod
     def open(cls, place: str | Path, *, create: bool = True) -> Store:
         """Open the file or the ``postgresql+psycopg://`` address at ``place``.

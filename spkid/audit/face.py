@@ -12,7 +12,7 @@ import pandas as pd
 from spkid.audit.cohorts.findings import Findings, find_cohorts, without_cohorts
 from spkid.audit.comparison import Comparison, compare_audits
 from spkid.audit.homes import audit_decisions
-from spkid.audit.inputs import Table, described, groupings, name_of, scored
+from spkid.audit.inputs import Table, described, groupings, name_of, need_same_names, scored
 from spkid.audit.report.comparison_page import (
     comparison_figures,
     comparison_record,
@@ -307,4 +307,5 @@ def _audited(
     options: Options,
 ) -> Audit:
     table, notes = scored(scores, trials)
+    need_same_names(table, people)
     return audit_scores(table, people, groupings(by), notes=notes, **options)

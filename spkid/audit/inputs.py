@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import pandas as pd
 
-from spkid.data.manifest import read_manifest
+from spkid.data.manifest import column_names, read_manifest
 from spkid.data.score_files import read_score_file
 from spkid.data.trial_lists import read_trials
 from spkid.errors import BadTable
@@ -76,7 +76,19 @@ def need_columns(table: pd.DataFrame, columns: Sequence[str], what: str) -> None
     missing = [column for column in columns if column not in table.columns]
     if missing:
         raise BadTable(
-            f"{what} without the column {', '.join(missing)}",
-            expected=f"the columns {', '.join(columns)}; there are {', '.join(table.columns)}",
+            f"{what} without {column_names(missing)}",
+            expected=f"{column_names(columns)}; there are {', '.join(table.columns) or 'none'}",
             do="correct the name or the table",
         )
+
+
+def need_same_names(scores: pd.DataFrame, people: pd.DataFrame) -> None:
+    """Refuse speakers such as 0048 that the metadata has as 48: they would be left out."""
+    known = set(people["speaker"])
+    for name in {*scores["enroll"].astype(str), *scores["test"].astype(str)} - known:
+        if name.lstrip("0") in known - {""}:
+            raise BadTable(
+                f"speaker {name!r} of the scores stands in the metadata as {name.lstrip('0')!r}",
+                expected="the same names in both",
+                do="read the metadata's names as text: pandas.read_csv(file, dtype=str)",
+            )

@@ -154,7 +154,7 @@ def enroll(
             more = max(0, WANTED_CLIPS - len(profile.exemplars))
             typer.echo(
                 f"{member}: {profile.percent} % done, {profile.speech_needed_s:.0f} s of speech"
-                f" and {more} clips still wanted."
+                f" and {more} clip{'' if more == 1 else 's'} still wanted."
             )
     if not any(clip.accepted for clip in result.clips):
         raise nothing_enrolled(result.clips)
@@ -327,7 +327,7 @@ def verify(
 
     if (household is None) != (member is None) or len(clips) != (2 if member is None else 1):
         raise SpkidError(
-            f"{len(clips)} clip(s)",
+            "1 clip" if len(clips) == 1 else f"{len(clips)} clips",
             expected="one clip with --household and --member, or two clips without",
             do="correct the call",
         )

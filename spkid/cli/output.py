@@ -75,7 +75,9 @@ def parse_rate(text: str | float) -> float:
     except ValueError:
         rate = math.nan
     if not 0 <= rate <= 1:
-        raise SpkidError(f"the rate {words!r}", expected="such as 1% or 0.01", do="correct it")
+        raise SpkidError(
+            f"the rate {words!r}", expected="a rate such as 1% or 0.01", do="correct it"
+        )
     return rate
 
 

@@ -105,7 +105,7 @@ def confirm(
     store: StoreOption = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Let a profile grow by clips of which a person says who speaks; see forget --confirmed."""
+    """Add clips whose speaker somebody has confirmed; undo it with forget --confirmed."""
     from enrollment.household import Household
     from enrollment.store.vault import Vault
     from spkid.scoring.model import Model
@@ -169,7 +169,9 @@ def forget(
                     expected="--yes, or a terminal to ask at",
                     do="add --yes",
                 )
-            what = f"{len(ids)} clip(s)" if clip or confirmed else "the voice profile"
+            what = "1 clip" if len(ids) == 1 else f"{len(ids)} clips"
+            if not (clip or confirmed):
+                what = "the voice profile"
             typer.confirm(f"Delete {what} of {who}?", abort=True)
         receipt = opened.forget(household, member, clips=ids if clip or confirmed else None)
     if as_json:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from spkid.data.manifest import read_manifest
 from spkid.errors import BadTable
+from spkid.files import why_unreadable
 
 COLUMNS = ("household", "speaker", "truth", "answer")
 
@@ -69,9 +70,10 @@ def _text(path: str | Path) -> str:
     try:
         return Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
         raise BadTable(
-            f"{path}: cannot be read ({reason})", expected="a log of decisions", do="check the path"
+            f"{path}: cannot be read ({why_unreadable(error)})",
+            expected="a log of decisions",
+            do="check the path",
         ) from error
 
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spkid.errors import BadTable
+from spkid.files import why_unreadable
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def column_names(columns: Sequence[str]) -> str:
+    """``the column path``, or ``the columns path, speaker``."""
+    return f"the column{'s' if len(columns) > 1 else ''} {', '.join(columns)}"
 
 
 def read_manifest(path: str | Path, *, required: tuple[str, ...] = ("path",)) -> pd.DataFrame:
@@ -28,10 +35,9 @@ def read_manifest(path: str | Path, *, required: tuple[str, ...] = ("path",)) ->
             warnings.simplefilter("error", pd.errors.ParserWarning)
             table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
     except (OSError, ValueError, pd.errors.ParserWarning) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadTable(
-            f"{path}: cannot be read as CSV ({reason})",
-            expected=f"a readable CSV file with the columns {', '.join(required)}",
+            f"{path}: cannot be read as CSV ({why_unreadable(error)})",
+            expected=f"a readable CSV file with {column_names(required)}",
             do="check the path and the file",
         ) from error
     missing = [column for column in required if column not in table.columns]
@@ -39,7 +45,7 @@ def read_manifest(path: str | Path, *, required: tuple[str, ...] = ("path",)) ->
         lack = f"no column {', '.join(missing)}" if missing else "no rows"
         raise BadTable(
             f"{path}: {lack}",
-            expected=f"a CSV with the columns {', '.join(required)} and a row a clip",
+            expected=f"a CSV with {column_names(required)}, and at least one row",
             do="correct the file",
         )
     return table

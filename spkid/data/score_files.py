@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from spkid.data.trial_lists import LABELS
 from spkid.errors import BadTable
-from spkid.files import written_beside
+from spkid.files import why_unreadable, written_beside
 
 LAYOUTS = {
     ("enroll", "test", "score", "label"): "as Kaldi and WeSpeaker",
@@ -107,9 +107,10 @@ def _read(path: str | Path, **options: object) -> pd.DataFrame:
             **options,
         )
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadTable(
-            f"{path}: cannot be read ({reason})", expected=WHAT, do="check the path and the file"
+            f"{path}: cannot be read ({why_unreadable(error)})",
+            expected=WHAT,
+            do="check the path and the file",
         ) from error
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from spkid.errors import BadTable
+from spkid.files import why_unreadable
 
 LABELS = {"1": True, "target": True, "0": False, "nontarget": False}
 
@@ -25,9 +26,10 @@ def _read_columns(path: str | Path, n_columns: int, what: str) -> pd.DataFrame:
             quoting=csv.QUOTE_NONE,
         )
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadTable(
-            f"{path}: cannot be read ({reason})", expected=what, do="check the path and the file"
+            f"{path}: cannot be read ({why_unreadable(error)})",
+            expected=what,
+            do="check the path and the file",
         ) from error
     if table.shape[1] != n_columns:
         raise BadTable(f"{path}: {table.shape[1]} columns", expected=what, do="correct the file")

@@ -39,6 +39,9 @@ class Encoder(ABC):
     fingerprint: str
     dim: int
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.fingerprint!r}, dim={self.dim})"
+
     @abstractmethod
     def _run(self, batch: NDArray[np.float32]) -> tuple[Vector, NDArray[np.float32]]:
         """Unit vectors ``[batch, dim]`` and frame weights of ``[batch, samples]``."""

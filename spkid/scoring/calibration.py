@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +44,8 @@ class Calibration(Scale):
     reaches. ``trained_on`` says in words what it was fitted on.
     """
 
-    pair_thresholds: tuple[tuple[tuple[float, ...], ...], ...]
-    household_thresholds: tuple[tuple[float, ...], ...]
+    pair_thresholds: tuple[tuple[tuple[float, ...], ...], ...] = field(repr=False)
+    household_thresholds: tuple[tuple[float, ...], ...] = field(repr=False)
     trained_on: str
 
     def __post_init__(self) -> None:

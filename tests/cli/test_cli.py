@@ -45,6 +45,13 @@ def test_enroll_shows_progress_and_a_verdict_for_each_clip(spkid, cast):
     assert "s of speech and 0 clips still wanted" in out
 
 
+def test_one_clip_is_not_called_clips(spkid, cast):
+    clips, words = cast["Leo"]["enroll"][:2], ("--household", "home", "--member", "Leo")
+    assert "and 1 clip still wanted." in spkid("enroll", *clips, *words, "--consent")[1]
+    assert "spkid: 1 clip; expected one clip with" in spkid("verify", clips[0])[2]
+    assert "spkid: 3 clips; expected one clip with" in spkid("verify", *clips, clips[0])[2]
+
+
 def test_enroll_in_json(spkid, cast):
     words = ("--household", "home", "--member", "Ana", "--consent", "--json")
     code, out, _ = spkid("enroll", *cast["Ana"]["enroll"], *words)

@@ -145,7 +145,7 @@ def test_one_person_under_two_names_is_refused(home, cast):
     clips = [*cast["Leo"]["enroll"], *cast["Leo"]["heard"]]
     other.enroll("Leo", clips[:3], consent=True)
     with pytest.raises(SpkidError, match="one member"):
-        other.calibrate(0.05)
+        other.calibrate()
     other.enroll("Tom", clips[3:], consent=True)
     with pytest.raises(SpkidError, match=r"Leo and Tom overlap|Tom and Leo overlap"):
         other.calibrate(0.05)

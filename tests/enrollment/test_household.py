@@ -10,6 +10,7 @@ import pickle
 import sqlite3
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -50,6 +51,21 @@ def test_family_is_recognised_and_strangers_are_not_named(family, cast):
             else:
                 assert (decision.status, decision.member) == ("unknown", None)
             assert decision.model == family.model.fingerprint
+
+
+def test_one_path_in_place_of_a_list_is_refused(home, cast):
+    clip = cast["Ana"]["enroll"][0]
+    for given in (str(clip), Path(clip)):
+        with pytest.raises(SpkidError, match=r"clips=.*; expected a list of clips"):
+            home.enroll("Ana", given, consent=True)
+    assert home.store.households() == []
+
+
+def test_reprs_name_the_store_the_home_and_the_model_without_numbers_of_a_voice(home):
+    assert repr(home) == f"Household(Store({home.store.place!r}), 'home')"
+    assert repr(home.model.encoder) == f"SpeakerEncoder({home.model.fingerprint!r}, dim=192)"
+    assert "thresholds" not in repr(home.model)
+    assert "landmarks" not in repr(home.model)
 
 
 def test_verify_against_a_member_and_between_clips(family, cast, model):

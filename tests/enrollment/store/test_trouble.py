@@ -136,7 +136,7 @@ def test_a_damaged_file_is_said_and_left_alone(tmp_path, start):
     with pytest.raises(SpkidError) as caught, Store.open(path) as store:
         store.members()
     assert caught.value.code == "damaged_store"
-    assert "backup" in str(caught.value)
+    assert "correct place=, or restore a backup" in str(caught.value)  # it may be no store at all
     assert path.read_bytes() == bytes(whole)
 
 
