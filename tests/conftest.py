@@ -24,8 +24,11 @@ SLOW = (  # they train, audit in a browser or start processes; `make quick` leav
     "training",
     "benchmarks",
     "audit/report/test_browser.py",
+    "cli/test_auditing.py",
     "cli/test_fitting.py",
     "docs/test_notebooks.py",
+    "enrollment/test_timeline.py",
+    "scoring/test_durations.py",
     "scoring/test_fit.py",
     "test_no_torch.py",
 )
