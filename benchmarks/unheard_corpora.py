@@ -15,9 +15,9 @@ import pandas as pd
 
 from benchmarks.harness.benchmark import Benchmark, Data, Figures
 from benchmarks.harness.protocols import list_error
-from benchmarks.harness.result_files import percent, table
 from benchmarks.model.peer_projections import LEFT_OUT, all_clips
 from benchmarks.model.teacher import is_known_held_out
+from benchmarks.pages.training_tables import unheard_corpora
 from spkid.data.trial_lists import read_trials
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.scoring.trials import score_trials
@@ -64,24 +64,7 @@ def measure(data: Data, vectors: Path = VECTORS, left_out: str = LEFT_OUT) -> Fi
     return {"systems": systems}
 
 
-def errors_table(figures: Figures) -> str:
-    """A row a corpus or a list, a column a system."""
-    systems = figures["systems"]
-    first = next(iter(systems.values()))
-    rows = []
-    for part, words in (("held_out", "held-out speakers"), ("left_out", "left out")):
-        for name in first[part]:
-            rows.append(
-                [f"{words}: {name}", *(percent(own[part][name]) for own in systems.values())]
-            )
-        means = [percent(own[f"mean_{part}"]) for own in systems.values()]
-        rows.append([f"{words}, mean", *means])
-    for name in first["lists"]:
-        rows.append([name, *(percent(own["lists"][name]) for own in systems.values())])
-    return table(["EER, %", *systems], rows)
-
-
-BENCHMARK = Benchmark("unheard_corpora", measure, (errors_table,))
+BENCHMARK = Benchmark("unheard_corpora", measure, (unheard_corpora,))
 
 if __name__ == "__main__":
     BENCHMARK.main()

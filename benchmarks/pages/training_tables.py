@@ -18,6 +18,14 @@ FORMS = {"accumulated": "accumulated", "pseudo_label": "pseudo-label", "pairwise
 CORPORA = {"arabic-commands": "Arabic one-second commands", "speechocean762": "speechocean762"}
 COHORT_SYSTEMS = {"before": "before", "plain": "plain", "consolidated": "consolidated"}
 
+ENCODERS = {
+    "cam_plus_plus": "CAM++",
+    "cam_plus_plus_centred": "CAM++, centred",
+    "cam_plus_plus_projected": "CAM++ + LDA",
+    "accurate": "ours, first leg",
+}
+UNHEARD_LISTS = {"verify_sessions_phone": "other days, other telephones"}
+
 
 def architecture(own: Any) -> str:
     """A row a network: errors, size and time."""
@@ -132,6 +140,23 @@ def unseen_corpus(own: Any) -> str:
     return table(["EER on a corpus left out, %", *header], rows)
 
 
+def unheard_corpora(own: Any) -> str:
+    """A row a corpus or a trial list, a column an encoder."""
+    systems = {name: own["systems"][name] for name in ENCODERS if name in own["systems"]}
+    first = next(iter(systems.values()))
+    rows = []
+    for part, words in (("held_out", "held-out speakers"), ("left_out", "left out")):
+        for corpus in first[part]:
+            errors = (percent(each[part][corpus]) for each in systems.values())
+            rows.append([f"{words}: {corpus}", *errors])
+        means = (percent(each[f"mean_{part}"]) for each in systems.values())
+        rows.append([f"{words}, mean", *means])
+    for name in first["lists"]:
+        errors = (percent(each["lists"][name]) for each in systems.values())
+        rows.append([UNHEARD_LISTS.get(name, LISTS.get(name, name)), *errors])
+    return table(["EER of raw cosines, %", *(ENCODERS[name] for name in systems)], rows)
+
+
 BLOCKS = {
     "architecture": drawn(architecture, "architecture"),
     "architecture_paper": drawn(architecture_paper, "architecture"),
@@ -139,4 +164,5 @@ BLOCKS = {
     "reweighting": drawn(reweighting, "reweighting"),
     "cohort_finetuning": drawn(cohort_finetuning, "cohort_finetuning"),
     "unseen_corpus": drawn(unseen_corpus, "unseen_corpus"),
+    "unheard_corpora": drawn(unheard_corpora, "unheard_corpora"),
 }
