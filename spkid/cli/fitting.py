@@ -116,13 +116,15 @@ def fit(
 
 def place_of(model: Path | None, out: Path | None) -> Path:
     """The file to write to."""
+    from spkid.scoring.model import calibration_beside
+
     if out is None and model is None:
         raise SpkidError(
             "neither a model nor a place to write to",
             expected="the bundled model, which has its calibration, to be left as it is",
             do="give --model or --out",
         )
-    target = out or Path(str(model)).with_suffix(".calibration.json")
+    target = out or calibration_beside(str(model))
     if target.suffix != ".json":
         raise SpkidError(f"{target}", expected="a .json file", do="choose another --out")
     if not target.parent.is_dir():

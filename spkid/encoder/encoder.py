@@ -66,8 +66,8 @@ class SpeakerEncoder(Encoder):
         SpkidError
             If it is no such model, or the extra that it takes is not installed.
         """
-        kind, colon, name = str(source or "").partition(":")
-        if not colon or len(kind) == 1:  # a drive's letter is no kind
+        kind, name = kind_and_place(source or "")
+        if not kind:
             return SpeakerEncoder(
                 BUNDLED_MODEL if source is None else Path(source), n_threads=n_threads
             )
@@ -98,6 +98,14 @@ class SpeakerEncoder(Encoder):
     def _run(self, batch: NDArray[np.float32]) -> tuple[Vector, NDArray[np.float32]]:
         vectors, weights = self._session.run(None, {"waveform": batch})
         return vectors, weights
+
+
+def kind_and_place(source: str | Path) -> tuple[str, str]:
+    """``speechbrain:FOLDER`` in two; the kind is empty for an ONNX file."""
+    kind, colon, place = str(source).partition(":")
+    if not colon or len(kind) == 1:  # a drive's letter is no kind
+        return "", str(source)
+    return kind, place
 
 
 def _reopened(path: Path, n_threads: int, fingerprint: str) -> SpeakerEncoder:

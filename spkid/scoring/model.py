@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spkid.encoder.base import Encoder
-from spkid.encoder.encoder import SpeakerEncoder
+from spkid.encoder.encoder import BUNDLED_MODEL, SpeakerEncoder, kind_and_place
 from spkid.errors import ModelMismatch, NotCalibrated
 from spkid.scoring.calibration import Calibration
 
@@ -64,7 +64,7 @@ class Model:
             If one of the two cannot be loaded, or they do not belong together.
         """
         encoder = SpeakerEncoder.load(source, n_threads=n_threads)
-        beside = encoder.path.with_suffix(".calibration.json")
+        beside = calibration_beside(source or BUNDLED_MODEL)
         if calibration is not None or beside.exists():
             return cls(encoder, Calibration.load(calibration or beside))
         return cls(encoder)
@@ -95,3 +95,9 @@ class Model:
                 code="not_calibrated",
             )
         return self.calibration
+
+
+def calibration_beside(source: str | Path) -> Path:
+    """Where the calibration of a model is kept: ``mine.calibration.json`` for ``mine.onnx``."""
+    _, place = kind_and_place(source)
+    return Path(place).with_suffix(".calibration.json")

@@ -12,6 +12,7 @@ import torch
 
 from spkid.encoder.encoder import SpeakerEncoder
 from spkid.errors import ModelMismatch, NotFound, SpkidError
+from spkid.scoring.model import calibration_beside
 from spkid.training.networks.speechbrain import SpeechBrainEncoder
 
 HYPERPARAMS = """
@@ -188,6 +189,11 @@ def test_without_the_train_extra_it_says_what_to_install(monkeypatch, checkpoint
     with pytest.raises(SpkidError, match=r"spkid\[train\]") as caught:
         SpeakerEncoder.load(f"speechbrain:{checkpoint}")
     assert caught.value.code == "no_torch"
+
+
+def test_its_calibration_is_looked_for_beside_the_folder(checkpoint):
+    expected = checkpoint.with_suffix(".calibration.json")
+    assert calibration_beside(f"speechbrain:{checkpoint}") == expected
 
 
 def test_without_its_kind_in_front_nothing_is_fetched_and_no_code_is_run(checkpoint, monkeypatch):
