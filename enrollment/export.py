@@ -11,7 +11,7 @@ import os
 import zipfile
 from pathlib import Path
 
-from enrollment.profile import Consent, Member
+from enrollment.profile import Consent, Member, find_named
 from enrollment.refusals import no_member
 from enrollment.store.store import Store
 from enrollment.store.vault import Vault
@@ -47,16 +47,16 @@ def export_member(
         written.
     """
     everybody = store.members(household)
-    found = [who for who in everybody if who.name == member]
-    if not found:
+    found = find_named(everybody, member)
+    if found is None:
         raise no_member(member, household, [who.name for who in everybody])
-    consents = store.consents(household, member)
+    consents = store.consents(found.household, found.name)
     files: dict[str, bytes] = {
         "README.txt": README.encode(),
-        "profile.json": _profile(found[0], consents).encode(),
-        "clips.csv": _clips(found[0]).encode(),
+        "profile.json": _profile(found, consents).encode(),
+        "clips.csv": _clips(found).encode(),
     }
-    for clip in found[0].exemplars:
+    for clip in found.exemplars:
         recording = None if vault is None else store.recording(clip.id, vault)
         if recording is not None:
             files[f"audio/{clip.id}.flac"] = recording

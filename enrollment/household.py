@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from enrollment.home_rate import HomeRate, OwnTrials, choose_rate, own_trials
 from enrollment.matching import FALSE_ACCEPT_RATE, Decision, decide, not_heard
-from enrollment.profile import AUDIO_CONSENT_TEXT, Consent, Enrollment, Member, Receipt
+from enrollment.names import tidy_name
+from enrollment.profile import AUDIO_CONSENT_TEXT, Consent, Enrollment, Member, Receipt, find_named
 from enrollment.refusals import no_household, no_member, other_model
 from enrollment.session import EnrollmentSession
 from enrollment.store.store import Store
@@ -44,7 +45,7 @@ class Household:
 
     def __init__(self, store: Store, name: str, *, model: Model | None = None) -> None:
         self.store = store
-        self.name = checked_name(name)
+        self.name = tidy_name(name)
         self.model = model if model is not None else Model.load()
         self._seen: tuple[int, list[Member]] | None = None  # the members as of a log sequence
 
@@ -136,7 +137,7 @@ class Household:
 
         ``confirmed`` clips are those whose speaker a person named after they were identified.
         """
-        member = checked_name(member)
+        member = tidy_name(member)
         agreed = Consent(given_by=member, audio_text=AUDIO_CONSENT_TEXT if vault else "")
         return EnrollmentSession(
             self.store,
@@ -218,7 +219,7 @@ class Household:
     ) -> Verification:
         """Is it ``member`` who speaks in ``clip``? Errors as in :meth:`identify`."""
         calibration, members = self.model.to_decide(), self.members()
-        found = next((who for who in members if who.name == member), None)
+        found = find_named(members, member)
         if found is None:
             raise no_member(member, self.name, [who.name for who in members])
         heard = hear(clip, self.model.encoder)
@@ -244,16 +245,3 @@ class Household:
     def forget(self, member: str | None = None) -> Receipt:
         """Delete a member, or the whole household; errors as in ``Store.forget``."""
         return self.store.forget(self.name, member)
-
-
-def checked_name(name: str) -> str:
-    """A name of 1 to 80 printable characters, without space around it."""
-    cleaned = name.strip()
-    if not cleaned or len(cleaned) > 80 or not cleaned.isprintable():
-        raise SpkidError(
-            f"the name {name[:80]!r}",
-            expected="1 to 80 printable characters",
-            do="choose another name",
-            code="bad_name",
-        )
-    return cleaned

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from enrollment.names import name_key
 from enrollment.refusals import not_unit
 from spkid.scoring.posterior import profile_vector
 
@@ -110,6 +112,14 @@ class Member:
     def speech_needed_s(self) -> float:
         """Seconds of speech still wanted."""
         return max(0.0, WANTED_SPEECH_S - self.speech_s)
+
+
+def find_named(members: Sequence[Member], name: str) -> Member | None:
+    """The member of that name, however it is written; of look-alikes, the one written so."""
+    key = name_key(name)
+    alike = [member for member in members if name_key(member.name) == key]
+    exact = [member for member in alike if member.name == name]
+    return next(iter([*exact, *alike]), None)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from enrollment.matching import unlike_others
+from enrollment.names import new_name
 from enrollment.profile import (
     ENROLL_SPEECH_S,
     WANTED_CLIPS,
@@ -16,6 +17,7 @@ from enrollment.profile import (
     Consent,
     Enrollment,
     Exemplar,
+    find_named,
     percent_done,
 )
 from enrollment.refusals import changed_clip, no_consent, no_member, other_model
@@ -92,20 +94,27 @@ class EnrollmentSession:
         vault: Vault | None = None,
         origin: Literal["enrolled", "confirmed"] = "enrolled",
     ) -> None:
-        self.store, self.household, self.member, self.model = store, household, member, model
+        self.store, self.model = store, model
         self._calibration = model.to_decide()
         self._consent, self._device, self._vault = consent, device, vault
         self._origin: Literal["enrolled", "confirmed"] = origin
         everybody = store.members(household)
-        self._known = next((who for who in everybody if who.name == member), None)
+        self._known = find_named(everybody, member)
+        self.household = everybody[0].household if everybody else new_name(household)
+        self.member = self._known.name if self._known else new_name(member)
         if self._known is None and origin == "confirmed":
             raise no_member(member, household, [who.name for who in everybody])
         if self._known is None and consent is None:
             raise no_consent()
         if self._known is not None and self._known.model != model.fingerprint:
-            raise other_model(member, self._known.model, model.fingerprint)
+            raise other_model(self.member, self._known.model, model.fingerprint)
         self._digests = {clip.digest for who in everybody for clip in who.exemplars}
         self._clips: list[_Candidate] = []
+
+    @property
+    def is_enrolled(self) -> bool:
+        """Whether the member was enrolled before; ``member`` is the name as it is kept."""
+        return self._known is not None
 
     def add(self, source: Source) -> ClipVerdict:
         """Judge one more clip; the verdict on earlier ones may change with it.

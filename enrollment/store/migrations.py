@@ -1,10 +1,13 @@
-"""From each older schema to the next, in order; only SQLite files have older schemas so far."""
+"""From each older schema to the next, in order; only SQLite files have the first one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
+
+from enrollment.names import name_key
+from enrollment.store.schema import LOOK_ALIKE
 
 # written out, not taken from schema.py: a migration stays what it was when schema.py moves on
 VERSION_2 = """
@@ -86,5 +89,70 @@ def to_version_2(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
+# {identity} and {bytes} differ between SQLite and PostgreSQL
+VERSION_3 = """
+ALTER TABLE household ADD COLUMN key TEXT DEFAULT '' NOT NULL;
+ALTER TABLE member ADD COLUMN key TEXT DEFAULT '' NOT NULL;
+ALTER TABLE member ADD COLUMN age_group TEXT DEFAULT '' NOT NULL;
+CREATE TABLE merged_consent (
+    member_id INTEGER NOT NULL,
+    subject TEXT NOT NULL,
+    given_by TEXT NOT NULL,
+    given_at TEXT NOT NULL,
+    version TEXT NOT NULL,
+    text TEXT NOT NULL,
+    FOREIGN KEY(member_id) REFERENCES member (id) ON DELETE CASCADE
+);
+CREATE TABLE inbox (
+    household_id INTEGER NOT NULL,
+    given_by TEXT NOT NULL,
+    given_at TEXT NOT NULL,
+    version TEXT NOT NULL,
+    text TEXT NOT NULL,
+    keep_days INTEGER NOT NULL,
+    PRIMARY KEY (household_id),
+    FOREIGN KEY(household_id) REFERENCES household (id) ON DELETE CASCADE
+);
+CREATE TABLE unknown_voice (
+    id {identity},
+    household_id INTEGER NOT NULL,
+    model TEXT NOT NULL,
+    vector {bytes} NOT NULL,
+    digest TEXT NOT NULL,
+    speech_s FLOAT NOT NULL,
+    snr_db FLOAT,
+    heard_at TEXT NOT NULL,
+    UNIQUE (household_id, digest),
+    FOREIGN KEY(household_id) REFERENCES household (id) ON DELETE CASCADE
+)
+"""
+
+
+def to_version_3(connection: Connection) -> None:
+    """Names get keys and unknown voices a place.
+
+    Of two names that look alike, both stay as they are: the later one's key says so.
+    """
+    is_file = connection.dialect.name == "sqlite"
+    statements = VERSION_3.format(
+        identity="INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT" if is_file else "SERIAL PRIMARY KEY",
+        bytes="BLOB" if is_file else "BYTEA",
+    )
+    for statement in statements.split(";"):
+        connection.exec_driver_sql(statement)
+    for table, scope in (("household", "0"), ("member", "household_id")):
+        taken = set()
+        rows = connection.exec_driver_sql(f"SELECT id, {scope}, name FROM {table} ORDER BY id")
+        for row_id, within, name in rows.all():
+            key = name_key(name)
+            if (within, key) in taken:
+                key += f"{LOOK_ALIKE}{row_id}"
+            taken.add((within, key))
+            update = text(f"UPDATE {table} SET key = :key WHERE id = :row_id")
+            connection.execute(update, {"key": key, "row_id": row_id})
+    connection.exec_driver_sql("CREATE UNIQUE INDEX household_key ON household (key)")
+    connection.exec_driver_sql("CREATE UNIQUE INDEX member_key ON member (household_id, key)")
+
+
 # MIGRATIONS[version] leads from version to version + 1, inside the caller's transaction
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: to_version_2}
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: to_version_2, 2: to_version_3}

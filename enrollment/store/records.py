@@ -8,11 +8,39 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, CursorResult, bindparam, delete, exists, insert, select
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Row,
+    Select,
+    Table,
+    bindparam,
+    case,
+    delete,
+    exists,
+    insert,
+    or_,
+    select,
+)
 
+from enrollment.names import name_key, new_name
 from enrollment.profile import Consent, Exemplar, Member
-from enrollment.refusals import no_audio_consent, no_consent, no_household, other_model
-from enrollment.store.schema import consents, exemplars, households, kept_audio, members, operations
+from enrollment.refusals import (
+    no_audio_consent,
+    no_consent,
+    no_household,
+    no_member,
+    other_model,
+)
+from enrollment.store.schema import (
+    LOOK_ALIKE,
+    consents,
+    exemplars,
+    households,
+    kept_audio,
+    members,
+    operations,
+)
 from enrollment.store.vault import Vault
 from spkid.errors import StoreError
 
@@ -37,7 +65,8 @@ ALL_MEMBERS = (
     .join(consents, (consents.c.member_id == members.c.id) & (consents.c.subject == "voice"))
     .order_by(households.c.name, members.c.name, exemplars.c.id)
 )
-MEMBERS_OF_ONE = ALL_MEMBERS.where(households.c.name == bindparam("household"))
+MEMBERS_OF_ONE = ALL_MEMBERS.where(households.c.id == bindparam("household_id"))
+ONE_MEMBER = ALL_MEMBERS.where(members.c.id == bindparam("member_id"))
 
 
 def now() -> str:
@@ -69,22 +98,60 @@ def household_names(connection: Connection) -> list[str]:
     return list(connection.execute(select(households.c.name).order_by(households.c.name)).scalars())
 
 
-def household_id_of(connection: Connection, name: str) -> int:
-    """The household's id; an error where there is none."""
-    found = connection.execute(select(households.c.id).where(households.c.name == name))
-    household_id: int | None = found.scalar_one_or_none()
-    if household_id is None:
+def named(table: Table, name: str) -> Select[Any]:
+    """The rows of ``households`` or ``members`` that look like ``name``, the likest first."""
+    key = name_key(name)
+    is_like = or_(table.c.key == key, table.c.key.startswith(f"{key}{LOOK_ALIKE}", autoescape=True))
+    return select(table).where(is_like).order_by(case((table.c.name == name, 0), else_=1), "id")
+
+
+def find_household(connection: Connection, name: str) -> Row[Any] | None:
+    """The row of the household of that name; None where there is none."""
+    return connection.execute(named(households, name)).first()
+
+
+def find_member(connection: Connection, household_id: int, name: str) -> Row[Any] | None:
+    """The row of the household's member of that name; None where there is none."""
+    query = named(members, name).where(members.c.household_id == household_id)
+    return connection.execute(query).first()
+
+
+def household_named(connection: Connection, name: str) -> Row[Any]:
+    """The row of the household of that name; an error where there is none."""
+    found = find_household(connection, name)
+    if found is None:
         raise no_household(name, household_names(connection))
-    return household_id
+    return found
+
+
+def member_named(connection: Connection, household: Row[Any], name: str) -> Row[Any]:
+    """The row of the household's member of that name; an error where there is none."""
+    found = find_member(connection, household.id, name)
+    if found is None:
+        known = select(members.c.name).where(members.c.household_id == household.id)
+        names = connection.execute(known.order_by(members.c.name)).scalars().all()
+        raise no_member(name, household.name, names)
+    return found
 
 
 def read_members(connection: Connection, household: str | None) -> list[Member]:
     """Members with their exemplars, of one household or of all, in order of names."""
     if household is None:
-        result = connection.execute(ALL_MEMBERS)
-    else:
-        result = connection.execute(MEMBERS_OF_ONE, {"household": household})
-    rows = result.all()  # an error in a row must not leave the query, and its snapshot, open
+        return _members_of(connection.execute(ALL_MEMBERS).all())
+    found = find_household(connection, household)
+    if found is None:
+        return []
+    return _members_of(connection.execute(MEMBERS_OF_ONE, {"household_id": found.id}).all())
+
+
+def read_member(connection: Connection, member_id: int) -> Member:
+    """One member with the exemplars, of which there is one or more."""
+    (member,) = _members_of(connection.execute(ONE_MEMBER, {"member_id": member_id}).all())
+    return member
+
+
+def _members_of(rows: Sequence[Any]) -> list[Member]:
+    # all rows are there: an error in one must not leave the query, and its snapshot, open
     found: dict[tuple[str, str, str, str], list[Exemplar]] = {}
     for *who, vector, digest, speech_s, snr_db, device, origin, added_at, exemplar_id in rows:
         exemplar = Exemplar(
@@ -99,6 +166,12 @@ def read_members(connection: Connection, household: str | None) -> list[Member]:
         )
         found.setdefault(tuple(who), []).append(exemplar)
     return [Member(*who, exemplars=tuple(own)) for who, own in found.items()]
+
+
+def clip_ids(connection: Connection, member_id: int) -> list[int]:
+    """Ids of a member's exemplars, in order."""
+    own = select(exemplars.c.id).where(exemplars.c.member_id == member_id)
+    return list(connection.execute(own.order_by(exemplars.c.id)).scalars())
 
 
 def clip_owners(connection: Connection, household_id: int) -> dict[str, tuple[int, str]]:
@@ -148,28 +221,31 @@ def delete_exemplar(
     log(connection, "clip_removed", household_id, member_id, exemplar_id)
 
 
+def insert_household(connection: Connection, name: str) -> int:
+    """Make a household of that name; its id."""
+    name = new_name(name)
+    added = connection.execute(insert(households).values(name=name, key=name_key(name)))
+    return _new_id(added)
+
+
 def ensure_member(
     connection: Connection, household: str, member: str, model: str, consent: Consent | None
 ) -> tuple[int, int]:
     """Ids of the household and the member, both made where new; consent comes with the member."""
-    run = connection.execute
-    known = run(
-        select(members.c.household_id, members.c.id, members.c.model)
-        .join(households)
-        .where(households.c.name == household, members.c.name == member)
-    ).one_or_none()
-    if known is not None:
-        household_id, member_id, enrolled_with = known
-        if enrolled_with != model:
-            raise other_model(member, enrolled_with, model)
-        return household_id, member_id
+    home = find_household(connection, household)
+    known = None if home is None else find_member(connection, home.id, member)
+    if home is not None and known is not None:
+        if known.model != model:
+            raise other_model(known.name, known.model, model)
+        return home.id, known.id
     if consent is None:
         raise no_consent()
-    query = select(households.c.id).where(households.c.name == household)
-    household_id = run(query).scalar_one_or_none()
-    if household_id is None:
-        household_id = _new_id(run(insert(households).values(name=household)))
-    added = run(insert(members).values(household_id=household_id, name=member, model=model))
+    household_id = home.id if home is not None else insert_household(connection, household)
+    name = new_name(member)
+    row = insert(members).values(
+        household_id=household_id, name=name, key=name_key(name), model=model
+    )
+    added = connection.execute(row)
     member_id = _new_id(added)
     record_consent(connection, member_id, "voice", consent.text, consent)
     return household_id, member_id

@@ -2,7 +2,8 @@
 
 Ids are never given twice, so that the log and an index can name what is gone. An exemplar's
 vector never changes under its id. The log (``operation``) holds ids and times, no names and no
-biometrics.
+biometrics. A ``key`` is what :func:`enrollment.names.name_key` makes of the name; where an older
+store had look-alikes, that of the later one ends in ``LOOK_ALIKE`` and its id.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from sqlalchemy import (
     Column,
     Float,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -19,8 +21,10 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 APPLICATION_ID = 0x53504B44  # "SPKD": tells our files from other SQLite files
+
+LOOK_ALIKE = "\x1f"  # stands in no name
 
 metadata = MetaData()
 # names are ordered by code point in both databases
@@ -40,6 +44,8 @@ households = Table(
     Column("id", Integer, primary_key=True),
     Column("name", _Name, nullable=False, unique=True),
     Column("calibration", Text),  # JSON; null: the model's own
+    Column("key", Text, nullable=False, server_default=""),
+    Index("household_key", "key", unique=True),
     sqlite_autoincrement=True,
 )
 members = Table(
@@ -49,7 +55,10 @@ members = Table(
     _belongs_to(households),
     Column("name", _Name, nullable=False),
     Column("model", Text, nullable=False),
+    Column("key", Text, nullable=False, server_default=""),
+    Column("age_group", Text, nullable=False, server_default=""),  # "child", or not said
     UniqueConstraint("household_id", "name"),
+    Index("member_key", "household_id", "key", unique=True),
     sqlite_autoincrement=True,
 )
 consents = Table(
@@ -57,6 +66,17 @@ consents = Table(
     metadata,
     _belongs_to(members, primary_key=True),
     Column("subject", Text, primary_key=True),  # "voice", or "audio" for kept clips
+    Column("given_by", Text, nullable=False),
+    Column("given_at", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("text", Text, nullable=False),
+)
+# of profiles that were merged into this one, where it has a consent of its own
+merged_consents = Table(
+    "merged_consent",
+    metadata,
+    _belongs_to(members),
+    Column("subject", Text, nullable=False),
     Column("given_by", Text, nullable=False),
     Column("given_at", Text, nullable=False),
     Column("version", Text, nullable=False),
@@ -83,6 +103,31 @@ kept_audio = Table(
     _belongs_to(exemplars, primary_key=True),
     Column("key_id", Text, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
+)
+# a household that agreed to keep unknown voices for a while, and the voices: vectors only
+inboxes = Table(
+    "inbox",
+    metadata,
+    _belongs_to(households, primary_key=True),
+    Column("given_by", Text, nullable=False),
+    Column("given_at", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("keep_days", Integer, nullable=False),
+)
+unknown_voices = Table(
+    "unknown_voice",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _belongs_to(households),
+    Column("model", Text, nullable=False),
+    Column("vector", LargeBinary, nullable=False),  # little-endian float32
+    Column("digest", Text, nullable=False),
+    Column("speech_s", Float, nullable=False),
+    Column("snr_db", Float),
+    Column("heard_at", Text, nullable=False),
+    UniqueConstraint("household_id", "digest"),
+    sqlite_autoincrement=True,
 )
 operations = Table(
     "operation",

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, Row, bindparam, func, select, update
 
 from enrollment.profile import (
     MAX_EXEMPLARS,
@@ -27,21 +27,25 @@ from enrollment.refusals import (
     already_enrolled,
     changed_meanwhile,
     no_clip,
-    no_member,
     profile_full,
 )
 from enrollment.store.database import Database, open_database
 from enrollment.store.records import (
+    clip_ids,
     clip_owners,
     delete_exemplar,
     drop_empty,
     ensure_member,
-    household_id_of,
+    find_household,
+    find_member,
+    household_named,
     household_names,
     insert_exemplar,
     keep_audio,
     log,
+    member_named,
     now,
+    read_member,
     read_members,
     record_consent,
     vectors_of,
@@ -158,7 +162,7 @@ class Store:
                 if vault is not None and exemplar.digest in recordings:
                     recording = recordings[exemplar.digest]
                     keep_audio(connection, member_id, exemplar_id, recording, vault)
-            return next(who for who in read_members(connection, household) if who.name == member)
+            return read_member(connection, member_id)
 
         return self._database.write(work)
 
@@ -182,18 +186,17 @@ class Store:
         """
 
         def work(connection: Connection) -> None:
-            household_id = household_id_of(connection, member.household)
-            now_there = [
-                who for who in read_members(connection, member.household) if who.name == member.name
-            ]
+            home = find_household(connection, member.household)
+            own = None if home is None else find_member(connection, home.id, member.name)
             ids = [clip.id for clip in member.exemplars]
-            if not now_there or [clip.id for clip in now_there[0].exemplars] != ids:
+            if home is None or own is None or clip_ids(connection, own.id) != ids:
                 raise changed_meanwhile(member.name)
-            own = (member_rows.c.household_id == household_id) & (member_rows.c.name == member.name)
-            member_id = connection.execute(select(member_rows.c.id).where(own)).scalar_one()
+            household_id, member_id = home.id, own.id
             for exemplar_id in ids:
                 delete_exemplar(connection, household_id, member_id, exemplar_id)
-            connection.execute(update(member_rows).where(own).values(model=model))
+            connection.execute(
+                update(member_rows).where(member_rows.c.id == member_id).values(model=model)
+            )
             for exemplar in exemplars:
                 exemplar_id = insert_exemplar(connection, household_id, member_id, exemplar)
                 recording = recordings[exemplar.digest]
@@ -220,7 +223,8 @@ class Store:
         """
 
         def work(connection: Connection) -> tuple[list[str], int]:
-            household_id = household_id_of(connection, household)
+            home = household_named(connection, household)
+            household_id = home.id
             doomed = (
                 select(member_rows.c.id, member_rows.c.name, exemplar_rows.c.id)
                 .join_from(member_rows, exemplar_rows, isouter=True)
@@ -228,12 +232,9 @@ class Store:
                 .order_by(member_rows.c.name, exemplar_rows.c.id)
             )
             if member is not None:
-                doomed = doomed.where(member_rows.c.name == member)
+                own = member_named(connection, home, member)
+                doomed = doomed.where(member_rows.c.id == own.id)
             rows = connection.execute(doomed).all()
-            if member is not None and not rows:
-                known = select(member_rows.c.name).where(member_rows.c.household_id == household_id)
-                names = connection.execute(known.order_by(member_rows.c.name)).scalars().all()
-                raise no_member(member, household, names)
             kept_ids = set()
             if clips is not None:
                 for wanted in clips:
@@ -257,10 +258,12 @@ class Store:
 
     def calibration(self, household: str) -> str | None:
         """The household's own calibration as JSON text; None where it has none."""
-        query = select(household_rows.c.calibration).where(household_rows.c.name == household)
-        return self._database.read(
-            lambda connection: connection.execute(query).scalar_one_or_none()
-        )
+
+        def work(connection: Connection) -> str | None:
+            found = find_household(connection, household)
+            return None if found is None else found.calibration
+
+        return self._database.read(work)
 
     def set_calibration(self, household: str, text: str | None) -> None:
         """Keep ``text`` (JSON) as the household's calibration; None goes back to the model's.
@@ -272,7 +275,7 @@ class Store:
         """
 
         def work(connection: Connection) -> None:
-            household_id = household_id_of(connection, household)
+            household_id = household_named(connection, household).id
             connection.execute(
                 update(household_rows)
                 .where(household_rows.c.id == household_id)
@@ -284,13 +287,16 @@ class Store:
 
     def consents(self, household: str, member: str) -> dict[str, Consent]:
         """What a member agreed to: ``voice``, and ``audio`` where clips are kept."""
-        query = (
-            select(consent_rows)
-            .join_from(consent_rows, member_rows)
-            .join(household_rows)
-            .where(household_rows.c.name == household, member_rows.c.name == member)
-        )
-        rows = self._database.read(lambda connection: connection.execute(query).all())
+
+        def work(connection: Connection) -> Sequence[Row[Any]]:
+            home = find_household(connection, household)
+            own = None if home is None else find_member(connection, home.id, member)
+            if own is None:
+                return []
+            query = select(consent_rows).where(consent_rows.c.member_id == own.id)
+            return connection.execute(query).all()
+
+        rows = self._database.read(work)
         return {
             row.subject: Consent(row.given_by, row.version, row.text, given_at=row.given_at)
             for row in rows

@@ -122,6 +122,8 @@ def enroll(
         vault = Vault.load(keep_audio, create=consent) if keep_audio else None
         home = Household(opened, household, model=Model.load(model))
         session = home.session(member, consent=consent, device=device, vault=vault)
+        if session.is_enrolled and session.member != member:
+            say(f"{member!r} is {session.member}, who is enrolled already.")
         if microphone:
             listen(session)
         else:
@@ -136,8 +138,8 @@ def enroll(
     if as_json:
         print_json(
             {
-                "household": household,
-                "member": member,
+                "household": session.household,
+                "member": session.member,
                 "percent": profile.percent if profile else 0,
                 "speech_s": profile.speech_s if profile else 0.0,
                 "speech_needed_s": profile.speech_needed_s if profile else None,
@@ -149,12 +151,12 @@ def enroll(
             (Path(clip.name).name, f"{clip.speech_s:.1f} s", REASONS[clip.reason])
             for clip in result.clips
         ]
-        print_table(f"{member} in {household}", ("clip", "speech", "verdict"), rows)
+        print_table(f"{session.member} in {session.household}", ("clip", "speech", "verdict"), rows)
         if profile:
             more = max(0, WANTED_CLIPS - len(profile.exemplars))
             typer.echo(
-                f"{member}: {profile.percent} % done, {profile.speech_needed_s:.0f} s of speech"
-                f" and {more} clip{'' if more == 1 else 's'} still wanted."
+                f"{profile.name}: {profile.percent} % done, "
+                f"{profile.speech_needed_s:.0f} s of speech and {more} clip{'' if more == 1 else 's'} still wanted."
             )
     if not any(clip.accepted for clip in result.clips):
         raise nothing_enrolled(result.clips)

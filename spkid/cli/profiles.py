@@ -122,13 +122,15 @@ def confirm(
             session.accept_all()
         result = session.save()
     if as_json:
-        print_json({"household": household, "member": member, "clips": result.clips})
+        print_json(
+            {"household": session.household, "member": session.member, "clips": result.clips}
+        )
     else:
         rows = [
             (Path(clip.name).name, f"{clip.speech_s:.1f} s", REASONS[clip.reason])
             for clip in result.clips
         ]
-        print_table(f"{member} in {household}", ("clip", "speech", "verdict"), rows)
+        print_table(f"{session.member} in {session.household}", ("clip", "speech", "verdict"), rows)
     if not any(clip.accepted for clip in result.clips):
         raise nothing_enrolled(result.clips)
 
@@ -147,6 +149,8 @@ def forget(
     as_json: JsonFlag = False,
 ) -> None:
     """Delete clips, a member or a whole household for good."""
+    from enrollment.profile import find_named
+
     who = f"{member} of {household}" if member else f"everybody of {household}"
     if (clip or confirmed) and member is None:
         raise SpkidError(
@@ -155,13 +159,9 @@ def forget(
     with open_store(store) as opened:
         ids = list(clip or [])
         if confirmed:
-            ids += [
-                own.id
-                for person in opened.members(household)
-                if person.name == member
-                for own in person.exemplars
-                if own.origin == "confirmed"
-            ]
+            person = find_named(opened.members(household), member or "")
+            own = person.exemplars if person else ()
+            ids += [each.id for each in own if each.origin == "confirmed"]
         if not yes:
             if not sys.stdin.isatty():
                 raise SpkidError(

@@ -1,7 +1,8 @@
-"""A store that the first schema wrote, opened by this one."""
+"""Stores that older schemas wrote, opened by this one."""
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import sqlite3
 from contextlib import closing
@@ -9,14 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import Engine, create_engine, inspect
 
 from enrollment import Store
-from enrollment.profile import CONSENT_TEXT
+from enrollment.profile import CONSENT_TEXT, Consent
 from enrollment.store.migrations import MIGRATIONS
 from enrollment.store.schema import SCHEMA_VERSION
 from spkid import SpkidError
 
-FIRST = Path(__file__).with_name("stores") / "version_1.sqlite3"
+STORES = Path(__file__).with_name("stores")
+FIRST = STORES / "version_1.sqlite3"
+SECOND = STORES / "version_2.sqlite3"
+SECOND_ON_SERVER = STORES / "version_2.postgresql.sql"
 
 
 @pytest.fixture
@@ -90,8 +95,72 @@ def test_the_schema_after_the_move_is_the_schema_of_a_new_store(old, tmp_path):
         connection.close()
         return about
 
-    assert shape(old) == shape(tmp_path / "new.sqlite3")
+    second = Path(shutil.copy(SECOND, tmp_path / "second.sqlite3"))
+    assert shape(old) == shape(second) == shape(tmp_path / "new.sqlite3")
     assert shape(old)["pragmas"][0] == (SCHEMA_VERSION,)
+
+
+def test_look_alikes_of_an_older_store_stay_and_can_be_named_apart(tmp_path):
+    with Store.open(Path(shutil.copy(SECOND, tmp_path / "second.sqlite3"))) as store:
+        assert store.households() == ["HOME", "home"]
+        names = ["Ana", "Zoe\u0308", "Zo\u00eb", "ana ", "unknown"]
+        assert [member.name for member in store.members("home")] == names
+        assert [member.name for member in store.members("HOME")] == ["Ben"]
+        for household, member in (("home", "Ana"), ("home", "ana "), ("home", "unknown")):
+            assert store.forget(household, member).members == (member,)
+        assert store.forget("home", "ZO\u00cb").members == ("Zoe\u0308",)  # the earlier one
+        assert store.forget("home", "Zo\u00eb").members == ("Zo\u00eb",)
+        assert store.forget("Home").members == ("Ben",)
+
+
+def test_the_later_of_two_look_alikes_is_found_when_the_first_is_gone(tmp_path):
+    with Store.open(Path(shutil.copy(SECOND, tmp_path / "second.sqlite3"))) as store:
+        store.forget("home", "Ana")
+        consent = Consent("Ana")
+        clip = dataclasses.replace(store.members("HOME")[0].exemplars[0], digest="new")
+        assert store.add("home", "ANA", [clip], model="m1", consent=consent).name == "ana "
+
+
+def test_a_second_store_on_a_server_becomes_what_a_new_one_is(place_on_server):
+    def shape(engine: Engine) -> dict:
+        tables = inspect(engine)
+        return {
+            name: [
+                sorted(map(str, about(name)))
+                for about in (
+                    tables.get_columns,
+                    tables.get_indexes,
+                    tables.get_unique_constraints,
+                    tables.get_foreign_keys,
+                )
+            ]
+            for name in tables.get_table_names()
+        }
+
+    engine = create_engine(place_on_server)
+    with engine.begin() as connection:
+        for statement in SECOND_ON_SERVER.read_text().split(";\n"):
+            connection.exec_driver_sql(statement)
+    with Store.open(place_on_server, create=False) as store:
+        keys = store._database.read(
+            lambda connection: connection.exec_driver_sql(
+                "SELECT name, key FROM household UNION ALL SELECT name, key FROM member"
+            ).all()
+        )
+        assert sorted(keys) == [
+            ("Ana", "ana"),
+            ("Ana", "ana"),
+            ("HOME", "home\x1f2"),
+            ("ana ", "ana\x1f2"),
+            ("home", "home"),
+        ]
+    moved = shape(engine)
+    with engine.begin() as connection:
+        for table in moved:
+            connection.exec_driver_sql(f"DROP TABLE {table} CASCADE")
+    with Store.open(place_on_server):
+        assert shape(engine) == moved
+    engine.dispose()
 
 
 def test_a_moved_store_can_be_written_and_forgotten(old):

@@ -351,9 +351,9 @@ def test_calibration_of_a_household_goes_with_it(store):
 
 
 def test_names_are_ordered_by_code_point_in_both_databases(store):
-    for name in ("zoe", "Ana", "Übel", "ana b", "Zoe", "ana"):
+    for name in ("zoe", "Ana", "Übel", "ana b", "Zed", "ben"):
         add(store, name, "x", 1)
-    assert store.households() == ["Ana", "Zoe", "ana", "ana b", "zoe", "Übel"]
+    assert store.households() == ["Ana", "Zed", "ana b", "ben", "zoe", "Übel"]
 
 
 def test_threads_share_a_store(store):
@@ -363,3 +363,31 @@ def test_threads_share_a_store(store):
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(enroll, range(16))) == [1] * 16
     assert len(store.members()) == 16
+
+
+def test_look_alike_names_are_one_name_in_every_verb(store):
+    add(store, "home", "Zo\u00eb", 1)
+    grown = add(store, " HOME", "zoe\u0308 ", 2)
+    assert (grown.household, grown.name, len(grown.exemplars)) == ("home", "Zo\u00eb", 2)
+    assert store.households() == ["home"]
+    assert list(store.consents("Home", "ZO\u00cb")) == ["voice"]
+    store.set_calibration("HOME", "{}")
+    assert store.calibration("hoMe") == "{}"
+    assert [member.name for member in store.members("HOME")] == ["Zo\u00eb"]
+    assert store.forget("HOME", "zo\u00eb").n_exemplars == 2
+
+
+def test_the_database_itself_refuses_a_second_look_alike(store):
+    add(store, "home", "Ana", 1)
+    rows = metadata.tables["member"]
+    same_key = rows.insert().values(household_id=1, name="ana", key="ana", model="m1")
+    with pytest.raises(StoreError, match=r"(?i)unique"):
+        store._database.write(lambda connection: connection.execute(same_key))
+
+
+@pytest.mark.parametrize("name", ["unknown", "", "a\nb"])
+def test_no_new_household_or_member_gets_a_name_that_is_refused(store, name):
+    for household, member in ((name, "Ana"), ("home", name)):
+        with pytest.raises(SpkidError, match="the name"):
+            add(store, household, member, 1)
+    assert not any(dump(store).values())

@@ -124,13 +124,14 @@ def test_a_folder_that_cannot_be_written(monkeypatch):
         folder.chmod(0o755)
 
 
-@pytest.mark.parametrize("start", [0, 3 * 4096])
-def test_a_damaged_file_is_said_and_left_alone(tmp_path, start):
+@pytest.mark.parametrize("where", ["header", "vectors"])
+def test_a_damaged_file_is_said_and_left_alone(tmp_path, where):
     path = tmp_path / "s.sqlite3"
     with Store.open(path) as store:
         for number in range(30):
             add(store, f"member {number}", number)
     whole = bytearray(path.read_bytes())
+    start = 0 if where == "header" else whole.index(clip(9).vector.tobytes()) // 4096 * 4096
     whole[start : start + 3 * 4096] = b"\xff" * 3 * 4096
     path.write_bytes(whole)
     with pytest.raises(SpkidError) as caught, Store.open(path) as store:
