@@ -44,7 +44,7 @@ from spkid.scoring.metrics import equal_error_rate
 from spkid.scoring.trials import all_pairs
 from spkid.training.checkpoint import load_encoder
 from spkid.training.data.corpora import Corpora
-from spkid.training.data.sampler import SPEEDS
+from spkid.training.data.speeds import SPEEDS
 from spkid.training.held_out import CLIPS_PER_SPEAKER, held_out_errors
 
 SEED = 1

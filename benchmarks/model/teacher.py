@@ -35,7 +35,7 @@ from spkid.data.manifest import read_manifest
 from spkid.encoder.base import Encoder
 from spkid.encoder.encoder import SpeakerEncoder
 from spkid.training.data.corpus import is_held_out
-from spkid.training.data.sampler import SPEEDS, resample
+from spkid.training.data.speeds import SPEEDS, resample
 from spkid.training.processes import computes_in_half
 
 Floats = NDArray[Any]  # float32 or float64

@@ -17,13 +17,15 @@ class DataConfig:
 
     ``more`` are further places of speech. Of a corpus in ``leave_out``, nobody is trained on:
     its speakers are held out, to see how a recipe carries over to a corpus never heard.
-    ``noise`` is a folder of environmental noise; without one, no noise is added.
+    ``noise`` is a folder of environmental noise; without one, no noise is added. Batches are evened
+    out over the groups that the columns of ``balance`` make together, such as gender and language.
     """
 
     speech: str = ""
     more: tuple[str, ...] = ()
     leave_out: tuple[str, ...] = ()
     noise: str = ""
+    balance: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class TrainConfig:
     """One training run. ``crop_s`` are the crop lengths, one drawn for each step.
 
     ``n_speakers`` are those of a batch, over all processes; fewer where the corpus has fewer.
-    ``single_clip_weight`` and ``speed_chance`` are those of :class:`Sampler`. With a
-    ``patience`` above 0 the run ends after so many evaluations without a lower held-out
+    ``single_clip_weight``, ``speed_chance`` and ``formant_chance`` are those of :class:`Sampler`.
+    With a ``patience`` above 0 the run ends after so many evaluations without a lower held-out
     error, and its result is the best of them; else the last.
 
     A network that is in part somebody else's may be trained with care: ``trunk_rate`` is the share
@@ -54,6 +56,7 @@ class TrainConfig:
     crop_s: tuple[float, ...] = (1.0, 2.0, 2.0, 3.0)
     single_clip_weight: float = 0.4
     speed_chance: float = 0.3
+    formant_chance: float = 0.0
     learning_rate: float = 1e-3
     warm_up: float = 0.05
     weight_decay: float = 0.02

@@ -19,7 +19,8 @@ from spkid.errors import ModelMismatch
 from spkid.training.checkpoint import load_encoder, weights_fingerprint
 from spkid.training.config import TrainConfig
 from spkid.training.data.corpora import Corpora, load_teacher
-from spkid.training.data.sampler import SPEEDS, Batch, Sampler, cut, resample
+from spkid.training.data.sampler import Batch, Sampler, cut
+from spkid.training.data.speeds import SPEEDS, resample
 from spkid.training.networks.base import SpeakerNetwork
 from spkid.training.processes import Team, computes_in_half
 
@@ -44,6 +45,7 @@ class ListeningSampler(Sampler):
         seed: int,
         single_clip_weight: float = 0.4,
         speed_chance: float = 0.3,
+        formant_chance: float = 0.0,
         oversampled: Collection[str] = (),
     ) -> None:
         dim = teacher.config.embedding_dim
@@ -54,6 +56,7 @@ class ListeningSampler(Sampler):
             seed=seed,
             single_clip_weight=single_clip_weight,
             speed_chance=speed_chance,
+            formant_chance=formant_chance,
             oversampled=oversampled,
             device=team.device,
         )
@@ -128,6 +131,7 @@ def make_sampler(
             seed=config.seed,
             single_clip_weight=config.single_clip_weight,
             speed_chance=config.speed_chance,
+            formant_chance=config.formant_chance,
             oversampled=oversampled,
             device=team.device,
         )
@@ -146,5 +150,6 @@ def make_sampler(
         seed=config.seed,
         single_clip_weight=config.single_clip_weight,
         speed_chance=config.speed_chance,
+        formant_chance=config.formant_chance,
         oversampled=oversampled,
     )

@@ -13,7 +13,8 @@ from spkid.errors import SpkidError
 from spkid.training.checkpoint import load_encoder, save_encoder, weights_fingerprint
 from spkid.training.config import DataConfig, TrainConfig
 from spkid.training.data.corpora import load_corpora
-from spkid.training.data.sampler import CPU, SPEEDS, Sampler
+from spkid.training.data.sampler import CPU, Sampler
+from spkid.training.data.speeds import SPEEDS
 from spkid.training.listening import ListeningSampler, make_sampler
 from spkid.training.processes import Team
 from spkid.training.recipe import Recipe

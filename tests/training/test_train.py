@@ -22,7 +22,8 @@ from spkid.training.config import DataConfig, TrainConfig, learning_rate_at, mar
 from spkid.training.data.augment import AugmentConfig
 from spkid.training.data.corpora import load_corpora, load_teacher
 from spkid.training.data.corpus import Corpus
-from spkid.training.data.sampler import CPU, SPEEDS, Batch, Sampler
+from spkid.training.data.sampler import CPU, Batch, Sampler
+from spkid.training.data.speeds import SPEEDS
 from spkid.training.held_out import embed_clips, held_out_errors
 from spkid.training.networks.attentive import EncoderConfig, SelfAttentiveEncoder
 from spkid.training.networks.registry import network_config

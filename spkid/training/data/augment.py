@@ -13,6 +13,8 @@ from torch import Tensor
 
 from spkid.audio.reading import SAMPLE_RATE_HZ
 from spkid.training.data.codecs import through_carriers
+from spkid.training.data.formants import change_pitch
+from spkid.training.data.speeds import SPEEDS
 
 REVERB_SAMPLES = 6_400  # 0.4 s of room
 
@@ -21,8 +23,9 @@ REVERB_SAMPLES = 6_400  # 0.4 s of room
 class AugmentConfig:
     """Chances are per crop; ranges are drawn uniformly.
 
-    ``carrier_chance`` is that of a telephone or a lossy codec at the end
-    (:mod:`spkid.training.data.codecs`).
+    ``pitch_chance`` is that of another pitch and pace of the same voice at the beginning
+    (:mod:`spkid.training.data.formants`), ``carrier_chance`` that of a telephone or a lossy codec
+    at the end (:mod:`spkid.training.data.codecs`).
     """
 
     reverb_chance: float = 0.4
@@ -37,6 +40,7 @@ class AugmentConfig:
     highest_hz: tuple[float, float] = (2600.0, 7800.0)
     tilt_db: float = 8.0
     carrier_chance: float = 0.0
+    pitch_chance: float = 0.0
 
 
 def uniform(low_high: tuple[float, float], size: int, generator: torch.Generator) -> Tensor:
@@ -84,12 +88,18 @@ def add_at_snr(speech: Tensor, noise: Tensor, snr_db: Tensor) -> Tensor:
 def augment(
     waveforms: Tensor, noises: Tensor, config: AugmentConfig, generator: torch.Generator
 ) -> Tensor:
-    """Reverberation and channel, noise or babble, then a carrier; ``[batch, samples]`` in and out.
+    """Pitch, reverberation and channel, noise or babble, then a carrier; ``[batch, samples]``.
 
     ``noises`` has a random cut of environmental noise for each row. Babble is the sum of
     three other rows of the batch.
     """
     batch, n_samples = waveforms.shape
+    if config.pitch_chance:
+        speeds = torch.randint(
+            1, len(SPEEDS), (batch,), generator=generator, device=generator.device
+        )
+        changed = uniform((0.0, 1.0), batch, generator) < config.pitch_chance
+        waveforms = change_pitch(waveforms, torch.where(changed, speeds, 0))
     reverbed = uniform((0.0, 1.0), batch, generator) < config.reverb_chance
     limited = uniform((0.0, 1.0), batch, generator) < config.band_limit_chance
     tilt_db = config.tilt_db * (2 * uniform((0.0, 1.0), batch, generator) - 1)

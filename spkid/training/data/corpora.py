@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from spkid.encoder.vectors import EmbeddingTable
 from spkid.errors import BadConfig, BadTable, ModelMismatch, NotFound
 from spkid.training.config import DataConfig
 from spkid.training.data.corpus import Corpus, is_held_out
-from spkid.training.data.sampler import SPEEDS
+from spkid.training.data.speeds import SPEEDS
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ def load_corpora(config: DataConfig, progress: Progress) -> Corpora:
     n_clips = table["speaker"].map(table["speaker"].value_counts())
     if table["speaker"][aside & (n_clips >= 2)].nunique() < 2:
         aside &= False
-    training = _load(table[~aside & ~left_out], "training clips", progress)
+    training = _load(
+        _grouped(table[~aside & ~left_out], config.balance), "training clips", progress
+    )
     if not len(training):
         raise BadTable(
             f"{config.speech}: no clips of the split train",
@@ -67,6 +70,18 @@ def _clips_of(place: str) -> pd.DataFrame:
     source = read_source(place)
     rows = source.clips["split"].isin(["train", "unlabelled"])
     return source.clips[rows].assign(root=source.root)
+
+
+def _grouped(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """``table`` with the ``group`` that the values of ``columns`` make together."""
+    for column in columns:
+        if column not in table.columns:
+            raise BadConfig(
+                f"data.balance: no column {column!r}",
+                expected=f"one of {', '.join(sorted(set(table.columns) - {'root', 'span'}))}",
+                do="correct the configuration or the table of clips",
+            )
+    return table.assign(group=[" ".join(row) for row in table[list(columns)].fillna("").to_numpy()])
 
 
 def _noise_table(folder: str) -> pd.DataFrame:
@@ -89,6 +104,7 @@ def _load(table: pd.DataFrame, name: str, progress: Progress) -> Corpus:
             list(own["path"]),
             list(own["speaker"]),
             corpora=list(own["corpus"]),
+            groups=list(own["group"]) if "group" in own else None,
             spans=list(own["span"]),
             advance=lambda: progress.advance(task),
         )

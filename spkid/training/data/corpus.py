@@ -25,7 +25,8 @@ def is_held_out(speaker: str) -> bool:
 class Corpus:
     """Clips end to end in one int16 array; ``speakers[i]`` is empty where nobody is known.
 
-    ``corpora[i]`` names the corpus that clip ``i`` is from.
+    ``corpora[i]`` names the corpus that clip ``i`` is from, ``groups[i]`` the people whom its
+    speaker belongs to where batches are balanced over groups.
     """
 
     samples: NDArray[np.int16]  # [total]
@@ -33,6 +34,7 @@ class Corpus:
     paths: list[str]
     speakers: list[str]
     corpora: list[str] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -48,7 +50,8 @@ class Corpus:
         return Corpus(
             np.concatenate(clips),
             np.cumsum([0, *map(len, clips[1:])]),
-            *([names[row] for row in rows] for names in (self.paths, self.speakers, self.corpora)),
+            *([names[row] for row in rows] for names in (self.paths, self.speakers)),
+            *([names[row] for row in rows if names] for names in (self.corpora, self.groups)),
         )
 
     @classmethod
@@ -61,6 +64,7 @@ class Corpus:
             [path for part in parts for path in part.paths],
             [speaker for part in parts for speaker in part.speakers],
             [name for part in parts for name in part.corpora],
+            [name for part in parts for name in part.groups],
         )
 
     def fingerprint(self) -> str:
@@ -76,6 +80,7 @@ class Corpus:
         speakers: list[str],
         *,
         corpora: list[str] | None = None,
+        groups: list[str] | None = None,
         spans: list[tuple[int, int] | None] | None = None,
         advance: Callable[[], object] = lambda: None,
     ) -> Corpus:
@@ -106,4 +111,11 @@ class Corpus:
             clips = list(pool.map(decode, paths, spans or [None] * len(paths)))
         starts = np.cumsum([0, *map(len, clips)])
         samples = np.concatenate([np.empty(0, np.int16), *clips])
-        return cls(samples, starts, list(paths), list(speakers), corpora or ["all"] * len(paths))
+        return cls(
+            samples,
+            starts,
+            list(paths),
+            list(speakers),
+            corpora or ["all"] * len(paths),
+            groups or [""] * len(paths),
+        )

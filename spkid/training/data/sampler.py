@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torchaudio
 from numpy.typing import NDArray
 from torch import Tensor
 
 from spkid.audio.reading import SAMPLE_RATE_HZ
 from spkid.errors import BadTable
 from spkid.training.data.corpus import Corpus
+from spkid.training.data.formants import FORMANT_RATIOS, move_formants
+from spkid.training.data.speeds import SPEEDS, resample
 
-SPEEDS = (1.0, 0.9, 1.1, 0.8, 1.2)
 CPU = torch.device("cpu")
 
 
@@ -53,6 +54,9 @@ class Sampler:
         As the weight of a speaker with two clips is 1.41.
     speed_chance : float
         That a crop plays at another speed than 1.
+    formant_chance : float
+        That a speaker's formants, or those of an unlabelled crop, are moved: a voice that is
+        nobody's, without a class.
     oversampled : collection of str
         Speakers who are drawn as often as all others together, where they are fewer.
     device : torch.device
@@ -74,6 +78,7 @@ class Sampler:
         seed: int,
         single_clip_weight: float = 0.4,
         speed_chance: float = 0.3,
+        formant_chance: float = 0.0,
         oversampled: Collection[str] = (),
         device: torch.device = CPU,
     ) -> None:
@@ -86,7 +91,7 @@ class Sampler:
         self.noise_samples = torch.from_numpy(noise.samples).to(device)
         self.teacher = torch.from_numpy(teacher).to(device)
         self.teacher_name = ""  # of a teacher that listens
-        self.seed, self.speed_chance = seed, speed_chance
+        self.seed, self.speed_chance, self.formant_chance = seed, speed_chance, formant_chance
         taught = np.flatnonzero(teacher.any(axis=(0, 2)))
         self.taught_speeds = taught if len(taught) else np.array([0])
         clips_of: dict[str, list[int]] = {}
@@ -102,6 +107,9 @@ class Sampler:
         often = np.array([corpus.speakers[clips[0]] in oversampled for clips in self.clips_of])
         if often.any():
             weight[often] *= max(1.0, weight[~often].sum() / weight[often].sum())
+        if corpus.groups:
+            group_of = [corpus.groups[clips[0]] for clips in self.clips_of]
+            weight = evened_out(weight, group_of)
         self.chance = weight / weight.sum()
 
     def class_targets(self) -> Tensor:
@@ -142,21 +150,51 @@ class Sampler:
                     cut(self.samples, self.corpus.starts, clips[row], length, rng) for row in rows
                 ]
                 waveforms[rows] = resample(torch.stack(own), speed, n_samples)
+        moved = np.zeros(len(clips), dtype=bool)
+        if self.formant_chance:
+            moved = self._move_formants(waveforms, n_speakers, rng)
         noises = torch.zeros_like(waveforms)
         for row in range(len(clips) if len(self.noise) else 0):
             index = int(rng.integers(len(self.noise)))
             noises[row] = cut(self.noise_samples, self.noise.starts, index, n_samples, rng)
         classes = self.class_of[speakers]
         classes = np.where(classes >= 0, classes + speeds * self.n_speakers_with_class, -1)
+        classes = np.concatenate([np.repeat(classes, 2), np.full(n_unlabelled, -1)])
+        classes[moved] = -1
+        targets = self.teacher[clips, speed_of_row]
+        targets[moved] = 0.0
         return Batch(
             waveforms=waveforms,
             noises=noises,
-            classes=torch.from_numpy(
-                np.concatenate([np.repeat(classes, 2), np.full(n_unlabelled, -1)])
-            ).to(waveforms.device),
-            targets=self.teacher[clips, speed_of_row],
+            classes=torch.from_numpy(classes).to(waveforms.device),
+            targets=targets,
             n_speakers=n_speakers,
         )
+
+    def _move_formants(
+        self, waveforms: Tensor, n_speakers: int, rng: np.random.Generator
+    ) -> NDArray[np.bool_]:
+        """Move some voices' formants in place, a speaker's two crops alike; which rows they are."""
+        n_voices = len(waveforms) - n_speakers
+        chosen = rng.random(n_voices) < self.formant_chance
+        low, high = (math.log(ratio) for ratio in FORMANT_RATIOS)
+        ratios = np.exp(rng.uniform(low, high, n_voices))
+        of_row = np.concatenate(
+            [np.repeat(np.arange(n_speakers), 2), np.arange(n_speakers, n_voices)]
+        )
+        moved: NDArray[np.bool_] = chosen[of_row]
+        if moved.any():
+            own = torch.from_numpy(ratios[of_row[moved]]).to(waveforms)
+            rows = torch.from_numpy(np.flatnonzero(moved)).to(waveforms.device)
+            waveforms[rows] = move_formants(waveforms[rows], own)
+        return moved
+
+
+def evened_out(weight: NDArray[np.float64], groups: Sequence[str]) -> NDArray[np.float64]:
+    """Weights with which a group is drawn by the root of what it was: the rare more often."""
+    _, group_of = np.unique(groups, return_inverse=True)
+    total = np.bincount(group_of, weights=weight)
+    return np.asarray(weight / np.sqrt(total[group_of]))
 
 
 def cut(
@@ -172,13 +210,3 @@ def crop(clip: Tensor, length: int, rng: np.random.Generator) -> Tensor:
         clip = clip.repeat(-(-length // len(clip)) + 1)
     start = int(rng.integers(len(clip) - length + 1))
     return clip[start : start + length].float() / 32768.0
-
-
-def resample(waveforms: Tensor, speed: float, n_samples: int) -> Tensor:
-    """Play ``[batch, n_samples * speed]`` at ``speed``: ``[batch, n_samples]``, with the pitch."""
-    if speed == 1.0:
-        return waveforms
-    faster: Tensor = torchaudio.functional.resample(
-        waveforms, round(10 * speed), 10, lowpass_filter_width=6
-    )
-    return faster[:, :n_samples]

@@ -70,3 +70,20 @@ def test_a_list_may_be_empty():
     assert from_mapping(DataConfig, {"more": [], "leave_out": ["a", "b"]}) == DataConfig(
         leave_out=("a", "b")
     )
+
+
+def test_groups_are_the_columns_of_balance_together(speech_root, more_root):
+    places = {"speech": str(speech_root), "more": (str(more_root),)}
+    plain = load_corpora(DataConfig(**places), SILENT).training
+    assert set(plain.groups) == {""}
+    grouped = load_corpora(DataConfig(**places, balance=("corpus", "split")), SILENT).training
+    both = zip(grouped.corpora, grouped.groups, strict=True)
+    assert {(corpus, group) for corpus, group in both if corpus == "beta"} == {
+        ("beta", "beta train"),
+        ("beta", "beta unlabelled"),
+    }
+
+
+def test_balance_over_a_column_that_is_not_there_is_refused(speech_root):
+    with pytest.raises(SpkidError, match="no column 'moods'"):
+        load_corpora(DataConfig(speech=str(speech_root), balance=("moods",)), SILENT)

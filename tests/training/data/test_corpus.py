@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import soundfile
@@ -11,7 +13,8 @@ from hypothesis import strategies as st
 
 from spkid.errors import SpkidError
 from spkid.training.data.corpus import Corpus, is_held_out
-from spkid.training.data.sampler import SPEEDS, Sampler, crop, resample
+from spkid.training.data.sampler import Sampler, crop
+from spkid.training.data.speeds import SPEEDS, resample
 
 RATE_HZ = 16_000
 # clip i is a tone of 200 * 1.6**i Hz: no speed makes one clip sound like another
@@ -299,3 +302,51 @@ def test_fingerprint_is_of_paths_speakers_and_lengths(tones):
     other.speakers[0] = "dan"
     shorter = corpus_of([tones.clip(index)[:-1] for index in range(8)], SPEAKERS)
     assert len({tones.fingerprint(), other.fingerprint(), shorter.fingerprint()}) == 3
+
+
+def test_moved_formants_are_a_voice_without_a_class(tones, hum, teacher):
+    def drawn(chance: float):
+        return draw(
+            Sampler(tones, hum, teacher, seed=7, speed_chance=0.0, formant_chance=chance), 3, 3
+        )
+
+    plain, moved = drawn(0.0), drawn(1.0)
+    assert (plain.classes[:4] >= 0).any()
+    assert (moved.classes == -1).all()
+    assert plain.targets.any()
+    assert not moved.targets.any()  # no teacher has heard that voice
+
+
+def test_formants_of_a_speakers_two_crops_move_alike(hum, teacher):
+    """Noise has an envelope to move: what lies above its upper edge moves with it."""
+    rng = np.random.default_rng(1)
+    spectrum = np.fft.rfft(rng.standard_normal(RATE_HZ))
+    spectrum[3_000:] *= 0.01  # one second: a bin is a hertz
+    clip = 3_000 * np.fft.irfft(spectrum)
+    corpus = corpus_of([clip] * 4, ["ann", "ann", "bob", "bob"])
+    silent = np.zeros((4, len(SPEEDS), 8), np.float32)
+    sampler = Sampler(corpus, hum, silent, seed=1, speed_chance=0.0, formant_chance=1.0)
+
+    def edge_hz(row: torch.Tensor) -> float:
+        power = np.abs(np.fft.rfft(row.numpy())) ** 2
+        return float(np.searchsorted(np.cumsum(power) / power.sum(), 0.95)) / 0.5
+
+    edges = [edge_hz(row) for row in draw(sampler, 2, 2, 0).waveforms]
+    assert edges[0] == pytest.approx(edges[1], rel=0.03)
+    assert edges[2] == pytest.approx(edges[3], rel=0.03)
+    assert abs(edges[0] - edges[2]) > 150
+
+
+def test_rare_groups_are_drawn_by_the_root_of_their_share(hum):
+    speakers = [f"{number:02}" for number in range(20) for _ in range(2)]
+    clips = [np.full(100, 1_000)] * 40
+    nothing = np.zeros((40, len(SPEEDS), 8), np.float32)
+
+    def chance(groups: list[str]) -> float:
+        corpus = replace(corpus_of(clips, speakers), groups=groups)
+        sampler = Sampler(corpus, hum, nothing, seed=1)
+        drawn = zip(sampler.chance, sampler.clips_of, strict=True)
+        return float(sum(own for own, clips in drawn if clips[0] < 8))
+
+    assert chance([]) == pytest.approx(0.2)
+    assert chance(["f"] * 8 + ["m"] * 32) == pytest.approx(1 / 3)  # roots of 4 and 16
