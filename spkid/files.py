@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import math
 import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,56 @@ def written_beside(path: Path) -> Iterator[Path]:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def written_new(path: Path) -> Iterator[Path]:
+    """A file for this user alone to write to, which becomes ``path`` at the end.
+
+    It never takes the place of another file. If anything fails, nothing is left of it.
+
+    Raises
+    ------
+    FileExistsError
+        If there is a file at ``path`` by then.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    os.close(handle)
+    beside = Path(name)
+    try:
+        yield beside
+        _flush(beside)
+        try:
+            os.link(beside, path)  # unlike renaming, it replaces nothing
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links, such as that of most memory sticks
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path) from None
+            os.rename(beside, path)
+        _flush(path.parent)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """What was written to the file or folder is on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def keep_private(path: Path) -> None:
+    """Take from others whatever they may do with the file at ``path``, if there is one.
+
+    One that belongs to another user is left as it is: that user decides who may read it.
+    """
+    with suppress(OSError):
+        mode = path.stat().st_mode
+        if mode & 0o077:
+            path.chmod(mode & 0o700)
 
 
 @contextmanager

@@ -19,9 +19,11 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_u
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import QueuePool
 
+from enrollment.store.lineage import check_log, first_state, next_state
 from enrollment.store.migrations import MIGRATIONS
 from enrollment.store.schema import APPLICATION_ID, SCHEMA_VERSION, metadata, schema_version
 from spkid.errors import NotFound, SpkidError, StoreError
+from spkid.files import keep_private
 
 PATIENCE_S = 30.0  # how long a transaction waits for others
 N_ATTEMPTS = 6  # of a transaction that failed for a passing reason, over about 1.5 s
@@ -111,6 +113,8 @@ class Database:
                     connection.begin()
                     result = work(connection)
                     committing = begin == "write"
+                    if committing and self.path is not None:
+                        next_state(connection)
                     connection.commit()
                     return result
             except DBAPIError as error:
@@ -178,12 +182,17 @@ WRITE_AHEAD = "PRAGMA journal_mode = WAL"
 
 
 def _file(path: Path, *, create: bool) -> Database:
+    if str(path) in (".", ":memory:") or str(path).startswith("file:"):
+        raise _bad_address(f"{str(path)!r}, which is no file")
     if not create and not path.exists():
         raise _no_store(str(path))
     try:
         if create and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        for suffix in ("", "-wal", "-shm"):
+            keep_private(path.with_name(path.name + suffix))
+        check_log(path)
     except OSError as error:
         raise _refusal("unusable_store", str(path), error) from error
 
@@ -269,6 +278,7 @@ def _bring_up(connection: Connection, place: str) -> None:
     is_file = connection.dialect.name == "sqlite"
     if state == "empty":
         metadata.create_all(connection)
+        first_state(connection)
         if not is_file:
             schema_version.create(connection)
             connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection, text
 
 from enrollment.names import name_key
+from enrollment.store.lineage import first_state
 from enrollment.store.schema import LOOK_ALIKE
 
 # written out, not taken from schema.py: a migration stays what it was when schema.py moves on
@@ -124,12 +125,16 @@ CREATE TABLE unknown_voice (
     heard_at TEXT NOT NULL,
     UNIQUE (household_id, digest),
     FOREIGN KEY(household_id) REFERENCES household (id) ON DELETE CASCADE
+);
+CREATE TABLE identity (
+    store_id TEXT NOT NULL PRIMARY KEY,
+    state TEXT NOT NULL
 )
 """
 
 
 def to_version_3(connection: Connection) -> None:
-    """Names get keys and unknown voices a place.
+    """Names get keys, unknown voices a place, the store an id and a state.
 
     Of two names that look alike, both stay as they are: the later one's key says so.
     """
@@ -152,6 +157,7 @@ def to_version_3(connection: Connection) -> None:
             connection.execute(update, {"key": key, "row_id": row_id})
     connection.exec_driver_sql("CREATE UNIQUE INDEX household_key ON household (key)")
     connection.exec_driver_sql("CREATE UNIQUE INDEX member_key ON member (household_id, key)")
+    first_state(connection)
 
 
 # MIGRATIONS[version] leads from version to version + 1, inside the caller's transaction

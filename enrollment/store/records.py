@@ -32,6 +32,7 @@ from enrollment.refusals import (
     no_member,
     other_model,
 )
+from enrollment.store.lineage import store_id
 from enrollment.store.schema import (
     LOOK_ALIKE,
     consents,
@@ -41,7 +42,7 @@ from enrollment.store.schema import (
     members,
     operations,
 )
-from enrollment.store.vault import Vault
+from enrollment.store.vault import KeptClip, Vault
 from spkid.errors import StoreError
 
 VECTOR_TYPE = np.dtype("<f4")
@@ -270,6 +271,13 @@ def record_consent(
     )
 
 
+def kept_clip(connection: Connection, exemplar_id: int) -> KeptClip:
+    """What the clip of an exemplar that is there is bound to."""
+    own = select(exemplars.c.member_id, exemplars.c.digest).where(exemplars.c.id == exemplar_id)
+    member_id, digest = connection.execute(own).one()
+    return KeptClip(store_id(connection), member_id, digest, exemplar_id)
+
+
 def keep_audio(
     connection: Connection, member_id: int, exemplar_id: int, recording: bytes, vault: Vault
 ) -> None:
@@ -277,7 +285,7 @@ def keep_audio(
     agreed = (consents.c.member_id == member_id) & (consents.c.subject == "audio")
     if not connection.execute(select(exists().where(agreed))).scalar_one():
         raise no_audio_consent()
-    sealed = vault.seal(recording, exemplar_id=exemplar_id)
+    sealed = vault.seal(recording, kept_clip(connection, exemplar_id))
     connection.execute(
         insert(kept_audio).values(exemplar_id=exemplar_id, key_id=vault.key_id, sealed=sealed)
     )

@@ -140,6 +140,13 @@ operations = Table(
     Column("exemplar_id", Integer),
     sqlite_autoincrement=True,
 )
+# one row: what tells this store from others, and one state of it from the next
+identity = Table(
+    "identity",
+    metadata,
+    Column("store_id", Text, primary_key=True),
+    Column("state", Text, nullable=False),  # see lineage.py
+)
 
 # SQLite keeps the version in its header; PostgreSQL has no place for it but a table
 schema_version = Table("spkid_schema", MetaData(), Column("version", Integer, nullable=False))

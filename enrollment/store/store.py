@@ -42,6 +42,7 @@ from enrollment.store.records import (
     household_names,
     insert_exemplar,
     keep_audio,
+    kept_clip,
     log,
     member_named,
     now,
@@ -55,7 +56,7 @@ from enrollment.store.schema import exemplars as exemplar_rows
 from enrollment.store.schema import households as household_rows
 from enrollment.store.schema import kept_audio, operations
 from enrollment.store.schema import members as member_rows
-from enrollment.store.vault import Vault
+from enrollment.store.vault import KeptClip, Vault
 
 NO_RECORDINGS: Mapping[str, bytes] = MappingProxyType({})
 
@@ -311,10 +312,13 @@ class Store:
             If the key does not open it.
         """
         query = select(kept_audio.c.sealed).where(kept_audio.c.exemplar_id == exemplar_id)
-        sealed = self._database.read(
-            lambda connection: connection.execute(query).scalar_one_or_none()
-        )
-        return None if sealed is None else vault.open(sealed, exemplar_id=exemplar_id)
+
+        def work(connection: Connection) -> tuple[bytes, KeptClip] | None:
+            sealed = connection.execute(query).scalar_one_or_none()
+            return None if sealed is None else (sealed, kept_clip(connection, exemplar_id))
+
+        found = self._database.read(work)
+        return None if found is None else vault.open(*found)
 
     def last_sequence(self) -> int:
         """The number of the latest change; 0 before the first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import zipfile
@@ -14,7 +15,7 @@ from enrollment import Store
 from enrollment.export import export_member
 from enrollment.profile import Consent, Exemplar
 from enrollment.reembed import reembed
-from enrollment.store.vault import Vault, from_flac, to_flac
+from enrollment.store.vault import SEAL, KeptClip, Vault, from_flac, to_flac
 from spkid import SpkidError
 
 VOICE_ONLY = Consent("Ana")
@@ -68,23 +69,27 @@ def test_a_clip_comes_back_from_its_file():
     assert np.abs(from_flac(to_flac(3 * np.ones(100, dtype=np.float32)))).max() <= 1
 
 
-def test_a_vault_opens_what_it_sealed_and_for_that_exemplar_only(vault, tmp_path):
-    sealed = vault.seal(b"a voice", exemplar_id=7)
+def test_a_vault_opens_what_it_sealed_and_as_that_clip_only(vault, tmp_path):
+    clip = KeptClip("a store", member_id=3, digest="d", exemplar_id=7)
+    sealed = vault.seal(b"a voice", clip)
     assert b"a voice" not in sealed
-    assert vault.seal(b"a voice", exemplar_id=7) != sealed  # a nonce of its own
+    assert vault.seal(b"a voice", clip) != sealed  # a nonce of its own
     again = Vault.load(tmp_path / "key")
-    assert again.open(sealed, exemplar_id=7) == b"a voice"
+    assert again.open(sealed, clip) == b"a voice"
     assert again.key_id == vault.key_id
     other = Vault.load(tmp_path / "other", create=True)
     changed = sealed[:-1] + bytes([sealed[-1] ^ 1])
-    for opener, data, exemplar_id in (
-        (vault, sealed, 8),
-        (other, sealed, 7),
-        (vault, changed, 7),
-        (vault, b"short", 7),
+    for opener, data, taken_for in (
+        (vault, sealed, dataclasses.replace(clip, store_id="another")),
+        (vault, sealed, dataclasses.replace(clip, member_id=4)),
+        (vault, sealed, dataclasses.replace(clip, digest="e")),
+        (vault, sealed.removeprefix(SEAL), clip),  # taken for one of an older schema
+        (other, sealed, clip),
+        (vault, changed, clip),
+        (vault, b"short", clip),
     ):
         with pytest.raises(SpkidError) as caught:
-            opener.open(data, exemplar_id=exemplar_id)
+            opener.open(data, taken_for)
         assert caught.value.code == "bad_key"
 
 
