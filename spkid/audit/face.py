@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
@@ -147,6 +147,7 @@ def audit(
     *,
     by: str | Sequence[str],
     trials: Table | None = None,
+    columns: Mapping[str, str | int] | None = None,
     embeddings: str | Path | EmbeddingTable | None = None,
     tree: Sequence[str] = (),
     share: float = 0.1,
@@ -168,6 +169,9 @@ def audit(
         cut) or ``age:q4`` (four parts with as many speakers each).
     trials : str, Path or DataFrame, optional
         A trial list with the labels, for a score file without.
+    columns : mapping, optional
+        Which column of the scores is what, where that cannot be told: ``{"score": "llr"}``, by
+        name or, in a file without a header, by place from 1.
     embeddings : str, Path or EmbeddingTable, optional
         Vectors of the clips, in which cohorts without a label are looked for.
     tree : sequence of str
@@ -206,7 +210,7 @@ def audit(
     1  south          20                  0.55
     """
     people = described(metadata)
-    own = _audited(scores, people, by, trials, options)
+    own = _audited(scores, people, by, trials, columns, options)
     if embeddings is not None and not isinstance(embeddings, EmbeddingTable):
         embeddings = EmbeddingTable.load(embeddings)
     found = find_cohorts(
@@ -229,6 +233,7 @@ def compare(
     by: str | Sequence[str],
     names: tuple[str, str] | None = None,
     trials: Table | None = None,
+    columns: Mapping[str, str | int] | None = None,
     **options: Unpack[Options],
 ) -> ComparisonResult:
     """What changes from ``first`` to ``second``, scores of two systems paired by speaker.
@@ -239,7 +244,7 @@ def compare(
         Scores, as :func:`audit` takes them.
     names : tuple of str, optional
         What to call the two; the names of the files by default.
-    metadata, by, trials, **options
+    metadata, by, trials, columns, **options
         As :func:`audit` takes them.
 
     Raises
@@ -248,7 +253,7 @@ def compare(
         As :func:`audit`, or if too few speakers are in both.
     """
     people = described(metadata)
-    audits = [_audited(each, people, by, trials, options) for each in (first, second)]
+    audits = [_audited(each, people, by, trials, columns, options) for each in (first, second)]
     if names is None:
         names = name_of(first) or "first", name_of(second) or "second"
         if names[0] == names[1]:  # files of the same name in two folders
@@ -304,8 +309,9 @@ def _audited(
     people: pd.DataFrame,
     by: str | Sequence[str],
     trials: Table | None,
+    columns: Mapping[str, str | int] | None,
     options: Options,
 ) -> Audit:
-    table, notes = scored(scores, trials)
+    table, notes = scored(scores, trials, columns)
     need_same_names(table, people)
     return audit_scores(table, people, groupings(by), notes=notes, **options)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 import pandas as pd
 
+from spkid.data.labels import USUAL, label_of
 from spkid.data.manifest import column_names, read_manifest
+from spkid.data.score_columns import ROLES, headed
 from spkid.data.score_files import read_score_file
 from spkid.data.trial_lists import read_trials
 from spkid.errors import BadTable
@@ -40,8 +42,12 @@ def described(source: Table, required: tuple[str, ...] = ("speaker",)) -> pd.Dat
     return source.astype(object).where(source.notna(), "").astype(str)
 
 
-def scored(source: Table, trials: Table | None) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def scored(
+    source: Table, trials: Table | None, columns: Mapping[str, str | int] | None = None
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Scores with their labels, and how a file was read.
+
+    ``columns`` says which column is what where neither its name nor the order tells.
 
     Raises
     ------
@@ -53,7 +59,7 @@ def scored(source: Table, trials: Table | None) -> tuple[pd.DataFrame, tuple[str
         listed = trials
         if trials is not None and not isinstance(trials, pd.DataFrame):
             listed = read_trials(trials)
-        read = read_score_file(source, trials=listed)
+        read = read_score_file(source, trials=listed, columns=columns)
         return read.table, read.notes
     if trials is not None:
         raise BadTable(
@@ -61,14 +67,34 @@ def scored(source: Table, trials: Table | None) -> tuple[pd.DataFrame, tuple[str
             expected="the labels in the table",
             do="leave out trials=",
         )
-    need_columns(source, ("enroll", "test", "score", "label"), "a table of scores")
-    if not source["label"].isin([True, False]).all():
+    source = _named(source, columns or {})
+    need_columns(source, ROLES, "a table of scores")
+    words = {word: _said(word) for word in source["label"].unique()}
+    if None in words.values():
         raise BadTable(
             "labels that are neither true nor false",
-            expected="True (or 1) where both sides are the same speaker, else False (or 0)",
+            expected=f"such as {USUAL}",
             do="correct the column 'label'",
         )
-    return source.astype({"label": bool, "score": float}), ()
+    labels = source["label"].map(words).astype(bool)
+    return source.assign(label=labels, score=source["score"].astype(float)), ()
+
+
+def _named(source: pd.DataFrame, columns: Mapping[str, str | int]) -> pd.DataFrame:
+    """The four columns of a table in memory under their plain names."""
+    need_columns(source, tuple(map(str, columns.values())), "a table of scores")
+    places = dict(columns)
+    for role in set(ROLES) - places.keys():
+        found = headed(list(source.columns), role)
+        if len(found) == 1:
+            places[role] = source.columns[found[0]]
+    table = source[list(dict.fromkeys(places.values()))]
+    return table.rename(columns={name: role for role, name in places.items()})
+
+
+def _said(word: object) -> bool | None:
+    """A label in words or, as in a column of numbers, 1.0 and 0.0."""
+    return bool(word) if word in (0, 1) else label_of(word)
 
 
 def need_columns(table: pd.DataFrame, columns: Sequence[str], what: str) -> None:

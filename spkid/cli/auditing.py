@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spkid.cli.output import JsonFlag, print_json, print_table, rate_option, say
+from spkid.cli.output import (
+    ColumnsOption,
+    JsonFlag,
+    print_json,
+    print_table,
+    rate_option,
+    say,
+)
 from spkid.errors import SpkidError
 
 if TYPE_CHECKING:
@@ -37,6 +44,7 @@ def audit(
         Path | None,
         typer.Option(readable=False, help="Trial list with the labels, if the scores have none."),
     ] = None,
+    columns: ColumnsOption = None,
     decisions: Annotated[
         bool, typer.Option("--decisions", help="The file is a log of decisions in households.")
     ] = False,
@@ -91,10 +99,10 @@ def audit(
             expected="scores for those",
             do="leave them out, or give a score file",
         )
-    if (truth and not decisions) or (trials and decisions):
+    if (truth and not decisions) or ((trials or columns) and decisions):
         raise SpkidError(
-            "--trials with a log, or --truth with scores",
-            expected="--trials for scores, --truth with --decisions",
+            "--trials or --columns with a log, or --truth with scores",
+            expected="--trials and --columns for scores, --truth with --decisions",
             do="leave it out",
         )
     options: face.Options = {
@@ -108,7 +116,7 @@ def audit(
         result = face.decisions(scores[0], metadata, by=groupings, truth=truth)
     elif compare:
         result = face.compare(
-            scores[0], scores[1], metadata, by=groupings, trials=trials, **options
+            scores[0], scores[1], metadata, by=groupings, trials=trials, columns=columns, **options
         )
     else:
         result = face.audit(
@@ -116,6 +124,7 @@ def audit(
             metadata,
             by=groupings,
             trials=trials,
+            columns=columns,
             embeddings=embeddings,
             tree=words_of(tree),
             share=share,

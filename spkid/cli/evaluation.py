@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from spkid.cli.output import (
+    ColumnsOption,
     JsonFlag,
     percent,
     print_json,
@@ -107,13 +108,14 @@ def score(
 
 def evaluate(
     scores: Annotated[Path, typer.Argument(readable=False, help="Score file with labels.")],
+    columns: ColumnsOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """EER, minimum detection costs, Cllr and minimum Cllr of a score file."""
     from spkid.data.score_files import read_scores
     from spkid.scoring.evaluation import evaluate_scores
 
-    figures = evaluate_scores(read_scores(scores))
+    figures = evaluate_scores(read_scores(scores, columns=columns))
     if as_json:
         print_json(figures)
     else:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spkid.cli.auditing import words_of
-from spkid.cli.output import JsonFlag, print_json, print_table, progress_bar, say
+from spkid.cli.output import ColumnsOption, JsonFlag, print_json, print_table, progress_bar, say
 from spkid.cli.training import data_at, need_torch
 from spkid.errors import SpkidError
 from spkid.files import folder_for
@@ -52,6 +52,7 @@ def mitigate(
         list[str] | None,
         typer.Option("--set", help="Another value, such as train.n_steps=500; may be repeated."),
     ] = None,
+    columns: ColumnsOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Try ways to help the worst cohort of an audit, and what each costs everybody else."""
@@ -75,7 +76,9 @@ def mitigate(
     described = read_manifest(metadata, required=("speaker",))
     groupings = [section["name"] for section in cohort.record["groupings"]]
     trials, _, _ = attach_groups(
-        read_score_file(scores).table, described, tuple(map(parse_grouping, groupings))
+        read_score_file(scores, columns=columns).table,
+        described,
+        tuple(map(parse_grouping, groupings)),
     )
     choosing = cohort.choosing(trials)
     notes = list(notes_on(cohort, trials, choosing, groupings))

@@ -37,6 +37,7 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of a 
 FLAGS = {
     "by": "--by",
     "changes": "--set",
+    "columns": "--columns",
     "embeddings": "--embeddings",
     "methods": "--methods",
     "root": "--root",
@@ -84,6 +85,35 @@ def parse_rate(text: str | float) -> float:
 def rate_option(flag: str, help: str) -> Any:
     """An option that takes a rate; for ``Annotated[float, rate_option("--far", "...")]``."""
     return typer.Option(flag, parser=parse_rate, metavar="RATE", help=help)
+
+
+def parse_columns(text: str) -> dict[str, str]:
+    """Which column of a score file is what, as it is typed: ``enroll=model,score=3``.
+
+    Raises
+    ------
+    SpkidError
+        If it is anything else.
+    """
+    pairs = [[word.strip() for word in part.split("=", 1)] for part in text.split(",")]
+    if not all(len(pair) == 2 and all(pair) for pair in pairs):
+        raise SpkidError(
+            f"--columns {text!r}",
+            expected="such as enroll=model,test=segment,score=llr,label=key, or places from 1",
+            do="correct the option",
+        )
+    return dict(pairs)
+
+
+ColumnsOption = Annotated[
+    Any,
+    typer.Option(
+        "--columns",
+        parser=parse_columns,
+        metavar="ENROLL=...,TEST=...,SCORE=...,LABEL=...",
+        help="Which column is what, by name or place, where the score file does not tell.",
+    ),
+]
 
 
 def console() -> Console:

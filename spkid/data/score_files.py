@@ -1,32 +1,28 @@
 """Score files of any system: which column is what is found out, said, and checked to the last line.
 
-The columns may stand in any of the orders of :data:`LAYOUTS`, separated by spaces or tabs; a CSV
-file with a header names them. Without a column of labels, a trial list brings them.
+The columns may stand in any of the orders of :data:`spkid.data.score_columns.LAYOUTS`, or a header
+names them. Without a column of labels, a trial list brings them.
 """
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from spkid.data.trial_lists import LABELS
+from spkid.data.labels import USUAL, label_of
+from spkid.data.names import plain_categories
+from spkid.data.printed import Printed, open_printed
+from spkid.data.score_columns import Columns, find_columns
 from spkid.errors import BadTable
-from spkid.files import why_unreadable, written_beside
+from spkid.files import written_beside
 
-LAYOUTS = {
-    ("enroll", "test", "score", "label"): "as Kaldi and WeSpeaker",
-    ("label", "enroll", "test", "score"): "as VoxCeleb",
-    ("enroll", "test", "label", "score"): "as speechbrain",
-    ("score", "enroll", "test", "label"): "score first",
-    ("enroll", "test", "score"): "no labels",
-    ("score", "enroll", "test"): "no labels, score first",
-}
-N_SAMPLE = 1000  # lines from which the order is found out
 WHAT = "lines 'enroll test score label' or 'label enroll test score', or a CSV with these names"
 
 
@@ -41,7 +37,12 @@ class ScoreFile:
     notes: tuple[str, ...]
 
 
-def read_score_file(path: str | Path, *, trials: pd.DataFrame | None = None) -> ScoreFile:
+def read_score_file(
+    path: str | Path,
+    *,
+    trials: pd.DataFrame | None = None,
+    columns: Mapping[str, str | int] | None = None,
+) -> ScoreFile:
     """Scores with labels, from the file itself or from ``trials``.
 
     Parameters
@@ -50,28 +51,34 @@ def read_score_file(path: str | Path, *, trials: pd.DataFrame | None = None) -> 
     trials : DataFrame, optional
         ``enroll``, ``test``, ``label``, as :func:`spkid.data.trial_lists.read_trials` gives;
         only for a file that has no labels of its own.
+    columns : mapping, optional
+        Which column is what, where that cannot be told: as
+        :func:`spkid.data.score_columns.find_columns` takes it.
 
     Raises
     ------
     BadTable
-        If no order of columns fits, a score is not a finite number, there are labels twice or
-        not at all, or a score has no trial in ``trials``.
+        If no order of columns fits or more than one, a score is not a finite number, there are
+        labels twice or not at all, or a score has no trial in ``trials``.
     """
-    sample = _read(path, dtype=str, nrows=N_SAMPLE)
-    layout, has_header = _layout(path, sample)
+    file = open_printed(path, expected=WHAT)
+    sample = file.sample()
+    found = find_columns(file, sample, columns)
+    roles = list(found.places)
     try:
-        table = _read(
-            path, names=layout, skiprows=int(has_header), dtype=_types(sample, layout, has_header)
+        table = _read(file, found, dtype=_types(sample, found))
+        table = table.assign(
+            **{name: plain_categories(table[name]) for name in roles if name != "score"}
         )
-        table = table.astype({name: "category" for name in layout if name != "score"})
         sound = bool(np.isfinite(table["score"]).all())
     except BadTable:
         sound = False
-    if not sound or any("" in table[name].cat.categories for name in layout if name != "score"):
-        raise _flaw(path, layout, has_header)
-    how = "by its header" if has_header else LAYOUTS[layout]
-    note = f"{Path(path).name} was read as '{' '.join(layout)}' ({how})"
-    if "label" not in layout:
+    if not sound or any("" in table[name].cat.categories for name in roles if name != "score"):
+        raise _flaw(file, found)
+    note = f"{file.path.name} was read as '{' '.join(found.names)}' ({found.how})"
+    if file.n_comments:
+        note += f", without {file.n_comments} lines that begin with '#'"
+    if "label" not in roles:
         return _joined(path, table, trials, note)
     if trials is not None:
         raise BadTable(
@@ -79,68 +86,29 @@ def read_score_file(path: str | Path, *, trials: pd.DataFrame | None = None) -> 
             expected="labels from one place",
             do="leave the trial list out",
         )
-    wrong = table["label"].cat.categories.difference(list(LABELS))
-    if len(wrong):
+    labels = {word: label_of(word) for word in table["label"].cat.categories}
+    if wrong := [word for word, label in labels.items() if label is None]:
         raise BadTable(
             f"{path}: {wrong[0]!r} in the column of labels",
-            expected="1 and 0, or target and nontarget",
+            expected=f"such as {USUAL}",
             do="correct the file",
         )
-    table["label"] = table["label"].map(LABELS).astype(bool)
+    table["label"] = table["label"].map(labels).astype(bool)
     return ScoreFile(_in_order(table), (_counted(table, note),))
 
 
-def _read(path: str | Path, **options: object) -> pd.DataFrame:
-    """The file as a table, by commas where its first line has one."""
-    try:
-        with Path(path).open(encoding="utf-8") as file:
-            separator = "," if "," in file.readline() else r"\s+"
-        quoting = csv.QUOTE_MINIMAL if separator == "," else csv.QUOTE_NONE
-        return pd.read_csv(
-            path,
-            sep=separator,
-            header=None,
-            keep_default_na=False,
-            na_filter=False,
-            quoting=quoting,
-            skipinitialspace=True,
-            **options,
-        )
-    except (OSError, ValueError) as error:
-        raise BadTable(
-            f"{path}: cannot be read ({why_unreadable(error)})",
-            expected=WHAT,
-            do="check the path and the file",
-        ) from error
+def _read(file: Printed, columns: Columns, **options: Any) -> pd.DataFrame:
+    """The columns that have a role, by that name."""
+    more = {"usecols": list(columns.places)} if len(columns.places) < columns.n_columns else {}
+    header = 0 if columns.has_header else None
+    return file.read(names=columns.names, header=header, **more, **options)
 
 
-def _layout(path: str | Path, sample: pd.DataFrame) -> tuple[tuple[str, ...], bool]:
-    """The order of the columns, and whether the first line names them."""
-    first = tuple(str(word).strip().lower() for word in sample.iloc[0])
-    if {"enroll", "test", "score"} <= set(first):
-        return first, True
-    if sample.shape[1] not in (3, 4):
-        raise BadTable(f"{path}: {sample.shape[1]} columns", expected=WHAT, do="correct the file")
-    # a broken score is a broken score, not a name
-    numeric = sample.apply(pd.to_numeric, errors="coerce").notna().mean() >= 0.5
-    for words in (("target", "nontarget"), tuple(LABELS)):
-        for layout in LAYOUTS:
-            if len(layout) != sample.shape[1]:
-                continue
-            label = layout.index("label") if "label" in layout else None
-            if not numeric[layout.index("score")]:
-                continue
-            if label is None or sample[label].isin(words).all():
-                return layout, False
-    lacks = "no column of labels" if sample.shape[1] == 4 else "no column of scores"
-    raise BadTable(f"{path}: {lacks}", expected=WHAT, do="correct the file")
-
-
-def _types(sample: pd.DataFrame, layout: tuple[str, ...], has_header: bool) -> dict[str, str]:
+def _types(sample: pd.DataFrame, columns: Columns) -> dict[str, str]:
     """Categories at once where pandas keeps them as words: it reads 0012 as 12 if all look so."""
     types = {}
-    for place, name in enumerate(layout):
-        values = sample[place].iloc[int(has_header) :]
+    for name, place in columns.places.items():
+        values = sample[place].iloc[int(columns.has_header) :]
         word = pd.to_numeric(values, errors="coerce").isna() & ~values.str.lower().isin(
             ["true", "false"]
         )
@@ -148,18 +116,19 @@ def _types(sample: pd.DataFrame, layout: tuple[str, ...], has_header: bool) -> d
     return types
 
 
-def _flaw(path: str | Path, layout: tuple[str, ...], has_header: bool) -> BadTable:
+def _flaw(file: Printed, columns: Columns) -> BadTable:
     """What is wrong with the first line that is wrong, found by reading all of it as words."""
-    table = _read(path, names=layout, skiprows=int(has_header), dtype=str)
-    finite = np.isfinite(pd.to_numeric(table["score"], errors="coerce"))
-    line = int(np.flatnonzero(~finite | (table == "").any(axis=1))[0])
-    number = line + 1 + has_header
-    if (table.loc[line] == "").any():
-        return BadTable(f"{path}: a word missing in line {number}", expected=WHAT, do="correct it")
+    table = _read(file, columns, dtype=str)
+    scores = table["score"].str.replace(file.decimal, ".", regex=False)
+    finite = np.isfinite(pd.to_numeric(scores, errors="coerce"))
+    row = int(np.flatnonzero(~finite | (table == "").any(axis=1))[0])
+    line = file.line_of(row + columns.has_header)
+    if (table.loc[row] == "").any():
+        return BadTable(f"{file.path}: a word missing in line {line}", expected=WHAT, do="mend it")
     return BadTable(
-        f"{path}: {table['score'][line]!r} as the score in line {number}",
+        f"{file.path}: {table['score'][row]!r} as the score in line {line}",
         expected="a finite number",
-        do="correct the file",
+        do="correct the file, or name the columns with columns=",
     )
 
 
@@ -216,15 +185,19 @@ def _joined(
     return ScoreFile(_in_order(table), tuple(notes))
 
 
-def read_scores(path: str | Path) -> pd.DataFrame:
+def read_scores(
+    path: str | Path, *, columns: Mapping[str, str | int] | None = None
+) -> pd.DataFrame:
     """A score file as ``enroll``, ``test`` (categories), ``score`` (float64), ``label`` (bool).
+
+    ``columns`` says which column is what where that cannot be told: ``{"score": "llr"}``.
 
     Raises
     ------
     BadTable
         As :func:`read_score_file`, which also says how the file was read.
     """
-    return read_score_file(path).table
+    return read_score_file(path, columns=columns).table
 
 
 def write_scores(path: Path, table: pd.DataFrame) -> None:

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from spkid.data.score_files import LAYOUTS, N_SAMPLE, read_score_file
+from spkid.data.printed import N_SAMPLE
+from spkid.data.score_columns import LAYOUTS
+from spkid.data.score_files import read_score_file
 from spkid.data.trial_lists import read_trials
 from spkid.errors import SpkidError
 
