@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from enrollment.age import age_hint
 from enrollment.home_rate import HomeRate, OwnTrials, choose_rate, own_trials
 from enrollment.matching import FALSE_ACCEPT_RATE, Decision, decide, not_heard
 from enrollment.names import tidy_name
@@ -82,6 +84,8 @@ class Household:
         *,
         consent: bool,
         force: bool = False,
+        another_person: bool = False,
+        child: bool | None = None,
         device: str = "",
         vault: Vault | None = None,
         advance: Callable[[], object] = lambda: None,
@@ -99,6 +103,11 @@ class Household:
             is enrolled already has agreed.
         force : bool
             Also store clips that do not sound like the others.
+        another_person : bool
+            That this is another person than the member whom the clips sound like, such as a
+            twin.
+        child : bool or None
+            That this is a child, whose voice changes sooner; None leaves it as it was.
         device : str
             Label of the microphone.
         vault : Vault or None
@@ -110,25 +119,27 @@ class Household:
         ------
         SpkidError
             Without consent or a calibration, if a clip cannot be read, if the profile is full
-            or of another model. Nothing is stored then.
+            or of another model, or if the clips sound like another member. Nothing is stored
+            then.
         """
         if isinstance(clips, (str, Path)):
             raise SpkidError(
                 f"clips={str(clips)!r}", expected="a list of clips", do="put it in brackets"
             )
-        session = self.session(member, consent=consent, device=device, vault=vault)
+        session = self.session(member, consent=consent, child=child, device=device, vault=vault)
         for clip in clips:
             session.add(clip)
             advance()
         if force:
             session.accept_all()
-        return session.save()
+        return session.save(another_person=another_person)
 
     def session(
         self,
         member: str,
         *,
         consent: bool,
+        child: bool | None = None,
         device: str = "",
         vault: Vault | None = None,
         origin: Literal["enrolled", "confirmed"] = "enrolled",
@@ -148,6 +159,7 @@ class Household:
             device=device,
             vault=vault,
             origin=origin,
+            age_group=None if child is None else "child" if child else "",
         )
 
     def calibrate(self, false_accept_rate: float = FALSE_ACCEPT_RATE) -> tuple[HomeRate, OwnTrials]:
@@ -206,13 +218,15 @@ class Household:
         heard = clip if isinstance(clip, Heard | Refused) else hear(clip, self.model.encoder)
         if isinstance(heard, Refused):
             return not_heard(heard.quality, self.model.fingerprint)
-        return decide(
+        decision = decide(
             heard.vector,
             members,
             calibration,
             false_accept_rate=self.accepted_rate(members, false_accept_rate),
             speech_s=heard.quality.speech_s,
         )
+        hints = [age_hint(who) for who in members if who.name == decision.member]
+        return replace(decision, hints=tuple(hint for hint in hints if hint))
 
     def verify(
         self, member: str, clip: Source, *, false_accept_rate: float = FALSE_ACCEPT_RATE

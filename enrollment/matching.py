@@ -71,6 +71,8 @@ class Decision:
         Seconds of speech heard.
     candidates : tuple of Candidate
         All members, most probable first.
+    hints : tuple of str
+        Sentences on what would make answers better.
     """
 
     status: Status
@@ -82,6 +84,7 @@ class Decision:
     model: str
     speech_s: float
     candidates: tuple[Candidate, ...] = ()
+    hints: tuple[str, ...] = ()
 
     @property
     def is_known(self) -> bool:

@@ -14,6 +14,8 @@ from enrollment.names import name_key
 from enrollment.refusals import not_unit
 from spkid.scoring.posterior import profile_vector
 
+AgeGroup = Literal["", "child"]
+
 MAX_EXEMPLARS = 10
 WANTED_SPEECH_S = 20.0
 WANTED_CLIPS = 3
@@ -85,13 +87,17 @@ class Exemplar:
 
 @dataclass(frozen=True)
 class Member:
-    """A person of a household; ``model`` is the fingerprint behind every vector."""
+    """A person of a household; ``model`` is the fingerprint behind every vector.
+
+    ``age_group`` is "child" where somebody said so, else empty.
+    """
 
     household: str
     name: str
     model: str
     consent_at: str
     exemplars: tuple[Exemplar, ...]
+    age_group: AgeGroup = ""
 
     @property
     def speech_s(self) -> float:
@@ -124,12 +130,17 @@ def find_named(members: Sequence[Member], name: str) -> Member | None:
 
 @dataclass(frozen=True)
 class ClipVerdict:
-    """``reason`` is ``ok``, a quality verdict, ``unlike_others`` or ``same_clip``."""
+    """``reason`` is ``ok``, a quality verdict, ``unlike_others`` or ``same_clip``.
+
+    ``sounds_like`` is another member of the household whose voice, or whose clip, this seems
+    to be.
+    """
 
     name: str
     accepted: bool
     reason: str
     speech_s: float
+    sounds_like: str | None = None
 
 
 @dataclass(frozen=True)

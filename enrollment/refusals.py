@@ -77,6 +77,16 @@ def already_enrolled(member: str) -> StoreError:
     )
 
 
+def same_voice(member: str, other: str) -> SpkidError:
+    """The new clips are of somebody who is enrolled under another name."""
+    return SpkidError(
+        f"clips of {member!r} that sound like {other!r}",
+        expected="a voice that is not enrolled under another name",
+        do=f"add them to {other!r}, or pass another_person=True if these are two people",
+        code="same_voice",
+    )
+
+
 def other_model(member: str, enrolled_with: str, model: str) -> ModelMismatch:
     """The profile was made with another model."""
     return ModelMismatch(

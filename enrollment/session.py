@@ -13,6 +13,7 @@ from enrollment.profile import (
     ENROLL_SPEECH_S,
     WANTED_CLIPS,
     WANTED_SPEECH_S,
+    AgeGroup,
     ClipVerdict,
     Consent,
     Enrollment,
@@ -20,7 +21,8 @@ from enrollment.profile import (
     find_named,
     percent_done,
 )
-from enrollment.refusals import changed_clip, no_consent, no_member, other_model
+from enrollment.refusals import changed_clip, no_consent, no_member, other_model, same_voice
+from enrollment.same_voice import is_same_recording, sounds_like
 from enrollment.store.store import Store
 from enrollment.store.vault import Vault, to_flac
 from spkid.audio.reading import Waveform, as_waveform, load_audio
@@ -35,7 +37,10 @@ REVIEWABLE = ("unlike_others", "too_noisy", "clipped")  # a person may know bett
 
 @dataclass
 class _Candidate:
-    """A clip of the session; ``is_known`` where it is enrolled already, or was given before."""
+    """A clip of the session; ``is_known`` where it is enrolled already, or was given before.
+
+    ``owner`` is the other member who is enrolled with it.
+    """
 
     source: Source = field(repr=False)
     name: str
@@ -43,6 +48,7 @@ class _Candidate:
     digest: str
     vector: Vector | None = field(repr=False)
     is_known: bool
+    owner: str | None
     is_reviewed: bool = False
 
     def waveform(self) -> Waveform:
@@ -74,6 +80,8 @@ class EnrollmentSession:
     origin : str
         ``confirmed`` for clips whose speaker was named after they were identified; only an
         enrolled member can have those.
+    age_group : str or None
+        "child", or empty for anybody else; None leaves it as it was.
 
     Raises
     ------
@@ -93,11 +101,13 @@ class EnrollmentSession:
         device: str = "",
         vault: Vault | None = None,
         origin: Literal["enrolled", "confirmed"] = "enrolled",
+        age_group: AgeGroup | None = None,
     ) -> None:
         self.store, self.model = store, model
         self._calibration = model.to_decide()
         self._consent, self._device, self._vault = consent, device, vault
         self._origin: Literal["enrolled", "confirmed"] = origin
+        self._age_group = age_group
         everybody = store.members(household)
         self._known = find_named(everybody, member)
         self.household = everybody[0].household if everybody else new_name(household)
@@ -108,7 +118,7 @@ class EnrollmentSession:
             raise no_consent()
         if self._known is not None and self._known.model != model.fingerprint:
             raise other_model(self.member, self._known.model, model.fingerprint)
-        self._digests = {clip.digest for who in everybody for clip in who.exemplars}
+        self._others = [who for who in everybody if who is not self._known]
         self._clips: list[_Candidate] = []
 
     @property
@@ -119,8 +129,8 @@ class EnrollmentSession:
     def add(self, source: Source) -> ClipVerdict:
         """Judge one more clip; the verdict on earlier ones may change with it.
 
-        A clip that is enrolled already, or was given before, is ``same_clip``; the others
-        stand.
+        A clip that is enrolled already, or was given before, is ``same_clip``, at another level
+        too; the others stand. ``sounds_like`` names whom else the clips may be of.
 
         Raises
         ------
@@ -129,12 +139,31 @@ class EnrollmentSession:
         """
         clip = hear(source, self.model.encoder, min_speech_s=ENROLL_SPEECH_S)
         vector = clip.vector if isinstance(clip, Heard) else None
-        known = clip.digest in self._digests
-        self._digests.add(clip.digest)
+        is_known, owner = self._known_clip(clip.digest, vector)
         self._clips.append(
-            _Candidate(source, clip.name, clip.quality, clip.digest, vector, is_known=known)
+            _Candidate(
+                source, clip.name, clip.quality, clip.digest, vector, is_known=is_known, owner=owner
+            )
         )
         return self.verdicts[-1]
+
+    def _known_clip(self, digest: str, vector: Vector | None) -> tuple[bool, str | None]:
+        """Whether the clip is there already, and whose it is where it is another member's."""
+        given = [clip.vector for clip in self._clips if clip.vector is not None]
+        if digest in {clip.digest for clip in self._clips}:
+            return True, None
+        for who in [*self._others, *([self._known] if self._known else [])]:
+            own = [clip.vector for clip in who.exemplars if who.model == self.model.fingerprint]
+            is_same = vector is not None and is_same_recording(vector, own)
+            if is_same or digest in {clip.digest for clip in who.exemplars}:
+                return True, None if who is self._known else who.name
+        return vector is not None and is_same_recording(vector, given), None
+
+    @property
+    def sounds_like(self) -> str | None:
+        """The other member of the household whom the accepted clips sound like."""
+        verdicts = self.verdicts
+        return next((each.sounds_like for each in verdicts if each.accepted), None)
 
     def accept(self, number: int) -> ClipVerdict:
         """A person reviewed clip ``number`` (from 0) and takes it all the same.
@@ -177,7 +206,16 @@ class EnrollmentSession:
             speech_s=[clip.quality.speech_s for clip in gated],
         )
         strangers = {clip.digest for clip, out in zip(gated, outliers, strict=True) if out}
-        return tuple(_verdict(clip, strangers) for clip in self._clips)
+        accepted = [clip for clip in usable if _reason(clip, strangers) == "ok"]
+        other = sounds_like(
+            [clip.vector for clip in accepted if clip.vector is not None],
+            [clip.quality.speech_s for clip in accepted],
+            self._known,
+            [who for who in self._others if who.model == self.model.fingerprint],
+            self._calibration,
+        )
+        name = other.name if other else None
+        return tuple(_verdict(clip, _reason(clip, strangers), name) for clip in self._clips)
 
     @property
     def speech_s(self) -> float:
@@ -206,14 +244,20 @@ class EnrollmentSession:
         """Clips still wanted."""
         return max(0, WANTED_CLIPS - self.n_clips)
 
-    def save(self) -> Enrollment:
+    def save(self, *, another_person: bool = False) -> Enrollment:
         """Write what is accepted, in one transaction, consent first; ends the session.
+
+        Parameters
+        ----------
+        another_person : bool
+            That somebody knows them to be another person than the one they sound like.
 
         Raises
         ------
         SpkidError
-            As :meth:`enrollment.store.store.Store.add`, or if a clip that is to be kept has
-            changed since it was judged. Nothing is stored then.
+            If the clips sound like another member (``same_voice``), if a clip that is to be
+            kept has changed since it was judged, or as
+            :meth:`enrollment.store.store.Store.add`. Nothing is stored then.
         """
         verdicts, exemplars, recordings = self.verdicts, [], {}
         for clip, verdict in zip(self._clips, verdicts, strict=True):
@@ -233,6 +277,9 @@ class EnrollmentSession:
                 recordings[clip.digest] = to_flac(clip.waveform())
         if not exemplars:
             return Enrollment(verdicts, self._known)
+        other = self.sounds_like
+        if other is not None and not another_person:
+            raise same_voice(self.member, other)
         stored = self.store.add(
             self.household,
             self.member,
@@ -241,16 +288,20 @@ class EnrollmentSession:
             consent=self._consent,
             recordings=recordings,
             vault=self._vault,
+            age_group=self._age_group,
         )
         return Enrollment(verdicts, stored)
 
 
-def _verdict(clip: _Candidate, strangers: set[str]) -> ClipVerdict:
-    reason: str = clip.quality.verdict
+def _reason(clip: _Candidate, strangers: set[str]) -> str:
     if clip.is_known:
-        reason = "same_clip"
-    elif clip.is_reviewed:
-        reason = "ok"
-    elif clip.digest in strangers:
-        reason = "unlike_others"
-    return ClipVerdict(clip.name, reason == "ok", reason, clip.quality.speech_s)
+        return "same_clip"
+    if clip.is_reviewed:
+        return "ok"
+    return "unlike_others" if clip.digest in strangers else clip.quality.verdict
+
+
+def _verdict(clip: _Candidate, reason: str, sounds_like: str | None) -> ClipVerdict:
+    accepted = reason == "ok"
+    other = sounds_like if accepted else clip.owner
+    return ClipVerdict(clip.name, accepted, reason, clip.quality.speech_s, other)

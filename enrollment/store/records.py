@@ -52,6 +52,7 @@ ALL_MEMBERS = (
         members.c.name,
         members.c.model,
         consents.c.given_at,
+        members.c.age_group,
         exemplars.c.vector,
         exemplars.c.digest,
         exemplars.c.speech_s,
@@ -153,7 +154,7 @@ def read_member(connection: Connection, member_id: int) -> Member:
 
 def _members_of(rows: Sequence[Any]) -> list[Member]:
     # all rows are there: an error in one must not leave the query, and its snapshot, open
-    found: dict[tuple[str, str, str, str], list[Exemplar]] = {}
+    found: dict[tuple[Any, ...], list[Exemplar]] = {}
     for *who, vector, digest, speech_s, snr_db, device, origin, added_at, exemplar_id in rows:
         exemplar = Exemplar(
             vector=vectors_of([vector])[0],
@@ -166,7 +167,10 @@ def _members_of(rows: Sequence[Any]) -> list[Member]:
             id=exemplar_id,
         )
         found.setdefault(tuple(who), []).append(exemplar)
-    return [Member(*who, exemplars=tuple(own)) for who, own in found.items()]
+    return [
+        Member(household, name, model, consent_at, tuple(own), age_group)
+        for (household, name, model, consent_at, age_group), own in found.items()
+    ]
 
 
 def clip_ids(connection: Connection, member_id: int) -> list[int]:

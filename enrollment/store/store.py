@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, bindparam, func, select, update
 
 from enrollment.profile import (
     MAX_EXEMPLARS,
+    AgeGroup,
     Change,
     Consent,
     Exemplar,
@@ -129,6 +130,7 @@ class Store:
         consent: Consent | None,
         recordings: Mapping[str, bytes] = NO_RECORDINGS,
         vault: Vault | None = None,
+        age_group: AgeGroup | None = None,
     ) -> Member:
         """Add ``exemplars`` to a member, made with its household where new; returns the member.
 
@@ -138,6 +140,8 @@ class Store:
             What a new member agreed to; one who is enrolled has agreed already.
         recordings : mapping of digest to FLAC file
             Clips to keep, sealed with ``vault``; the person must have agreed to that.
+        age_group : str or None
+            "child", or empty for anybody else; None leaves it as it was.
 
         Raises
         ------
@@ -151,6 +155,9 @@ class Store:
             household_id, member_id = ensure_member(connection, household, member, model, consent)
             if consent is not None and consent.audio_text:
                 record_consent(connection, member_id, "audio", consent.audio_text, consent)
+            if age_group is not None:
+                row = update(member_rows).where(member_rows.c.id == member_id)
+                connection.execute(row.values(age_group=age_group))
             owners = clip_owners(connection, household_id)
             n_enrolled = sum(owner == member_id for owner, _ in owners.values())
             if n_enrolled + len(exemplars) > MAX_EXEMPLARS:

@@ -1,9 +1,8 @@
-"""Commands for a household: enroll, identify, verify."""
+"""Commands for a household: identify, verify."""
 
 from __future__ import annotations
 
 import os
-import sys
 import time
 from functools import cache
 from pathlib import Path
@@ -25,8 +24,6 @@ from spkid.errors import SpkidError
 
 if TYPE_CHECKING:
     from enrollment.matching import Decision
-    from enrollment.profile import ClipVerdict
-    from enrollment.session import EnrollmentSession
     from enrollment.store.store import Store
 
 StoreOption = Annotated[
@@ -72,160 +69,6 @@ def open_store(store: str | None, *, create: bool = False) -> Store:
     from enrollment.store.store import Store
 
     return Store.open(store_place(store), create=create)
-
-
-def enroll(
-    household: HouseholdOption,
-    member: Annotated[str, typer.Option(help="Name of the person.")],
-    clips: Annotated[
-        list[Path] | None,
-        typer.Argument(readable=False, help="Audio files, 2 s of speech or more each."),
-    ] = None,
-    microphone: Annotated[
-        bool, typer.Option("--microphone", help="Listen until the profile is complete.")
-    ] = False,
-    consent: Annotated[
-        bool,
-        typer.Option(
-            "--consent", help="The person agreed to what is kept (with --keep-audio, clips too)."
-        ),
-    ] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Also take clips that do not sound like the others.")
-    ] = False,
-    review: Annotated[
-        bool, typer.Option("--review", help="Ask about each clip that was rejected.")
-    ] = False,
-    device: DeviceOption = "",
-    keep_audio: Annotated[
-        Path | None,
-        typer.Option(
-            readable=False, help="Keep the clips too, encrypted with this key file (made if new)."
-        ),
-    ] = None,
-    model: ModelOption = None,
-    store: StoreOption = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Add clips to a member's voice profile."""
-    from enrollment.household import Household
-    from enrollment.profile import AUDIO_CONSENT_TEXT, CONSENT_TEXT, WANTED_CLIPS
-    from enrollment.store.vault import Vault
-    from spkid.scoring.model import Model
-
-    if bool(clips) == microphone:
-        raise SpkidError("no clips", expected="audio files, or --microphone", do="give one of both")
-    if not consent and sys.stdin.isatty():
-        say(CONSENT_TEXT + (f"\n{AUDIO_CONSENT_TEXT}" if keep_audio else ""))
-        consent = typer.confirm(f"Does {member} agree?")
-    with store_for_enrollment(store, consent=consent) as opened, progress_bar() as bar:
-        vault = Vault.load(keep_audio, create=consent) if keep_audio else None
-        home = Household(opened, household, model=Model.load(model))
-        session = home.session(member, consent=consent, device=device, vault=vault)
-        if session.is_enrolled and session.member != member:
-            say(f"{member!r} is {session.member}, who is enrolled already.")
-        if microphone:
-            listen(session)
-        else:
-            for clip in bar.track(clips or [], description="listening"):
-                session.add(clip)
-        if force:
-            session.accept_all()
-        if review:
-            ask_about_rejected(session)
-        result = session.save()
-    profile = result.member
-    if as_json:
-        print_json(
-            {
-                "household": session.household,
-                "member": session.member,
-                "percent": profile.percent if profile else 0,
-                "speech_s": profile.speech_s if profile else 0.0,
-                "speech_needed_s": profile.speech_needed_s if profile else None,
-                "clips": result.clips,
-            }
-        )
-    else:
-        rows = [
-            (Path(clip.name).name, f"{clip.speech_s:.1f} s", REASONS[clip.reason])
-            for clip in result.clips
-        ]
-        print_table(f"{session.member} in {session.household}", ("clip", "speech", "verdict"), rows)
-        if profile:
-            more = max(0, WANTED_CLIPS - len(profile.exemplars))
-            typer.echo(
-                f"{profile.name}: {profile.percent} % done, "
-                f"{profile.speech_needed_s:.0f} s of speech and {more} clip{'' if more == 1 else 's'} still wanted."
-            )
-    if not any(clip.accepted for clip in result.clips):
-        raise nothing_enrolled(result.clips)
-
-
-def listen(session: EnrollmentSession) -> None:
-    """Enroll from the microphone until the profile is complete, or Ctrl-C."""
-    from enrollment.live import live_clips
-    from spkid.cli.microphone import microphone_chunks
-
-    say("Speak freely, with pauses. Ctrl-C ends and keeps what was accepted.")
-    try:
-        for clip in live_clips(microphone_chunks()):
-            reason = session.add(clip).reason
-            say(
-                f"{REASONS[reason]}: {session.percent} % done, "
-                f"{session.speech_needed_s:.0f} s of speech still wanted"
-            )
-            if session.percent == 100:
-                break
-    except KeyboardInterrupt:
-        say("stopped")
-
-
-def ask_about_rejected(session: EnrollmentSession) -> None:
-    """Let a person who listened to a rejected clip take it all the same."""
-    from enrollment.session import REVIEWABLE
-
-    if not sys.stdin.isatty():
-        raise SpkidError(
-            "nobody to ask about rejected clips",
-            expected="a terminal",
-            do="leave out --review",
-        )
-    for number, verdict in enumerate(session.verdicts):
-        if verdict.reason in REVIEWABLE and typer.confirm(
-            f"{verdict.name}: {REASONS[verdict.reason]}. Take it all the same?"
-        ):
-            session.accept(number)
-
-
-def store_for_enrollment(store: str | None, *, consent: bool) -> Store:
-    """The store; it is not made before somebody has agreed."""
-    from enrollment.refusals import no_consent
-
-    try:
-        return open_store(store, create=consent)
-    except SpkidError as error:
-        if error.code == "no_store" and not consent:
-            raise no_consent() from None
-        raise
-
-
-def nothing_enrolled(clips: tuple[ClipVerdict, ...]) -> SpkidError:
-    """The error for an enrollment in which no clip was good enough."""
-    if not clips:
-        return SpkidError(
-            "nothing heard",
-            expected="two seconds of speech or more",
-            do="check the microphone; nothing was stored",
-            code="no_speech",
-        )
-    first = clips[0]
-    return SpkidError(
-        f"no clip accepted ({first.name}: {REASONS[first.reason]})",
-        expected="clear clips of one person, two seconds of speech or more each",
-        do="record again; nothing was stored",
-        code=first.reason,
-    )
 
 
 def identify(
@@ -286,6 +129,8 @@ def identify(
                 for clip, _, decision, taken_ms in answers
             ],
         )
+        for hint in dict.fromkeys(hint for *_, answer, _ in answers for hint in answer.hints):
+            say(hint)
     for refusal in errors:
         report_error(refusal, as_json=as_json and not answers)
     if errors:

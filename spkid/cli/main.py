@@ -14,6 +14,7 @@ from spkid.cli import (
     auditing,
     calibration,
     demo,
+    enrolling,
     evaluation,
     fitting,
     homes,
@@ -66,7 +67,7 @@ def options(
 
 for command in (
     demo.demo,
-    homes.enroll,
+    enrolling.enroll,
     homes.identify,
     homes.verify,
     timeline.timeline,

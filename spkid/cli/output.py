@@ -35,6 +35,7 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of a 
 
 # what errors say in the words of the API -> what is typed instead
 FLAGS = {
+    "another_person": "--another-person",
     "by": "--by",
     "changes": "--set",
     "columns": "--columns",

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spkid.cli.enrolling import (
+    AnotherPersonFlag,
+    is_another_person,
+    nothing_enrolled,
+    print_verdicts,
+)
 from spkid.cli.homes import (
-    REASONS,
     DeviceOption,
     HouseholdOption,
     ModelOption,
     StoreOption,
-    nothing_enrolled,
     open_store,
     store_place,
 )
@@ -40,6 +44,7 @@ def profiles(
     as_json: JsonFlag = False,
 ) -> None:
     """List who is enrolled, without any biometrics."""
+    from enrollment.age import age_hint
     from enrollment.refusals import no_household
 
     with open_store(store) as opened:
@@ -55,11 +60,16 @@ def profiles(
         columns = ("household", "member", "clip", "speech s", "SNR dB", "device", "origin", "added")
     else:
         columns = ("household", "member", "done %", "clips", "speech s", "consent", "model")
-    print_table("Profiles", columns, [tuple(row.values()) for row in rows])
+    print_table("Profiles", columns, [tuple(row.values())[: len(columns)] for row in rows])
+    for member in members:
+        if hint := age_hint(member):
+            typer.echo(hint)
 
 
 def member_rows(members: list[Member]) -> list[dict[str, Any]]:
     """A row for each member, by column."""
+    from enrollment.age import is_old, newest_clip_at
+
     return [
         {
             "household": member.household,
@@ -69,6 +79,9 @@ def member_rows(members: list[Member]) -> list[dict[str, Any]]:
             "speech_s": round(member.speech_s, 1),
             "consent_at": member.consent_at,
             "model": member.model,
+            "age_group": member.age_group,
+            "newest_clip_at": newest_clip_at(member),
+            "enroll_again": is_old(member),
         }
         for member in members
     ]
@@ -99,6 +112,7 @@ def confirm(
     force: Annotated[
         bool, typer.Option("--force", help="Also take clips that do not sound like the profile.")
     ] = False,
+    another_person: AnotherPersonFlag = False,
     device: DeviceOption = "",
     keep_audio: KeyOption = None,
     model: ModelOption = None,
@@ -120,17 +134,13 @@ def confirm(
             session.add(clip)
         if force:
             session.accept_all()
-        result = session.save()
+        result = session.save(another_person=another_person or is_another_person(session))
     if as_json:
         print_json(
             {"household": session.household, "member": session.member, "clips": result.clips}
         )
     else:
-        rows = [
-            (Path(clip.name).name, f"{clip.speech_s:.1f} s", REASONS[clip.reason])
-            for clip in result.clips
-        ]
-        print_table(f"{session.member} in {session.household}", ("clip", "speech", "verdict"), rows)
+        print_verdicts(session)
     if not any(clip.accepted for clip in result.clips):
         raise nothing_enrolled(result.clips)
 

@@ -146,7 +146,7 @@ def test_one_person_under_two_names_is_refused(home, cast):
     other.enroll("Leo", clips[:3], consent=True)
     with pytest.raises(SpkidError, match="one member"):
         other.calibrate()
-    other.enroll("Tom", clips[3:], consent=True)
+    other.enroll("Tom", clips[3:], consent=True, another_person=True)
     with pytest.raises(SpkidError, match=r"Leo and Tom overlap|Tom and Leo overlap"):
         other.calibrate(0.05)
     assert home.store.calibration("twice") is None
