@@ -7,6 +7,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection, text
 
 from enrollment.names import name_key
+from enrollment.store.deletion import begin_anew
 from enrollment.store.lineage import first_state
 from enrollment.store.schema import LOOK_ALIKE
 
@@ -129,14 +130,20 @@ CREATE TABLE unknown_voice (
 CREATE TABLE identity (
     store_id TEXT NOT NULL PRIMARY KEY,
     state TEXT NOT NULL
+);
+CREATE TABLE deletion (
+    id {identity},
+    index_key {bytes} NOT NULL,
+    is_scrubbed BOOLEAN NOT NULL
 )
 """
 
 
 def to_version_3(connection: Connection) -> None:
-    """Names get keys, unknown voices a place, the store an id and a state.
+    """Names and saved indexes get keys, unknown voices a place, the store an id and a state.
 
-    Of two names that look alike, both stay as they are: the later one's key says so.
+    Of two names that look alike, both stay as they are: the later one's key says so. What
+    deletions that were killed before left behind is scrubbed.
     """
     is_file = connection.dialect.name == "sqlite"
     statements = VERSION_3.format(
@@ -158,6 +165,7 @@ def to_version_3(connection: Connection) -> None:
     connection.exec_driver_sql("CREATE UNIQUE INDEX household_key ON household (key)")
     connection.exec_driver_sql("CREATE UNIQUE INDEX member_key ON member (household_id, key)")
     first_state(connection)
+    begin_anew(connection)
 
 
 # MIGRATIONS[version] leads from version to version + 1, inside the caller's transaction

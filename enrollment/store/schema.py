@@ -9,6 +9,7 @@ store had look-alikes, that of the later one ends in ``LOOK_ALIKE`` and its id.
 from __future__ import annotations
 
 from sqlalchemy import (
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -146,6 +147,15 @@ identity = Table(
     metadata,
     Column("store_id", Text, primary_key=True),
     Column("state", Text, nullable=False),  # see lineage.py
+)
+# one row, made anew by each deletion
+deletions = Table(
+    "deletion",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("index_key", LargeBinary, nullable=False),  # opens what was saved since, nothing older
+    Column("is_scrubbed", Boolean, nullable=False),  # whether the deleted bytes are overwritten
+    sqlite_autoincrement=True,
 )
 
 # SQLite keeps the version in its header; PostgreSQL has no place for it but a table
