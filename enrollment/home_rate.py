@@ -17,10 +17,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.matching import member_llrs
+from enrollment.matching import member_llrs, reaches
 from enrollment.profile import Exemplar, Member
 from spkid.config import from_mapping
-from spkid.errors import SpkidError
+from spkid.errors import SpkidError, StoreError
 from spkid.scoring.calibration import Calibration
 from spkid.scoring.posterior import known_log_odds, profile_vector
 from spkid.scoring.scale import RATES
@@ -51,8 +51,28 @@ class HomeRate:
 
     @classmethod
     def from_json(cls, text: str) -> HomeRate:
-        """Back from :meth:`to_json`."""
-        return from_mapping(cls, json.loads(text))
+        """Back from :meth:`to_json`.
+
+        Raises
+        ------
+        StoreError
+            If the text is anything else.
+        """
+        try:
+            found = from_mapping(cls, json.loads(text))
+            rates = (found.far, found.rate)
+            if not all(type(rate) is float and RATES[0] <= rate <= RATES[-1] for rate in rates):
+                raise ValueError("another rate than was measured")
+            if not all(type(number) is int for number in found.exemplar_ids):
+                raise ValueError("no numbers of clips")
+        except (ValueError, TypeError, AttributeError, RecursionError, SpkidError) as error:
+            raise StoreError(
+                "a home's own calibration that cannot be read",
+                expected="what 'spkid calibrate' stored",
+                do="run 'spkid calibrate' again",
+                code="damaged_store",
+            ) from error
+        return found
 
     def fits(self, members: Sequence[Member]) -> bool:
         """Whether the profiles are still those that it was measured on."""
@@ -81,14 +101,14 @@ class OwnTrials:
 
     def share_let_in(self, rate: float) -> float:
         """Posterior mean of the strangers' clips accepted at the shipped ``rate``."""
-        own = float((self.impostor_rates <= rate).sum())
+        own = float((~(self.impostor_rates > rate)).sum())  # NaN is let in
         return (own + PRIOR_CLIPS * rate) / (len(self.impostor_rates) + PRIOR_CLIPS)
 
 
 def shipped_rate(log_odds: float, speech_s: float, calibration: Calibration) -> float:
     """The lowest false-accept rate at which the shipped threshold accepts; infinity for none."""
     thresholds = calibration.household_thresholds_at(speech_s)
-    if log_odds < thresholds[-1]:
+    if not reaches(log_odds, float(thresholds[-1])):
         return float("inf")
     rate = np.exp(np.interp(-log_odds, np.negative(thresholds), np.log(RATES)))
     return round(float(rate), 12)  # the ends stay the measured rates themselves
@@ -102,7 +122,7 @@ def held_against(
     ``profiles`` are vectors, each with the number of clips behind it.
     """
     vectors, n_clips = zip(*profiles, strict=True)
-    llrs, _ = member_llrs(clip.vector, np.stack(vectors), n_clips, calibration, clip.speech_s)
+    llrs, _ = member_llrs(clip.vector, vectors, n_clips, calibration, clip.speech_s)
     log_odds = float(known_log_odds(llrs, guest_prior=calibration.guest_prior))
     return llrs, shipped_rate(log_odds, clip.speech_s, calibration)
 
@@ -148,7 +168,7 @@ def choose_rate(trials: OwnTrials, far: float) -> float:
             expected=f"{RATES[0]:g} to {RATES[-1]:g}, the range that was measured",
             do="choose a rate in it",
         )
-    if trials.worst and trials.worst[1] > OVERLAP:
+    if trials.worst and not trials.worst[1] <= OVERLAP:
         (speaker, taken_for), share = trials.worst
         raise SpkidError(
             f"{speaker} and {taken_for} overlap: {speaker}'s clips fit {taken_for} as well as "

@@ -11,7 +11,15 @@ from enrollment.age import age_hint
 from enrollment.home_rate import HomeRate, OwnTrials, choose_rate, own_trials
 from enrollment.matching import FALSE_ACCEPT_RATE, Decision, decide, not_heard
 from enrollment.names import tidy_name
-from enrollment.profile import AUDIO_CONSENT_TEXT, Consent, Enrollment, Member, Receipt, find_named
+from enrollment.profile import (
+    AUDIO_CONSENT_TEXT,
+    Consent,
+    Enrollment,
+    Member,
+    Receipt,
+    check_unit,
+    find_named,
+)
 from enrollment.refusals import no_household, no_member, other_model
 from enrollment.session import EnrollmentSession
 from enrollment.store.store import Store
@@ -74,6 +82,7 @@ class Household:
         for member in members:
             if member.model != self.model.fingerprint:
                 raise other_model(member.name, member.model, self.model.fingerprint)
+            check_unit(member.vector, dim=self.model.dim)
         self._seen = sequence, members
         return list(members)
 

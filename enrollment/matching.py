@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from enrollment.profile import Member
+from enrollment.profile import Member, check_unit
 from enrollment.refusals import not_finite
 from spkid.audio.speech import Quality, Verdict
 from spkid.encoder.base import Vector
@@ -106,23 +107,39 @@ def not_heard(quality: Quality, model: str) -> Decision:
     )
 
 
-def member_llrs(
-    vectors: ArrayLike,
-    profiles: ArrayLike,
-    n_clips: Sequence[int],
-    calibration: Calibration,
-    speech_s: ArrayLike,
-) -> tuple[Floats, Floats]:
-    """:func:`spkid.scoring.posterior.household_llrs`, refused where a score is not finite.
-
-    Every decision goes through here: a comparison with NaN is false, and must accept nobody.
+def reaches(score: float, threshold: float) -> bool:
+    """Whether a ``score`` is at its ``threshold`` or above: every decision is this comparison.
 
     Raises
     ------
     SpkidError
-        If a vector, the calibration or the seconds make a score NaN or infinite.
+        If one of them is NaN or infinite: Python's answer would name or reject somebody.
     """
-    llrs, cosines = household_llrs(vectors, profiles, n_clips, calibration, speech_s)
+    if not (math.isfinite(score) and math.isfinite(threshold)):
+        raise not_finite()
+    return bool(score >= threshold)
+
+
+def member_llrs(
+    vectors: ArrayLike,
+    profiles: Sequence[NDArray[Any]],
+    n_clips: Sequence[int],
+    calibration: Calibration,
+    speech_s: ArrayLike,
+) -> tuple[Floats, Floats]:
+    """:func:`spkid.scoring.posterior.household_llrs`, refused where nothing can be decided.
+
+    Every decision on profiles goes through here.
+
+    Raises
+    ------
+    SpkidError
+        If a vector is not finite, of unit length and of the profiles' dimension; if the
+        calibration or the seconds make a score NaN or infinite.
+    """
+    check_unit(profiles)
+    check_unit(vectors, dim=len(profiles[0]))
+    llrs, cosines = household_llrs(vectors, np.stack(profiles), n_clips, calibration, speech_s)
     if not (np.isfinite(llrs).all() and np.isfinite(cosines).all()):
         raise not_finite()
     return llrs, cosines
@@ -144,7 +161,7 @@ def decide(
     """
     llrs, cosines = member_llrs(
         vector,
-        np.stack([member.vector for member in members]),
+        [member.vector for member in members],
         [len(member.exemplars) for member in members],
         calibration,
         speech_s,
@@ -159,7 +176,8 @@ def decide(
     second = candidates[1].probability if len(candidates) > 1 else 0.0
     known = known_log_odds(llrs, guest_prior=calibration.guest_prior)
     status: Status = "unknown"
-    if known >= calibration.household_threshold(false_accept_rate, speech_s=speech_s):
+    threshold = calibration.household_threshold(false_accept_rate, speech_s=speech_s)
+    if reaches(float(known), float(threshold)):
         sure = first.probability >= AMBIGUOUS_ODDS * second
         status = "known" if sure else "ambiguous"
     return Decision(
@@ -195,12 +213,13 @@ def unlike_others(
         for index in kept:
             others = [vectors[other] for other in kept if other != index] + list(enrolled)
             if others:
-                profile = profile_vector(others)[None]
+                check_unit(others)
+                profiles = [profile_vector(others)]
                 n_clips, seconds = [len(others)], speech_s[index]
-                llrs, _ = member_llrs(vectors[index], profile, n_clips, calibration, seconds)
+                llrs, _ = member_llrs(vectors[index], profiles, n_clips, calibration, seconds)
                 agreement[index] = float(llrs[0])
         # of two that only disagree with each other, the first stays
         worst = min(agreement, key=lambda index: (agreement[index], -index), default=None)
-        if worst is None or agreement[worst] >= 0:
+        if worst is None or reaches(agreement[worst], 0.0):
             return left_out
         left_out[worst] = True

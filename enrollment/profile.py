@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from enrollment.names import name_key
 from enrollment.refusals import not_unit
+from spkid.encoder.unit import are_unit
 from spkid.scoring.posterior import profile_vector
 
 AgeGroup = Literal["", "child"]
@@ -19,7 +20,6 @@ AgeGroup = Literal["", "child"]
 MAX_EXEMPLARS = 10
 WANTED_SPEECH_S = 20.0
 WANTED_CLIPS = 3
-UNIT_TOLERANCE = 1e-3
 ENROLL_SPEECH_S = 2.0  # shorter clips can be matched but never enrolled
 CONSENT_VERSION = "1"
 CONSENT_TEXT = (
@@ -32,16 +32,15 @@ AUDIO_CONSENT_TEXT = (
 )
 
 
-def check_unit(vectors: NDArray[np.float32]) -> None:
+def check_unit(vectors: ArrayLike, *, dim: int | None = None) -> None:
     """Refuse what is no unit vector ``[dim]``, or no such vectors ``[n, dim]``.
 
     Raises
     ------
     SpkidError
-        If a vector is empty, not finite or of another length than one.
+        If a vector is empty, not finite, of another length than one or of another dimension.
     """
-    lengths = np.linalg.norm(np.asarray(vectors, dtype=np.float64), axis=-1)
-    if not (np.abs(lengths - 1.0) < UNIT_TOLERANCE).all():  # NaN fails too
+    if not are_unit(vectors, dim=dim):
         raise not_unit()
 
 
@@ -90,6 +89,11 @@ class Member:
     """A person of a household; ``model`` is the fingerprint behind every vector.
 
     ``age_group`` is "child" where somebody said so, else empty.
+
+    Raises
+    ------
+    SpkidError
+        If the exemplars are of several dimensions.
     """
 
     household: str
@@ -98,6 +102,10 @@ class Member:
     consent_at: str
     exemplars: tuple[Exemplar, ...]
     age_group: AgeGroup = ""
+
+    def __post_init__(self) -> None:
+        if self.exemplars:
+            check_unit([exemplar.vector for exemplar in self.exemplars])
 
     @property
     def speech_s(self) -> float:
@@ -158,11 +166,6 @@ class Receipt:
     ``log_emptied`` is False where another program was reading the store: the deleted pages
     leave the write-ahead log when that program closes it. It is always False on PostgreSQL,
     whose own log and backups no client can cut.
-
-    ``sealed_indexes`` are files of a saved search index that could not be removed and that
-    nobody can read any more: the key went with the deletion. ``readable_indexes`` are those of
-    an older version, which can be read, and places where this user may not look: delete them
-    by hand.
     """
 
     household: str
@@ -170,8 +173,6 @@ class Receipt:
     n_exemplars: int
     at: str
     log_emptied: bool
-    sealed_indexes: tuple[str, ...] = ()
-    readable_indexes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

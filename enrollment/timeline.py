@@ -92,7 +92,7 @@ class Judge:
 
         A member outweighs the stranger where :func:`decide` would not say ``unknown``.
         """
-        profiles = np.stack([member.vector for member in self.members])
+        profiles = [member.vector for member in self.members]
         n_clips = [len(member.exemplars) for member in self.members]
         llrs, _ = member_llrs(vectors, profiles, n_clips, self.calibration, speech_s)
         prior = self.calibration.guest_prior

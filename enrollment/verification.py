@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from enrollment.matching import FALSE_ACCEPT_RATE, member_llrs
-from enrollment.profile import Member
-from enrollment.refusals import not_finite
+from enrollment.matching import FALSE_ACCEPT_RATE, member_llrs, reaches
+from enrollment.profile import Member, check_unit
 from spkid.encoder.hearing import Clip, Heard, Refused, Source, hear
 from spkid.scoring.calibration import Calibration
 from spkid.scoring.model import Model
+from spkid.scoring.posterior import posteriors
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def verify_member(
     if isinstance(clip, Refused):
         return cannot_tell(clip, calibration.model)
     n_clips, speech_s = len(member.exemplars), clip.quality.speech_s
-    llrs, cosines = member_llrs(clip.vector, member.vector[None], [n_clips], calibration, speech_s)
+    llrs, cosines = member_llrs(clip.vector, [member.vector], [n_clips], calibration, speech_s)
     return judge_pair(
         float(llrs[0]),
         float(cosines[0]),
@@ -80,6 +79,7 @@ def verify_clips(
         heard.append(clip)
     speech_s = min(clip.quality.speech_s for clip in heard)
     vectors = np.stack([clip.vector for clip in heard])
+    check_unit(vectors, dim=model.dim)
     cosine, crowding = float(vectors[0] @ vectors[1]), calibration.crowding(vectors).mean()
     return judge_pair(
         float(calibration.log_likelihood_ratio(cosine, 1, speech_s, crowding=crowding)),
@@ -105,15 +105,13 @@ def judge_pair(
     Raises
     ------
     SpkidError
-        If the score is not finite.
+        If the score or its threshold is not finite.
     """
-    if not math.isfinite(llr):
-        raise not_finite()
     threshold = calibration.pair_threshold(false_accept_rate, n_clips=n_clips, speech_s=speech_s)
     return Verification(
-        same=bool(llr >= threshold),
+        same=reaches(llr, float(threshold)),
         reason="ok",
-        p_same=1 / (1 + math.exp(-llr)),
+        p_same=float(posteriors([llr], guest_prior=0.5)[0]),
         llr=llr,
         cosine=cosine,
         model=calibration.model,

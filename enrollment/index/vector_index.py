@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from enrollment.index.config import IndexConfig
 from enrollment.index.recall import Batch, Recall, Truth, moved
+from enrollment.profile import check_unit
+from spkid.encoder.unit import are_unit
 from spkid.errors import SpkidError
 
 if TYPE_CHECKING:
@@ -102,10 +104,10 @@ class VectorIndex:
         return Recall(float(right[:, 0].mean()), float(right.any(axis=1).mean()), n_read)
 
     def add(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
-        """Add vectors whose ids are not there yet: faiss would keep both."""
-        finite = np.isfinite(vectors).all(axis=1)
+        """Add unit vectors whose ids are not there yet: faiss would keep both, and take NaN."""
+        check_unit(vectors, dim=self.faiss_index.d)
         self.faiss_index.add_with_ids(
-            np.ascontiguousarray(vectors[finite], np.float32), np.ascontiguousarray(ids[finite])
+            np.ascontiguousarray(vectors, np.float32), np.ascontiguousarray(ids)
         )
 
     def add_all(self, batches: Iterable[Batch]) -> None:
@@ -123,14 +125,15 @@ class VectorIndex:
         Raises
         ------
         SpkidError
-            If the vector has another dimension or is not finite.
+            If the vector has another dimension, is not finite or not of unit length.
         """
         query = np.asarray(vector, dtype=np.float32)
-        if query.shape != (self.faiss_index.d,) or not np.isfinite(query).all():
+        if query.ndim != 1 or not are_unit(query, dim=self.faiss_index.d):
             raise SpkidError(
                 f"a query of shape {query.shape}",
-                expected=f"a finite vector of {self.faiss_index.d}",
+                expected=f"a unit vector of {self.faiss_index.d}",
                 do="embed the clip with the model of the profiles",
+                code="not_unit",
             )
         _, ids = self.faiss_index.search(query[None], n_hits)
         return [int(number) for number in ids[0] if number >= 0]

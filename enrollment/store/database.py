@@ -6,7 +6,9 @@ and the log's sequence grows in the order of commits. Readers wait for nobody.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Callable
@@ -17,11 +19,11 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_u
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import QueuePool
 
-from enrollment.store.deletion import begin_anew
+from enrollment.store.inspection import check_no_code, check_schema
 from enrollment.store.lineage import check_log, first_state, next_state
 from enrollment.store.migrations import MIGRATIONS
 from enrollment.store.schema import APPLICATION_ID, SCHEMA_VERSION, metadata, schema_version
-from spkid.errors import NotFound, StoreError
+from spkid.errors import NotFound, SpkidError, StoreError
 from spkid.files import keep_private
 
 PATIENCE_S = 30.0  # how long a transaction waits for others
@@ -49,6 +51,16 @@ class Database:
         self.place = place
         self.path = path
         event.listen(engine, "begin", _begin)
+
+    @property
+    def index_folder(self) -> Path:
+        """Where an index of the store may keep files on this machine."""
+        if self.path is not None:
+            return self.path.with_name(f"{self.path.name}.index")
+        import platformdirs
+
+        name = hashlib.sha256(self.place.encode()).hexdigest()[:16]
+        return platformdirs.user_cache_path("spkid") / name
 
     def place_to_reopen(self) -> str:
         """The file's full path, or the server's address, for another process to open.
@@ -116,6 +128,27 @@ class Database:
                 time.sleep(0.025 * 2**attempt)
         raise AssertionError("the last attempt returns or raises")
 
+    def scrub(self) -> bool:
+        """After a deletion, let go of what is left of the rows; whether nothing is.
+
+        Index files go whole: they are made anew from the database. SQLite's log still holds
+        the old pages: fold it into the file and cut it to nothing. PostgreSQL frees the rows'
+        space; its own log and backups are out of a client's reach.
+        """
+
+        def work(connection: Connection) -> bool:
+            if self.path is not None:
+                busy, _, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+                return not busy
+            connection.exec_driver_sql(f"VACUUM (SKIP_LOCKED) {', '.join(metadata.tables)}")
+            return False
+
+        shutil.rmtree(self.index_folder, ignore_errors=True)
+        try:
+            return self.alone(work)
+        except SpkidError:
+            return False
+
     def close(self) -> None:
         """Give back all connections."""
         self._engine.dispose()
@@ -139,6 +172,7 @@ def open_database(place: str | Path, *, create: bool) -> Database:
             _check(state, database.place)
             database.write(lambda connection: _bring_up(connection, database.place))
         if database.path is not None:
+            database.read(lambda connection: check_schema(connection, database.place))
             database.alone(lambda connection: connection.exec_driver_sql(WRITE_AHEAD))
     except BaseException:
         database.close()
@@ -147,6 +181,14 @@ def open_database(place: str | Path, *, create: bool) -> Database:
 
 
 WRITE_AHEAD = "PRAGMA journal_mode = WAL"
+PRAGMAS = (
+    "foreign_keys = ON",
+    "secure_delete = ON",
+    "synchronous = FULL",
+    "trusted_schema = OFF",  # a file from somebody else may hold anything
+    "cell_size_check = ON",
+)
+LONGEST_VALUE = 64 << 20  # bytes; the longest that is kept is a sealed clip of some minutes
 
 
 def _file(path: Path, *, create: bool) -> Database:
@@ -168,8 +210,9 @@ def _file(path: Path, *, create: bool) -> Database:
         connection = sqlite3.connect(
             path, timeout=PATIENCE_S, isolation_level=None, check_same_thread=False
         )
-        for pragma in ("foreign_keys = ON", "secure_delete = ON", "synchronous = FULL"):
+        for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_VALUE)
         return connection
 
     engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, hide_parameters=True)
@@ -208,7 +251,10 @@ def _begin(connection: Connection) -> None:
 
 
 def _state(connection: Connection) -> int | Literal["empty", "foreign"]:
-    """The schema's version, or that there is nothing, or something else."""
+    """The schema's version, or that there is nothing, or something else.
+
+    A store whose version cannot be told has -1.
+    """
     if connection.dialect.name == "sqlite":
         run = connection.exec_driver_sql
         if run("PRAGMA application_id").scalar_one() == APPLICATION_ID:
@@ -217,7 +263,8 @@ def _state(connection: Connection) -> int | Literal["empty", "foreign"]:
         return "foreign" if n_tables else "empty"
     tables = set(inspect(connection).get_table_names())
     if schema_version.name in tables:
-        return int(connection.execute(select(schema_version.c.version)).scalar_one())
+        versions = connection.execute(select(schema_version.c.version)).scalars().all()
+        return versions[0] if len(versions) == 1 else -1
     return "foreign" if tables & set(metadata.tables) else "empty"
 
 
@@ -229,6 +276,13 @@ def _check(state: int | Literal["empty", "foreign"], place: str) -> int | Litera
             expected="a store that spkid made",
             do="give another place=",
             code="foreign_store",
+        )
+    if state != "empty" and state < 1:
+        raise StoreError(
+            f"{place}: a store that says it has schema {state}",
+            expected=f"1 to {SCHEMA_VERSION}",
+            do="restore a backup; the file was left as it is",
+            code="damaged_store",
         )
     if state != "empty" and state > SCHEMA_VERSION:
         raise StoreError(
@@ -247,11 +301,12 @@ def _bring_up(connection: Connection, place: str) -> None:
     if state == "empty":
         metadata.create_all(connection)
         first_state(connection)
-        begin_anew(connection, is_scrubbed=True)
         if not is_file:
             schema_version.create(connection)
             connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
     else:
+        if is_file:
+            check_no_code(connection, place)
         for version in range(state, SCHEMA_VERSION):
             MIGRATIONS[version](connection)
         if not is_file:
@@ -259,6 +314,7 @@ def _bring_up(connection: Connection, place: str) -> None:
     if is_file:
         connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        check_schema(connection, place)
 
 
 def failure_of(error: DBAPIError) -> Failure:
@@ -273,6 +329,7 @@ def failure_of(error: DBAPIError) -> Failure:
             "SQLITE_READONLY": "read_only",
             "SQLITE_CORRUPT": "damaged_store",
             "SQLITE_NOTADB": "damaged_store",
+            "SQLITE_TOOBIG": "damaged_store",
         }
         return next((kind for key, kind in kinds.items() if name.startswith(key)), "unusable_store")
     state = getattr(error.orig, "sqlstate", None)

@@ -46,15 +46,15 @@ def next_state(connection: Connection) -> None:
 
 def store_id(connection: Connection) -> str:
     """The id that tells the store from all others; its backups have the same one."""
-    found: str | None = connection.execute(select(identity.c.store_id)).scalar_one_or_none()
-    if found is None:
+    found = connection.execute(select(identity.c.store_id)).scalars().all()
+    if len(found) != 1:
         raise StoreError(
-            "a store without its id",
+            "a store without its id, or with several",
             expected="a store as spkid left it",
             do="restore a backup",
             code="damaged_store",
         )
-    return found
+    return str(found[0])
 
 
 def _new_state() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from enrollment.names import name_key, new_name
-from enrollment.profile import Change, Consent, Exemplar, Member
+from enrollment.profile import MAX_EXEMPLARS, Consent, Exemplar, Member
 from enrollment.refusals import (
     no_audio_consent,
     no_consent,
@@ -32,7 +32,6 @@ from enrollment.refusals import (
     no_member,
     other_model,
 )
-from enrollment.store.deletion import begin_anew
 from enrollment.store.lineage import store_id
 from enrollment.store.schema import (
     LOOK_ALIKE,
@@ -44,6 +43,7 @@ from enrollment.store.schema import (
     operations,
 )
 from enrollment.store.vault import KeptClip, Vault
+from spkid.encoder.unit import are_unit
 from spkid.errors import StoreError
 
 VECTOR_TYPE = np.dtype("<f4")
@@ -77,22 +77,23 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def vectors_of(kept: Sequence[bytes]) -> NDArray[np.float32]:
-    """Vectors ``[n, dim]`` as they are kept.
+def vectors_of(ids: Sequence[int], kept: Sequence[bytes]) -> NDArray[np.float32]:
+    """Vectors ``[n, dim]`` as they are kept, those of the exemplars with these ``ids``.
 
     Raises
     ------
     StoreError
-        If one is damaged: of another length than the others, or no whole numbers of floats.
+        If one is damaged: not finite, not of unit length, or of another dimension.
     """
-    lengths = {len(vector) for vector in kept}
-    if len(lengths) != 1 or not min(lengths) or min(lengths) % VECTOR_TYPE.itemsize:
-        raise StoreError(
-            "a damaged vector in the store",
-            expected="whole vectors of one length",
-            do="restore the store from a backup, or forget the member and enroll again",
-            code="damaged_store",
-        )
+    length = min(map(len, kept)) // VECTOR_TYPE.itemsize * VECTOR_TYPE.itemsize
+    for exemplar_id, vector in zip(ids, kept, strict=True):
+        if len(vector) != length or not are_unit(np.frombuffer(vector, VECTOR_TYPE)):
+            raise StoreError(
+                f"a damaged vector in the store, that of clip {exemplar_id}",
+                expected="finite vectors of unit length and of one dimension",
+                do="restore a backup, or forget the member and enroll again",
+                code="damaged_store",
+            )
     return np.frombuffer(b"".join(kept), VECTOR_TYPE).reshape(len(kept), -1)
 
 
@@ -158,7 +159,7 @@ def _members_of(rows: Sequence[Any]) -> list[Member]:
     found: dict[tuple[Any, ...], list[Exemplar]] = {}
     for *who, vector, digest, speech_s, snr_db, device, origin, added_at, exemplar_id in rows:
         exemplar = Exemplar(
-            vector=vectors_of([vector])[0],
+            vector=vectors_of([exemplar_id], [vector])[0],
             digest=digest,
             speech_s=speech_s,
             snr_db=float("nan") if snr_db is None else snr_db,
@@ -167,7 +168,15 @@ def _members_of(rows: Sequence[Any]) -> list[Member]:
             added_at=added_at,
             id=exemplar_id,
         )
-        found.setdefault(tuple(who), []).append(exemplar)
+        own = found.setdefault(tuple(who), [])
+        own.append(exemplar)
+        if len(own) > MAX_EXEMPLARS or own[0].vector.shape != exemplar.vector.shape:
+            raise StoreError(
+                f"a profile of {who[1]!r} that no store of spkid has",
+                expected=f"at most {MAX_EXEMPLARS} clips, with vectors of one dimension",
+                do="restore a backup, or forget the member and enroll again",
+                code="damaged_store",
+            )
     return [
         Member(household, name, model, consent_at, tuple(own), age_group)
         for (household, name, model, consent_at, age_group), own in found.items()
@@ -219,17 +228,12 @@ def _new_id(added: CursorResult[Any]) -> int:
     return int(key[0])
 
 
-def delete_exemplars(
-    connection: Connection, household_id: int, doomed: Iterable[tuple[int, int]]
+def delete_exemplar(
+    connection: Connection, household_id: int, member_id: int, exemplar_id: int
 ) -> None:
-    """Delete exemplars, given as ids of member and exemplar, with their kept audio.
-
-    No index that was saved before can be read any more.
-    """
-    for member_id, exemplar_id in doomed:
-        connection.execute(delete(exemplars).where(exemplars.c.id == exemplar_id))
-        log(connection, "clip_removed", household_id, member_id, exemplar_id)
-    begin_anew(connection)
+    """Delete one exemplar with its kept audio."""
+    connection.execute(delete(exemplars).where(exemplars.c.id == exemplar_id))
+    log(connection, "clip_removed", household_id, member_id, exemplar_id)
 
 
 def insert_household(connection: Connection, name: str) -> int:
@@ -339,9 +343,3 @@ def log(
             exemplar_id=exemplar_id,
         )
     )
-
-
-def changes_after(connection: Connection, sequence: int) -> list[Change]:
-    """The log's lines after ``sequence``, in order."""
-    query = select(operations).where(operations.c.sequence > sequence)
-    return [Change(*row) for row in connection.execute(query.order_by(operations.c.sequence))]

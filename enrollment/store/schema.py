@@ -8,9 +8,13 @@ store had look-alikes, that of the later one ends in ``LOOK_ALIKE`` and its id.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from typing import Any
+
 from sqlalchemy import (
-    Boolean,
     Column,
+    Dialect,
     Float,
     ForeignKey,
     Index,
@@ -19,8 +23,12 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    TypeDecorator,
     UniqueConstraint,
 )
+from sqlalchemy.types import TypeEngine
+
+from spkid.errors import StoreError
 
 SCHEMA_VERSION = 3
 APPLICATION_ID = 0x53504B44  # "SPKD": tells our files from other SQLite files
@@ -148,15 +156,43 @@ identity = Table(
     Column("store_id", Text, primary_key=True),
     Column("state", Text, nullable=False),  # see lineage.py
 )
-# one row, made anew by each deletion
-deletions = Table(
-    "deletion",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("index_key", LargeBinary, nullable=False),  # opens what was saved since, nothing older
-    Column("is_scrubbed", Boolean, nullable=False),  # whether the deleted bytes are overwritten
-    sqlite_autoincrement=True,
-)
 
 # SQLite keeps the version in its header; PostgreSQL has no place for it but a table
 schema_version = Table("spkid_schema", MetaData(), Column("version", Integer, nullable=False))
+
+
+class Typed(TypeDecorator[Any]):
+    """A type that also holds when a value is read: SQLite keeps anything in any column."""
+
+    impl: TypeEngine[Any] | type[TypeEngine[Any]] = Text
+    cache_ok = True
+
+    def __init__(self, declared: TypeEngine[Any], column: str) -> None:
+        super().__init__()
+        self.declared, self.column = declared, column
+        self.impl = declared
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        """Of the value that the driver gave, before anything else looks at it."""
+        expected = self.declared.python_type
+        further = self.declared.dialect_impl(dialect).result_processor(dialect, coltype)
+
+        def checked(value: Any) -> Any:
+            if value is not None and not (
+                type(value) is expected and (expected is not float or math.isfinite(value))
+            ):
+                raise StoreError(
+                    f"a value in {self.column} that is no {KINDS[expected]}",
+                    expected="a store as spkid left it",
+                    do="restore a backup",
+                    code="damaged_store",
+                )
+            return further(value) if further and value is not None else value
+
+        return checked
+
+
+KINDS = {int: "whole number", float: "finite number", str: "text", bytes: "run of bytes"}
+for table in metadata.tables.values():
+    for column in table.columns:
+        column.type = Typed(column.type, f"{table.name}.{column.name}")

@@ -56,12 +56,6 @@ REASONS = {
 }
 
 
-READABLE_STAYS = (
-    "A search index of an older version may stay, with voices that whoever reads it can use; "
-    "it could not be removed, so delete it by hand: {}"
-)
-
-
 def store_place(store: str | None) -> str:
     """``store``, or the one in ``$SPKID_STORE``, or a file in the user's data folder."""
     import platformdirs
@@ -71,13 +65,10 @@ def store_place(store: str | None) -> str:
 
 
 def open_store(store: str | None, *, create: bool = False) -> Store:
-    """The store at :func:`store_place`; says where an older version left vectors readable."""
+    """The store at :func:`store_place`."""
     from enrollment.store.store import Store
 
-    opened = Store.open(store_place(store), create=create)
-    for path in opened.readable_indexes:
-        say(READABLE_STAYS.format(path))
-    return opened
+    return Store.open(store_place(store), create=create)
 
 
 def identify(

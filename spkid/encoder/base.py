@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform, as_waveform, audio_blocks
+from spkid.encoder.unit import are_unit
 from spkid.errors import BadAudio, SpkidError
 
 SHORTEST_SAMPLES = 3_200  # 0.2 s
@@ -59,6 +60,8 @@ class Encoder(ABC):
         ------
         BadAudio
             If the waveform has another shape, is too short, silent or not finite.
+        SpkidError
+            If the model gives anything but unit vectors ``[dim]``: it is damaged, or no encoder.
         """
         batch = np.asarray(waveform, dtype=np.float32)
         if batch.ndim != 2:
@@ -67,7 +70,7 @@ class Encoder(ABC):
         if not rows or batch.shape[1] > WINDOW_SAMPLES or not batch.any(axis=1).all():
             vectors = [self._embed_blocks([row]) for row in rows]
             return np.asarray(vectors, dtype=np.float32).reshape(len(rows), self.dim)
-        return _finite(self._checked_run(repeated(batch))[0])
+        return self._unit_vectors(repeated(batch))
 
     def embed_file(self, path: str | Path) -> Vector:
         """Unit vector ``[dim]`` of an audio file of any length; errors as in ``embed``."""
@@ -103,6 +106,8 @@ class Encoder(ABC):
                 code="too_long",
             )
         _, weights = self._checked_run(samples[None])
+        if not np.isfinite(weights).all():
+            raise self._damaged("frame weights that are not finite")
         return np.asarray(weights[0])
 
     def _embed_blocks(self, blocks: Iterable[Waveform]) -> Vector:
@@ -121,6 +126,21 @@ class Encoder(ABC):
                 code="too_short",
             )
         return self._run(batch)
+
+    def _unit_vectors(self, batch: NDArray[np.float32]) -> Vector:
+        """Vectors ``[batch, dim]``; a damaged model's must not come near a decision."""
+        vectors, _ = self._checked_run(batch)
+        if np.shape(vectors)[:-1] != (len(batch),) or not are_unit(vectors, dim=self.dim):
+            raise self._damaged(f"a vector that is not finite, of unit length and of {self.dim}")
+        return vectors
+
+    def _damaged(self, what: str) -> SpkidError:
+        return SpkidError(
+            f"{self.path}: a model that gives {what}",
+            expected="a model file as it was exported",
+            do="fetch or export it again",
+            code="model",
+        )
 
 
 class RunningEmbedding:
@@ -154,24 +174,11 @@ class RunningEmbedding:
             raise BadAudio(
                 "only zeros", expected="sound", do="check the recording", code="no_speech"
             )
-        return _finite((self._total / np.linalg.norm(self._total)).astype(np.float32))
+        return np.asarray(self._total / np.linalg.norm(self._total), dtype=np.float32)
 
     def _take(self, window: Waveform) -> None:
         if window.any() or not len(window):
-            vectors, _ = self._encoder._checked_run(repeated(window[None]))
-            self._total += vectors[0] * len(window)
-
-
-def _finite(vectors: Vector) -> Vector:
-    """``vectors`` as they are; a damaged model's NaN must not come near a decision."""
-    if not np.isfinite(vectors).all():
-        raise SpkidError(
-            "a vector with NaN or infinity",
-            expected="finite vectors from the model",
-            do="load a model file that is whole",
-            code="model",
-        )
-    return vectors
+            self._total += self._encoder._unit_vectors(repeated(window[None]))[0] * len(window)
 
 
 def repeated(batch: NDArray[np.float32]) -> NDArray[np.float32]:

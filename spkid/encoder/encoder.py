@@ -10,15 +10,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spkid.config import fingerprint
 from spkid.encoder.base import Encoder, Vector
 from spkid.errors import ModelMismatch, NotFound, SpkidError
 
 BUNDLED_MODEL = Path(__file__).parents[1] / "models" / "spkid.onnx"
 LOADERS = "spkid.encoders"  # entry points: other kinds of encoder by name
+# Models that were given out before a model was named by its file, by the digest of that file.
+# Profiles and calibrations made with them hold the name of their weights, which they keep.
+NAMED_BY_WEIGHTS = {"1881205639fae0f9": "36ec17f3e4124240"}
 
 
 class SpeakerEncoder(Encoder):
-    """An ONNX file that spkid exported. Make one with :meth:`load`."""
+    """An ONNX file that spkid exported. Make one with :meth:`load`.
+
+    Its fingerprint is that of the file's bytes, the very ones that are run: with one bit changed
+    it is another model, which no profile and no calibration belongs to. The model bundled since
+    before that rule keeps the name that its file was given then, for those bytes alone.
+    """
 
     def __init__(self, path: Path, *, n_threads: int = 1) -> None:
         import onnxruntime
@@ -34,12 +43,18 @@ class SpeakerEncoder(Encoder):
         options.intra_op_num_threads = n_threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # weights in a second file would not be part of the fingerprint: there is no such folder
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", str(path / "none")
+        )
         try:
+            content = path.read_bytes()
             self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
+                content, options, providers=["CPUExecutionProvider"]
             )
+            digest = fingerprint(content)
+            self.fingerprint = NAMED_BY_WEIGHTS.get(digest, digest)
             metadata = self._session.get_modelmeta().custom_metadata_map
-            self.fingerprint = metadata["spkid.fingerprint"]
             self.config: dict[str, Any] = json.loads(metadata["spkid.encoder"])
             self.dim = int(self.config["embedding_dim"])
         except Exception as error:  # onnxruntime raises many types of its own

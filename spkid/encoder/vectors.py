@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from spkid.encoder.base import Vector
+from spkid.encoder.unit import are_unit
 from spkid.errors import BadTable, ModelMismatch, NotFound, SpkidError
 from spkid.files import written_beside
 
 Floats = NDArray[np.float64]
-
-UNIT_TOLERANCE = 1e-3  # how far the length of a unit vector may be from one
+# what numpy and zipfile raise for a file that is no table: cut short, encrypted, of other types
+UNREADABLE = (
+    *(OSError, ValueError, KeyError, EOFError, TypeError, RuntimeError, MemoryError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,7 @@ class EmbeddingTable:
 
     def __post_init__(self) -> None:
         is_table = self.vectors.ndim == 2 and np.issubdtype(self.vectors.dtype, np.floating)
-        lengths = np.linalg.norm(self.vectors, axis=1) if is_table else np.array([np.nan])
-        if not (np.abs(lengths - 1) <= UNIT_TOLERANCE).all():
+        if not is_table or (len(self.vectors) and not are_unit(self.vectors)):
             raise BadTable(
                 "vectors that are not finite and of unit length",
                 expected="float vectors [clips, dim] as Encoder.embed gives them",
@@ -83,10 +87,14 @@ class EmbeddingTable:
         try:
             # numpy would leave its own handle open where the file is cut short
             with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                paths, vectors = file["paths"].tolist(), file["embeddings"]
+                names, given = file["paths"], file["embeddings"]
                 model = str(file["model"]) if "model" in file else ""
-            lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
-            if len(paths) != len(vectors) or not (np.isfinite(lengths) & (lengths > 0)).all():
+            if names.dtype.kind != "U" or given.dtype.kind not in "fiu" or given.ndim != 2:
+                raise ValueError("no names, or no numbers")
+            paths, vectors = names.tolist(), given.astype(np.float64)
+            with np.errstate(over="ignore", invalid="ignore"):
+                unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+            if len(paths) != len(unit) or (len(unit) and not are_unit(unit)):
                 raise ValueError("vectors that are zero, not finite or without a path")
             if len(set(paths)) != len(paths):
                 raise ValueError("a path twice")
@@ -96,14 +104,14 @@ class EmbeddingTable:
                 expected="a table of embeddings (.npz)",
                 do="check the path, or make one with 'spkid embed'",
             ) from error
-        except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        except UNREADABLE as error:
             raise BadTable(
                 f"{path}: not a usable table of embeddings",
                 expected="an .npz with 'paths' and finite 'embeddings'",
                 do="make it with 'spkid embed'",
             ) from error
-        unit = (vectors / lengths[:, None]).astype(np.float32)
-        return cls({name: row for row, name in enumerate(paths)}, unit, model)
+        row_of = {name: row for row, name in enumerate(paths)}
+        return cls(row_of, unit.astype(np.float32), model)
 
     def rows(self, paths: pd.Series) -> NDArray[np.intp]:
         """Row numbers for ``paths``.

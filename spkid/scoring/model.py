@@ -21,6 +21,8 @@ class Model:
     ------
     ModelMismatch
         If the calibration belongs to another encoder.
+    NotCalibrated
+        If it is a mere scale, without thresholds.
     """
 
     encoder: Encoder
@@ -30,6 +32,13 @@ class Model:
         own = self.calibration
         if own is None:
             return
+        if not isinstance(own, Calibration):
+            raise NotCalibrated(
+                f"a {type(own).__name__} of model {self.fingerprint}, without thresholds",
+                expected="a calibration, or None to embed only",
+                do="fit one on labelled clips with 'spkid fit'",
+                code="not_calibrated",
+            )
         if own.model != self.fingerprint:
             raise ModelMismatch(
                 f"a calibration of model {own.model}",

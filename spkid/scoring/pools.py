@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from spkid.encoder.vectors import UNIT_TOLERANCE
+from spkid.encoder.unit import are_unit
 from spkid.errors import ModelMismatch, SpkidError
 from spkid.scoring.posterior import household_llrs, known_log_odds, profile_vector
 from spkid.scoring.scale import SPEECH_S, Floats, Scale
@@ -128,9 +128,9 @@ def _checked(vectors: ArrayLike, n_clips: int) -> Floats:
             expected=f"[clips, dim] or [clips, {n_cuts}, dim]",
             do="give a row for each clip",
         )
-    lengths = np.linalg.norm(stacked, axis=-1)
-    lengths[:, 1:][np.isnan(stacked[:, 1:]).all(axis=-1)] = 1.0  # too short to be cut
-    if not (np.abs(lengths - 1) <= UNIT_TOLERANCE).all():
+    is_cut = np.asarray(~np.isnan(stacked).all(axis=-1))  # NaN: too short to be cut
+    is_cut[:, 0] = True
+    if not are_unit(stacked[is_cut]):
         raise ModelMismatch(
             "vectors that are not of unit length, or not finite",
             expected="vectors as Encoder.embed gives them",

@@ -14,9 +14,13 @@ AMBIGUOUS_ODDS = 4.0  # first against second member; less is too close to name a
 
 
 def profile_vector(exemplars: ArrayLike) -> Floats:
-    """The length-normalised mean of a member's exemplars, ``[clips, dim]`` -> ``[dim]``."""
+    """The length-normalised mean of a member's exemplars, ``[clips, dim]`` -> ``[dim]``.
+
+    NaN where exemplars cancel each other out: nothing is like such a profile.
+    """
     mean: Floats = np.asarray(exemplars, dtype=np.float64).mean(axis=0)
-    return np.asarray(mean / np.linalg.norm(mean))
+    with np.errstate(invalid="ignore"):
+        return np.asarray(mean / np.linalg.norm(mean))
 
 
 def posteriors(llrs: ArrayLike, *, guest_prior: float) -> Floats:

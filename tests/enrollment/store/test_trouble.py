@@ -141,6 +141,14 @@ def test_a_damaged_file_is_said_and_left_alone(tmp_path, where):
     assert path.read_bytes() == bytes(whole)
 
 
+def test_deleting_works_when_the_index_is_broken(store):
+    add(store, "Ana", 1)
+    store.index_folder.mkdir()
+    (store.index_folder / "index.faiss").write_bytes(b"broken")
+    store.forget("home")
+    assert not store.index_folder.exists()
+
+
 def lose_connections(server: str) -> None:
     """End every other connection, as a restart of the server would."""
     import psycopg
