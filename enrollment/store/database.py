@@ -200,9 +200,10 @@ def _file(path: Path, *, create: bool) -> Database:
         if create and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        file = path.resolve()  # SQLite keeps the log beside the file, not beside a link to it
         for suffix in ("", "-wal", "-shm"):
-            keep_private(path.with_name(path.name + suffix))
-        check_log(path)
+            keep_private(file.with_name(file.name + suffix))
+        check_log(file)
     except OSError as error:
         raise _refusal("unusable_store", str(path), error) from error
 
@@ -352,6 +353,14 @@ WAYS_OUT: dict[Failure, tuple[str, str]] = {
         "check the path, its permissions and the free space",
     ),
 }
+
+
+def in_words(error: sqlite3.Error | OSError, place: str) -> StoreError:
+    """What SQLite or the disk says of the file at ``place``, as one sentence."""
+    if isinstance(error, OSError):
+        return _refusal("unusable_store", place, error)
+    wrapped = DBAPIError(None, None, error)
+    return _refusal(failure_of(wrapped), place, wrapped)
 
 
 def _refusal(failure: Failure, place: str, error: Exception) -> StoreError:

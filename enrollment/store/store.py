@@ -30,6 +30,7 @@ from enrollment.refusals import (
     no_clip,
     profile_full,
 )
+from enrollment.store.backup import Backup, back_up
 from enrollment.store.database import Database, open_database
 from enrollment.store.records import (
     clip_ids,
@@ -111,6 +112,16 @@ class Store:
     def close(self) -> None:
         """Close the database; the store cannot be used any more."""
         self._database.close()
+
+    def backup(self, path: str | Path) -> Backup:
+        """Copy the store to a new file while others may go on; the copy is read and checked.
+
+        Raises
+        ------
+        SpkidError
+            If there is a file at ``path``, it cannot be written, or the store is on a server.
+        """
+        return back_up(self._database, Path(path))
 
     def households(self) -> list[str]:
         """Names in alphabetical order."""

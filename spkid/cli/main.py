@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from spkid import __version__
 from spkid.cli import (
     auditing,
+    backups,
     calibration,
     demo,
     enrolling,
@@ -77,6 +78,8 @@ for command in (
     profiles.forget,
     profiles.archive,
     profiles.reembed,
+    backups.backup,
+    backups.restore,
     evaluation.embed,
     evaluation.score,
     evaluation.evaluate,
