@@ -114,12 +114,9 @@ class Store:
         self._database.close()
 
     def backup(self, path: str | Path) -> Backup:
-        """Copy the store to a new file while others may go on; the copy is read and checked.
+        """Copy the store to a new file while others go on, read and checked.
 
-        Raises
-        ------
-        SpkidError
-            If there is a file at ``path``, it cannot be written, or the store is on a server.
+        An ``SpkidError`` says why where it cannot be done; a file at ``path`` is one reason.
         """
         return back_up(self._database, Path(path))
 
