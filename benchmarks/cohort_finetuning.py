@@ -14,7 +14,6 @@ benchmark goes on where it was.
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,7 +34,9 @@ from benchmarks.harness.small_runs import (
 )
 from benchmarks.pages.training_tables import cohort_finetuning
 from spkid.config import canonical_json, fingerprint
+from spkid.data.cells import to_csv
 from spkid.encoder.vectors import EmbeddingTable
+from spkid.files import made_folder, write_text
 from spkid.scoring.metrics import equal_error_rate
 from spkid.scoring.trials import all_pairs, score_trials
 from spkid.training.data.corpora import Corpora
@@ -109,9 +110,8 @@ def fine_tuned(
     folder = SMALL / f"cohort-{strength:g}-{seed}-{fingerprint(names)[:8]}"
     if not (folder / "encoder.safetensors").exists():
         print(f"training {folder}")
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "cohort.csv").open("w", newline="") as file:
-            csv.writer(file).writerows([["speaker"], *([name] for name in sorted(cohort))])
+        table = to_csv(pd.DataFrame({"speaker": sorted(cohort)}))
+        write_text(made_folder(folder) / "cohort.csv", table)
         finetune(
             recipe,
             start / "encoder.safetensors",

@@ -35,6 +35,7 @@ from spkid.data.manifest import read_manifest
 from spkid.encoder.base import Vector
 from spkid.encoder.encoder import SpeakerEncoder
 from spkid.encoder.hearing import Heard, hear
+from spkid.files import whole_file
 
 PROFILE_COSINE = 0.6  # of a profile to the real vector it was made from
 QUERY_COSINE = 0.6  # of a query to its profile, as of another clip of that person
@@ -177,7 +178,8 @@ def draw(figures: Figures, path: Path) -> None:
     for axes in (search, memory, build):
         axes.set_xlabel("profiles")
         axes.grid(alpha=0.3)
-    picture.savefig(path, metadata={"Date": None})
+    with whole_file(path) as file:
+        picture.savefig(file, format=path.suffix[1:], metadata={"Date": None})
 
 
 def powers_of_ten(first: int, last: int) -> list[int]:

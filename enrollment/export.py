@@ -7,7 +7,6 @@ import dataclasses
 import io
 import json
 import math
-import os
 import zipfile
 from pathlib import Path
 
@@ -15,8 +14,8 @@ from enrollment.profile import Consent, Member, find_named
 from enrollment.refusals import no_member
 from enrollment.store.store import Store
 from enrollment.store.vault import Vault
-from spkid.errors import StoreError
-from spkid.files import written_beside
+from spkid.data.cells import protected
+from spkid.files import whole_file
 
 CLIP_COLUMNS = ("id", "added_at", "origin", "device", "speech_s", "snr_db", "digest")
 README = """What spkid keeps of you.
@@ -43,8 +42,9 @@ def export_member(
     Raises
     ------
     StoreError
-        If there is no such member, the key does not open the clips, or the file cannot be
-        written.
+        If there is no such member, or the key does not open the clips.
+    SpkidError
+        If the file cannot be written.
     """
     everybody = store.members(household)
     found = find_named(everybody, member)
@@ -60,20 +60,9 @@ def export_member(
         recording = None if vault is None else store.recording(clip.id, vault)
         if recording is not None:
             files[f"audio/{clip.id}.flac"] = recording
-    file = Path(path)
-    try:
-        with written_beside(file) as beside:
-            descriptor = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-            with os.fdopen(descriptor, "wb") as out, zipfile.ZipFile(out, "w") as archive:
-                for name, content in files.items():
-                    archive.writestr(name, content, zipfile.ZIP_DEFLATED)
-    except OSError as error:
-        raise StoreError(
-            f"{file}: {error.strerror}",
-            expected="a place to write the archive to",
-            do="choose another path",
-            code="unwritable",
-        ) from error
+    with whole_file(path, private=True) as file, zipfile.ZipFile(file, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content, zipfile.ZIP_DEFLATED)
     return list(files)
 
 
@@ -108,6 +97,6 @@ def _clips(member: Member) -> str:
     writer = csv.writer(table)
     writer.writerow(CLIP_COLUMNS)
     for clip in member.exemplars:
-        cells = (getattr(clip, column) for column in CLIP_COLUMNS)
+        cells = (protected(getattr(clip, column)) for column in CLIP_COLUMNS)
         writer.writerow("" if cell != cell else cell for cell in cells)  # NaN: unknown
     return table.getvalue()

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from spkid.files import write_text
+from spkid.shown import visible
 
 COLOURS = ("#2f6690", "#d1495b", "#c98b1b", "#4f8f6d", "#8d6a9f", "#5d6678")
 INK = "#1d2433"
@@ -27,17 +27,21 @@ LOOK: dict[Any, Any] = {
 }
 
 
-def render(template: str, path: Path, **content: Any) -> None:
-    """Fill ``template`` (all text escaped) and write ``path``, beside and renamed."""
+def render(template: str, **content: Any) -> str:
+    """The page of ``template``; all text is escaped, and names can neither hide nor turn it."""
     import jinja2
+    from markupsafe import Markup
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
         autoescape=True,
+        finalize=lambda value: (
+            visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+        ),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
     )
-    write_text(path, environment.get_template(template).render(**content))
+    return environment.get_template(template).render(**content)
 
 
 @contextmanager
@@ -53,15 +57,23 @@ def new_figure(width: float, height: float) -> Iterator[Any]:
         yield Figure(figsize=(width, height), layout="constrained")
 
 
+def picture(figure: Any, kind: str) -> bytes:
+    """The figure as a file of ``kind`` svg or png; names in it can neither hide nor turn text."""
+    pixels, text = io.BytesIO(), io.StringIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        if kind == "png":
+            figure.savefig(pixels, format=kind, dpi=150)
+            return pixels.getvalue()
+        figure.savefig(text, format=kind, metadata={"Date": None, "Creator": None})
+    return "\n".join(map(visible, text.getvalue().split("\n"))).encode()
+
+
 def to_svg(figure: Any) -> Any:
     """The figure as inline SVG that the template does not escape."""
     from markupsafe import Markup
 
-    buffer = io.StringIO()
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
+    text = picture(figure, "svg").decode()
     return Markup(text[text.index("<svg") :])
 
 

@@ -17,7 +17,7 @@ from spkid.config import canonical_json, fingerprint
 from spkid.encoder.batch import embed_manifest
 from spkid.encoder.encoder import SpeakerEncoder
 from spkid.encoder.vectors import EmbeddingTable
-from spkid.files import to_json, write_text, written_beside
+from spkid.files import to_json, whole_file, write_text
 
 RUNS = Path("runs")
 Arrays = Mapping[str, NDArray[Any]]
@@ -28,7 +28,7 @@ def kept_arrays(path: Path, make: Callable[[], Arrays]) -> dict[str, NDArray[Any
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         arrays = make()
-        with written_beside(path) as beside, beside.open("wb") as file:
+        with whole_file(path) as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
     with np.load(path) as file:
         return {name: file[name] for name in file.files}

@@ -13,7 +13,6 @@ lengths of speech, its landmarks on the other training speakers; the `test` spli
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
@@ -29,6 +28,7 @@ from spkid.encoder.batch import embed_cuts
 from spkid.encoder.encoder import BUNDLED_MODEL, SpeakerEncoder
 from spkid.encoder.vectors import mean_vectors
 from spkid.errors import SpkidError
+from spkid.files import whole_file, write_text
 from spkid.scoring.calibration import BUNDLED_CALIBRATION, Calibration
 from spkid.scoring.fit import landmarks_of
 from spkid.scoring.pools import clips_to_fit
@@ -77,9 +77,10 @@ def export_run(runs: list[Path]) -> None:
     """Put the last leg's weights, graph and history where the package keeps them."""
     checkpoint = runs[-1] / "encoder.safetensors"
     export_onnx(load_encoder(checkpoint), BUNDLED_MODEL)
-    shutil.copy(checkpoint, CHECKPOINT)
+    with whole_file(CHECKPOINT) as file:
+        file.write(checkpoint.read_bytes())
     legs = [json.loads((run / "run.json").read_text()) for run in runs]
-    TRAINING.write_text(json.dumps(legs, indent=2) + "\n")
+    write_text(TRAINING, json.dumps(legs, indent=2) + "\n")
 
 
 def main(data: Data, run: Legs = None) -> None:

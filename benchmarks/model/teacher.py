@@ -34,6 +34,7 @@ from spkid.audio.reading import load_audio
 from spkid.data.manifest import read_manifest
 from spkid.encoder.base import Encoder
 from spkid.encoder.encoder import SpeakerEncoder
+from spkid.files import whole_file
 from spkid.training.data.corpus import is_held_out
 from spkid.training.data.speeds import SPEEDS, resample
 from spkid.training.processes import computes_in_half
@@ -112,10 +113,8 @@ def kept_vectors(out: Path, paths: list[Path], *, speed: float, model: Path | No
         ) as pool:
             found = pool.map(partial(both_vectors, speed=speed, model=model), chunks)
             vectors = np.concatenate(list(track(found, f"speed {speed:g}", total=len(chunks))))
-        beside = file.with_suffix(".part")
-        with beside.open("wb") as stream:
+        with whole_file(file) as stream:
             np.save(stream, vectors.astype(np.float32))
-        beside.replace(file)
     kept: Floats = np.load(file)
     return kept
 
@@ -197,7 +196,8 @@ def drawn_to_speaker_means(vectors: Floats, speakers: Floats) -> Floats:
 def save(path: Path, table: pd.DataFrame, vectors: Floats) -> None:
     """A table of embeddings."""
     paths = table["path"].to_numpy(dtype=str)
-    np.savez(path, paths=paths, embeddings=vectors.astype(np.float32))
+    with whole_file(path) as file:
+        np.savez(file, paths=paths, embeddings=vectors.astype(np.float32))
 
 
 def main(data: Data, out: Path = RUNS / "teacher", beside: Path | None = None) -> None:

@@ -21,6 +21,7 @@ from benchmarks.pages import (
 )
 from benchmarks.pages.filling import filled
 from spkid.errors import SpkidError
+from spkid.files import write_text
 
 ROOT = Path(__file__).parents[2]
 BLOCKS = {
@@ -55,7 +56,7 @@ def main(check: bool = False) -> None:
             is_changed = True
             print(f"{'differs' if check else 'written'}: {name}")
             if not check:
-                page.write_text(after, encoding="utf-8")
+                write_text(page, after)
     sys.exit(int(check and is_changed))
 
 

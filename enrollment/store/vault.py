@@ -14,7 +14,7 @@ import numpy as np
 
 from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform
 from spkid.errors import StoreError
-from spkid.files import keep_private, why_unreadable, written_new
+from spkid.files import keep_private, open_regular, why_unreadable, written_new
 
 KEY_BYTES = 32
 KEY_FILE_BYTES = 1000  # far more than any key takes; what is longer is something else
@@ -106,11 +106,9 @@ def _bound_to(clip: KeptClip) -> bytes:
 
 
 def _read_key(file: Path) -> bytes:
-    if file.exists() and not file.is_file():
-        raise _bad_key(file, "not a file")
-    keep_private(file)
-    with file.open("rb") as opened:
-        text = opened.read(KEY_FILE_BYTES).decode("ascii", errors="replace").strip()
+    with open_regular(file, at_most=KEY_FILE_BYTES) as opened:
+        keep_private(file)
+        text = opened.read().decode("ascii", errors="replace").strip()
     if not text:
         do = "put the key back, or delete the file if no clip was kept with it yet"
         raise _bad_key(file, "an empty file", do=do)

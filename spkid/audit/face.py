@@ -15,12 +15,12 @@ from spkid.audit.homes import audit_decisions
 from spkid.audit.inputs import Table, described, groupings, name_of, need_same_names, scored
 from spkid.audit.report.comparison_page import (
     comparison_figures,
+    comparison_files,
     comparison_record,
     comparison_verdict,
-    write_comparison,
 )
-from spkid.audit.report.page import write_audit_page
-from spkid.audit.report.record import audit_record, headline_figures, write_record
+from spkid.audit.report.page import audit_page
+from spkid.audit.report.record import TABLES, audit_record, headline_figures, record_files
 from spkid.audit.report.tables import TextTable, audit_tables, comparison_table
 from spkid.audit.report.words import verdict
 from spkid.audit.result import Audit
@@ -28,8 +28,12 @@ from spkid.audit.verification import audit_scores
 from spkid.data.decision_log import read_decisions
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.errors import SpkidError
-from spkid.files import folder_for
+from spkid.files import made_folder, write_texts
 
+FILES = (  # of an audit, and of a comparison
+    *("audit.html", "audit.json", *(f"{name}.csv" for name in TABLES)),
+    *("compare.html", "compare.json", "compare.csv"),
+)
 Figures = dict[str, dict[str, float]]  # by grouping and name; what a condition may name
 
 
@@ -81,10 +85,8 @@ class AuditResult:
 
     def save(self, folder: str | Path) -> Path:
         """Write ``audit.html``, ``audit.json`` and the tables as CSV; returns the page's path."""
-        with folder_for(folder) as made:
-            write_audit_page(self.findings, made / "audit.html")
-            write_record(self.findings, made)
-        return made / "audit.html"
+        files = {"audit.html": audit_page(self.findings), **record_files(self.findings)}
+        return write_texts(made_folder(folder), files)[0]
 
 
 @dataclass(frozen=True)
@@ -118,9 +120,7 @@ class ComparisonResult:
 
     def save(self, folder: str | Path) -> Path:
         """Write ``compare.html``, ``compare.json`` and ``compare.csv``; returns the page's path."""
-        with folder_for(folder) as made:
-            write_comparison(self.comparison, made)
-        return made / "compare.html"
+        return write_texts(made_folder(folder), comparison_files(self.comparison))[0]
 
 
 class HomeOptions(TypedDict, total=False):

@@ -10,6 +10,8 @@ import typer
 from spkid.cli.output import (
     ColumnsOption,
     JsonFlag,
+    check_outputs,
+    echo,
     print_json,
     print_table,
     rate_option,
@@ -105,6 +107,9 @@ def audit(
             expected="--trials and --columns for scores, --truth with --decisions",
             do="leave it out",
         )
+    if out.exists():
+        inputs = (*scores, metadata, trials, truth, embeddings)
+        check_outputs(*(out / name for name in face.FILES), inputs=inputs)
     options: face.Options = {
         "false_accept_rate": far,
         "cost_prior": cost,
@@ -136,7 +141,8 @@ def audit(
     else:
         for table in result.tables():
             print_table(table.title, table.header, table.rows)
-        typer.echo(result.verdict)
+        for line in result.verdict.split("\n"):
+            echo(line)
         for note in result.notes:
             say(note)
         say(f"Page: {page}; the figures as JSON and CSV beside it")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from spkid.cli.homes import StoreOption, open_store, store_place
-from spkid.cli.output import JsonFlag, print_json, say
+from spkid.cli.output import JsonFlag, echo, print_json, say
 
 
 def backup(
@@ -22,7 +22,7 @@ def backup(
     if as_json:
         print_json({"backup": str(made.path), "n_members": made.n_members, "n_clips": made.n_clips})
     else:
-        typer.echo(f"{made.path}: {_counted(made.n_members, made.n_clips)}, read again and whole.")
+        echo(f"{made.path}: {_counted(made.n_members, made.n_clips)}, read again and whole.")
 
 
 def restore(
@@ -48,7 +48,7 @@ def restore(
             }
         )
         return
-    typer.echo(f"{done.place}: {_counted(done.n_members, done.n_clips)}, from {file}.")
+    echo(f"{done.place}: {_counted(done.n_members, done.n_clips)}, from {file}.")
     if done.kept is not None:
         say(f"The store that was there before is kept as {done.kept}.")
     for household, member in done.deleted_since:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spkid.cli.homes import HouseholdOption, ModelOption, StoreOption, open_store
+from spkid.cli.homes import HouseholdOption, ModelOption, StoreOption, open_store, store_files
 from spkid.cli.output import (
     JsonFlag,
     check_plot,
@@ -39,7 +39,7 @@ def calibrate(
     from enrollment.household import Household
     from spkid.scoring.model import Model
 
-    check_plot(plot)
+    check_plot(plot, inputs=(model, *store_files(store)))
     with open_store(store) as opened:
         chosen, trials = Household(opened, household, model=Model.load(model)).calibrate(far)
     if plot is not None:
@@ -72,8 +72,8 @@ def calibrate(
 def draw(trials: OwnTrials, chosen: HomeRate, path: Path) -> None:
     """The home's own clips over the shipped threshold, as a picture; beside and renamed."""
     import numpy as np
-    from matplotlib.figure import Figure
 
+    from spkid.pages import new_figure
     from spkid.scoring.scale import RATES
 
     rates = np.geomspace(RATES[0], RATES[-1], 200)
@@ -86,16 +86,16 @@ def draw(trials: OwnTrials, chosen: HomeRate, path: Path) -> None:
     }
     if len(trials.own_rates):
         curves["own clips missed"] = [(trials.own_rates > rate).mean() for rate in rates]
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    axes = figure.subplots()
-    for label, values in curves.items():
-        axes.plot(100 * rates, 100 * np.asarray(values), label=label)
-    axes.axhline(100 * chosen.far, color="0.7", linestyle=":")
-    axes.axvline(100 * chosen.rate, color="0.3", linestyle="--", label="chosen threshold")
-    axes.set(
-        xscale="log",
-        xlabel="threshold, as the share of strangers that it was shipped for, %",
-        ylabel="clips, %",
-    )
-    axes.legend(fontsize="small")
-    save_plot(figure, path)
+    with new_figure(6.4, 4.2) as figure:
+        axes = figure.subplots()
+        for label, values in curves.items():
+            axes.plot(100 * rates, 100 * np.asarray(values), label=label)
+        axes.axhline(100 * chosen.far, color="0.7", linestyle=":")
+        axes.axvline(100 * chosen.rate, color="0.3", linestyle="--", label="chosen threshold")
+        axes.set(
+            xscale="log",
+            xlabel="threshold, as the share of strangers that it was shipped for, %",
+            ylabel="clips, %",
+        )
+        axes.legend(fontsize="small")
+        save_plot(figure, path)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from spkid.cli.homes import decision_cells
-from spkid.cli.output import JsonFlag, print_json, print_table, say
+from spkid.cli.output import JsonFlag, check_outputs, print_json, print_table, say
+from spkid.files import write_text
 
 if TYPE_CHECKING:
     from enrollment.matching import Decision
@@ -33,6 +34,7 @@ def demo(
     from enrollment.store.store import Store
     from spkid.scoring.model import Model
 
+    check_outputs(out, inputs=())
     cast = json.loads((FOLDER / "cast.json").read_text(encoding="utf-8"))
     heard: list[tuple[dict[str, Any], str, Decision, float]] = []
     with (
@@ -129,9 +131,8 @@ def write_report(
         axes.set_xlabel("the likeliest member against a stranger, % (line: the threshold)")
         axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
         svg = to_svg(figure)
-    render(
+    page = render(
         "scores.html",
-        path,
         title="A family, recognised",
         lead=f"{len(heard)} clips of three members and two strangers, real voices.",
         svg=svg,
@@ -146,3 +147,4 @@ def write_report(
             f"Before a clip is heard, a stranger is given {100 * guest_prior:.0f} %."
         ),
     )
+    write_text(path, page)

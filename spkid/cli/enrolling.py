@@ -16,7 +16,7 @@ from spkid.cli.homes import (
     StoreOption,
     open_store,
 )
-from spkid.cli.output import JsonFlag, print_json, print_table, progress_bar, say
+from spkid.cli.output import JsonFlag, ask, echo, print_json, print_table, progress_bar, say
 from spkid.errors import SpkidError
 
 if TYPE_CHECKING:
@@ -80,8 +80,10 @@ def enroll(
     if bool(clips) == microphone:
         raise SpkidError("no clips", expected="audio files, or --microphone", do="give one of both")
     if not consent and sys.stdin.isatty():
-        say(CONSENT_TEXT + (f"\n{AUDIO_CONSENT_TEXT}" if keep_audio else ""))
-        consent = typer.confirm(f"Does {member} agree?")
+        say(CONSENT_TEXT)
+        if keep_audio:
+            say(AUDIO_CONSENT_TEXT)
+        consent = ask(f"Does {member} agree?")
     with store_for_enrollment(store, consent=consent) as opened, progress_bar() as bar:
         vault = Vault.load(keep_audio, create=consent) if keep_audio else None
         home = Household(opened, household, model=Model.load(model))
@@ -114,7 +116,7 @@ def enroll(
         print_verdicts(session)
         if profile:
             more = max(0, WANTED_CLIPS - len(profile.exemplars))
-            typer.echo(
+            echo(
                 f"{profile.name}: {profile.percent} % done, "
                 f"{profile.speech_needed_s:.0f} s of speech "
                 f"and {more} clip{'' if more == 1 else 's'} still wanted."
@@ -145,9 +147,7 @@ def is_another_person(session: EnrollmentSession) -> bool:
     """Whether somebody at the terminal knows better than the voices that sound alike."""
     if session.sounds_like is None or not sys.stdin.isatty():
         return False
-    return typer.confirm(
-        f"These clips sound like {session.sounds_like}. Is {session.member} another person?"
-    )
+    return ask(f"These clips sound like {session.sounds_like}. Is {session.member} another person?")
 
 
 def listen(session: EnrollmentSession) -> None:
@@ -180,7 +180,7 @@ def ask_about_rejected(session: EnrollmentSession) -> None:
             do="leave out --review",
         )
     for number, verdict in enumerate(session.verdicts):
-        if verdict.reason in REVIEWABLE and typer.confirm(
+        if verdict.reason in REVIEWABLE and ask(
             f"{verdict.name}: {REASONS[verdict.reason]}. Take it all the same?"
         ):
             session.accept(number)

@@ -11,6 +11,7 @@ import typer
 from spkid.cli.output import (
     ColumnsOption,
     JsonFlag,
+    check_outputs,
     percent,
     print_json,
     print_table,
@@ -48,6 +49,7 @@ def embed(
     from spkid.encoder.batch import check_root, embed_manifest
     from spkid.encoder.encoder import SpeakerEncoder
 
+    check_outputs(out, inputs=(manifest, model))
     paths = list(dict.fromkeys(read_manifest(manifest)["path"]))
     check_root(paths, root)
     encoder = SpeakerEncoder.load(model)
@@ -87,6 +89,7 @@ def score(
     from spkid.scoring.s_norm import Cohort, normalized_trials
     from spkid.scoring.trials import calibrated_trials, score_trials
 
+    check_outputs(out, inputs=(trials, embeddings, cohort))
     table = read_trials(trials)
     vectors = EmbeddingTable.load(embeddings)
     scale = bundled_or_raw(vectors.model)

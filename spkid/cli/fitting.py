@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spkid.cli.output import JsonFlag, print_json, print_table, progress_bar, say
+from spkid.cli.output import JsonFlag, check_outputs, print_json, print_table, progress_bar, say
 from spkid.errors import SpkidError
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def fit(
     from spkid.scoring.pools import clips_to_fit
 
     target = place_of(model, out)
+    check_outputs(target, inputs=(source / "manifest.csv", model, vectors))
     given = read_source(source)
     clips = clips_to_fit(given.clips)
     encoder = SpeakerEncoder.load(model) if model is not None or vectors is None else None

@@ -12,6 +12,7 @@ import typer
 
 from spkid.cli.output import (
     JsonFlag,
+    echo,
     percent,
     print_json,
     print_table,
@@ -62,6 +63,13 @@ def store_place(store: str | None) -> str:
 
     named = store or os.environ.get("SPKID_STORE")
     return named or str(platformdirs.user_data_path("spkid") / "spkid.sqlite3")
+
+
+def store_files(store: str | None) -> list[str]:
+    """The store's file and what stands beside it; none for a server."""
+    place = store_place(store)
+    suffixes = ("", "-wal", "-shm", "-journal", ".index")
+    return [] if "://" in place else [place + suffix for suffix in suffixes]
 
 
 def open_store(store: str | None, *, create: bool = False) -> Store:
@@ -192,7 +200,7 @@ def verify(
     if as_json:
         print_json(result)
     elif result.same is None:
-        typer.echo(f"cannot tell: {REASONS[result.reason].split(':')[0]}")
+        echo(f"cannot tell: {REASONS[result.reason].split(':')[0]}")
     else:
         print_table(
             "",

@@ -8,10 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from spkid.cli.auditing import words_of
-from spkid.cli.output import ColumnsOption, JsonFlag, print_json, print_table, progress_bar, say
+from spkid.cli.output import (
+    ColumnsOption,
+    JsonFlag,
+    check_outputs,
+    echo,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+)
 from spkid.cli.training import data_at, need_torch
 from spkid.errors import SpkidError
-from spkid.files import folder_for
+from spkid.files import made_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -60,6 +69,7 @@ def mitigate(
     from spkid.data.manifest import read_manifest
     from spkid.data.score_files import read_score_file
     from spkid.mitigation.groupwise import CALIBRATION, TRAINED, groupwise_calibration
+    from spkid.mitigation.page import FILES
     from spkid.mitigation.trade import BEFORE
     from spkid.mitigation.worst_cohort import WorstCohort
 
@@ -70,6 +80,10 @@ def mitigate(
             expected=f"one or more of {', '.join((*TRAINED, CALIBRATION))}",
             do="correct the option",
         )
+    if out.exists():
+        made = [*FILES, *(f"{system}.scores" for system in (BEFORE, *TRAINED, CALIBRATION))]
+        inputs = (scores, metadata, audit / "cohort.csv", data, encoder)
+        check_outputs(*(out / name for name in made), inputs=[own for own in inputs if own != out])
     to_train = [method for method in TRAINED if method in asked]
     given = need_training(to_train, data, encoder) if to_train else None
     cohort = WorstCohort.read(audit)
@@ -83,35 +97,35 @@ def mitigate(
     choosing = cohort.choosing(trials)
     notes = list(notes_on(cohort, trials, choosing, groupings))
     systems = {BEFORE: trials["score"].to_numpy(float)}
-    with folder_for(out):
-        if given is not None:
-            from spkid.training.finetune import fine_tuning_recipe
-            from spkid.training.mitigate import trained_scores
+    made_folder(out)
+    if given is not None:
+        from spkid.training.finetune import fine_tuning_recipe
+        from spkid.training.mitigate import trained_scores
 
-            settings = [*(changes or []), *data_at(given[0], noise), f"train.ewc={ewc}"]
-            with progress_bar() as bar:
-                trained = trained_scores(
-                    fine_tuning_recipe(settings),
-                    given[1],
-                    methods=to_train,
-                    cohort=cohort,
-                    metadata=described,
-                    trials=trials,
-                    out=out,
-                    progress=bar,
-                )
-            systems = dict(trained.scores)
-            notes.append(
-                f"Trained on {trained.n_trained} speakers, none of them audited; "
-                f"{trained.n_like_cohort} are like the cohort. 'Before' is the encoder you gave, "
-                "with its own cosines on the trials of the score file."
+        settings = [*(changes or []), *data_at(given[0], noise), f"train.ewc={ewc}"]
+        with progress_bar() as bar:
+            trained = trained_scores(
+                fine_tuning_recipe(settings),
+                given[1],
+                methods=to_train,
+                cohort=cohort,
+                metadata=described,
+                trials=trials,
+                out=out,
+                progress=bar,
             )
-        if CALIBRATION in asked:
-            systems[CALIBRATION] = groupwise_calibration(
-                trials, systems[BEFORE], cohort=cohort.speakers, choosing=choosing
-            )
-        found = traded(scores, cohort, trials, systems, choosing, notes)
-        report(found, trials, systems, out, as_json=as_json)
+        systems = dict(trained.scores)
+        notes.append(
+            f"Trained on {trained.n_trained} speakers, none of them audited; "
+            f"{trained.n_like_cohort} are like the cohort. 'Before' is the encoder you gave, "
+            "with its own cosines on the trials of the score file."
+        )
+    if CALIBRATION in asked:
+        systems[CALIBRATION] = groupwise_calibration(
+            trials, systems[BEFORE], cohort=cohort.speakers, choosing=choosing
+        )
+    found = traded(scores, cohort, trials, systems, choosing, notes)
+    report(found, trials, systems, out, as_json=as_json)
 
 
 def need_training(methods: list[str], data: Path | None, encoder: Path | None) -> tuple[Path, Path]:
@@ -213,7 +227,8 @@ def report(
     header = ("mean error", "everybody", change, "gap", change, "cohort", "others")
     title = "mean error and gap on held-out speakers, with 95 % intervals"
     print_table(f"{found.cohort.name}: {title}", header, rows)
-    typer.echo("\n".join([*mitigation_verdict(found), *([found.caveat] if found.caveat else [])]))
+    for line in (*mitigation_verdict(found), *([found.caveat] if found.caveat else [])):
+        echo(line)
     for note in found.notes:
         say(note)
     say(f"Page: {out / 'mitigation.html'}; scores of every system beside it")

@@ -6,7 +6,7 @@ import math
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +23,8 @@ from rich.progress import (
 from rich.table import Table
 
 from spkid.errors import SpkidError
-from spkid.files import to_json, written_beside
+from spkid.files import check_output, to_json, whole_file
+from spkid.shown import visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -117,31 +118,68 @@ ColumnsOption = Annotated[
 ]
 
 
+class OutputLostError(Exception):
+    """Standard output takes no more; the cause says why."""
+
+
+@contextmanager
+def result() -> Iterator[None]:
+    """What is printed inside arrives on standard output, or `OutputLostError` is raised."""
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        raise OutputLostError from error
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Let :func:`result` see it; rich would exit with 1."""
+        raise
+
+
 def console() -> Console:
     """Standard output, at its width now; wide when it is no terminal, so that rows stay whole."""
-    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    return _Console(width=None if sys.stdout.isatty() else 160, highlight=False)
 
 
 def print_json(value: Any) -> None:
     """``value`` as JSON on standard output."""
-    sys.stdout.write(to_json(value) + "\n")
+    with result():
+        sys.stdout.write(to_json(value) + "\n")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """The first column to the left, all others to the right; text is never read as markup."""
     from rich.text import Text
 
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(title=Text(visible(title)), title_justify="left", title_style="bold")
     for position, column in enumerate(columns):
-        table.add_column(column, justify="left" if position == 0 else "right")
+        table.add_column(Text(visible(column)), justify="left" if position == 0 else "right")
     for row in rows:
-        table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
-    console().print(table)
+        table.add_row(
+            *(cell if isinstance(cell, Text) else Text(visible(str(cell))) for cell in row)
+        )
+    with result():
+        console().print(table)
+
+
+def echo(line: str) -> None:
+    """A line of a result, on standard output."""
+    with result():
+        typer.echo(visible(line))
 
 
 def say(line: str) -> None:
     """A line for people, on standard error, so that standard output stays a result."""
-    Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(line)
+    shown = _Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    with suppress(OSError):  # nobody can be told that nobody can be told
+        shown.print(visible(line))
+
+
+def ask(question: str, *, abort: bool = False) -> bool:
+    """A person's yes or no at the terminal."""
+    return typer.confirm(visible(question), abort=abort)
 
 
 def percent(rate: float | None) -> str:
@@ -185,30 +223,26 @@ def progress_bar() -> Progress:
     return _Bar()
 
 
-def check_plot(path: Path | None) -> None:
-    """Refuse a picture of another kind before any work is done."""
+def check_outputs(*outputs: Path | None, inputs: Sequence[str | Path | None]) -> None:
+    """Before any work: refuse an output that is read, or may not be written to, or comes twice."""
+    for place, output in enumerate(outputs):
+        if output is not None:
+            check_output(output, *inputs, *outputs[:place])
+
+
+def check_plot(path: Path | None, *, inputs: Sequence[str | Path | None]) -> None:
+    """Refuse a picture of another kind, or in a wrong place, before any work is done."""
     if path is not None and path.suffix not in PLOTS:
         raise SpkidError(f"{path}", expected="a .png or .svg file", do="choose another --plot")
-
-
-@contextmanager
-def writing(path: Path, option: str) -> Iterator[Path]:
-    """As :func:`spkid.files.written_beside`; what the disk refuses is a sentence."""
-    try:
-        with written_beside(path) as beside:
-            yield beside
-    except OSError as error:
-        raise SpkidError(
-            f"{path}: {error.strerror or error}",
-            expected="a file to write to",
-            do=f"choose another {option}",
-        ) from error
+    check_outputs(path, inputs=inputs)
 
 
 def save_plot(figure: Figure, path: Path) -> None:
     """The picture as .png or .svg."""
-    with writing(path, "--plot") as beside:
-        figure.savefig(beside, format=path.suffix[1:], dpi=150)
+    from spkid.pages import picture
+
+    with whole_file(path) as file:
+        file.write(picture(figure, path.suffix[1:]))
 
 
 def in_flags(sentence: str) -> str:

@@ -20,9 +20,19 @@ from spkid.cli.homes import (
     ModelOption,
     StoreOption,
     open_store,
+    store_files,
     store_place,
 )
-from spkid.cli.output import JsonFlag, print_json, print_table, progress_bar, say
+from spkid.cli.output import (
+    JsonFlag,
+    ask,
+    check_outputs,
+    echo,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+)
 from spkid.errors import SpkidError
 
 if TYPE_CHECKING:
@@ -63,7 +73,7 @@ def profiles(
     print_table("Profiles", columns, [tuple(row.values())[: len(columns)] for row in rows])
     for member in members:
         if hint := age_hint(member):
-            typer.echo(hint)
+            echo(hint)
 
 
 def member_rows(members: list[Member]) -> list[dict[str, Any]]:
@@ -182,14 +192,14 @@ def forget(
             what = "1 clip" if len(ids) == 1 else f"{len(ids)} clips"
             if not (clip or confirmed):
                 what = "the voice profile"
-            typer.confirm(f"Delete {what} of {who}?", abort=True)
+            ask(f"Delete {what} of {who}?", abort=True)
         receipt = opened.forget(household, member, clips=ids if clip or confirmed else None)
     if as_json:
         print_json(receipt)
     else:
         names = ", ".join(receipt.members) or "nothing"
         n_clips = f"{receipt.n_exemplars} clip{'' if receipt.n_exemplars == 1 else 's'}"
-        typer.echo(f"Deleted {names} of {household}: the vectors of {n_clips}, {receipt.at}.")
+        echo(f"Deleted {names} of {household}: the vectors of {n_clips}, {receipt.at}.")
         if not receipt.log_emptied:
             say(LOG_KEPT if "://" not in store_place(store) else SERVER_KEEPS)
 
@@ -206,13 +216,14 @@ def archive(
     from enrollment.export import export_member
     from enrollment.store.vault import Vault
 
+    check_outputs(out, inputs=(key, *store_files(store)))
     vault = Vault.load(key) if key else None
     with open_store(store) as opened:
         names = export_member(opened, household, member, out, vault=vault)
     if as_json:
         print_json({"archive": str(out), "files": names})
     else:
-        typer.echo(f"{out}: {', '.join(names)}")
+        echo(f"{out}: {', '.join(names)}")
 
 
 def reembed(
@@ -248,4 +259,4 @@ def reembed(
         columns = ("household", "member", "outcome", "why")
         print_table(f"To model {encoder.fingerprint}", columns, rows)
     else:
-        typer.echo(f"All profiles are of model {encoder.fingerprint} already.")
+        echo(f"All profiles are of model {encoder.fingerprint} already.")

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spkid.cli.homes import HouseholdOption, ModelOption, StoreOption, open_store
+from spkid.cli.homes import HouseholdOption, ModelOption, StoreOption, open_store, store_files
 from spkid.cli.output import (
     JsonFlag,
+    check_outputs,
     check_plot,
     print_json,
     print_table,
     rate_option,
     save_plot,
-    writing,
 )
+from spkid.files import write_text
 
 if TYPE_CHECKING:
     from enrollment.timeline import Segment
@@ -53,14 +54,15 @@ def timeline(
     from enrollment.timeline import rttm
     from spkid.scoring.model import Model
 
-    check_plot(plot)
+    inputs = (recording, model, *store_files(store))
+    check_plot(plot, inputs=(*inputs, out_rttm))
+    check_outputs(out_rttm, inputs=inputs)
     with open_store(store) as opened:
         home = Household(opened, household, model=Model.load(model))
         segments = home.timeline(recording, false_accept_rate=far)
         members = [member.name for member in home.members()]
     if out_rttm is not None:
-        with writing(out_rttm, "--out-rttm") as beside:
-            beside.write_text(rttm(segments, recording.stem), encoding="utf-8")
+        write_text(out_rttm, rttm(segments, recording.stem))
     if plot is not None:
         draw(segments, members, plot)
     if as_json:
@@ -89,19 +91,19 @@ def clock(seconds: float) -> str:
 
 def draw(segments: Sequence[Segment], members: Sequence[str], path: Path) -> None:
     """A row for each member, then for strangers, doubt and what was too short."""
-    from matplotlib.figure import Figure
+    from spkid.pages import new_figure
 
     rows: dict[tuple[str | None, str], tuple[str, str]] = {
         (name, "known"): (name, f"C{place}") for place, name in enumerate(members)
     }
     rows |= {(None, status): (status.replace("_", " "), "0.6") for status in NOBODY_NAMED}
-    figure = Figure(figsize=(10, 1 + 0.35 * len(rows)), layout="constrained")
-    axes = figure.subplots()
-    for place, (kind, (_, color)) in enumerate(rows.items()):
-        own = [part for part in segments if (part.who, part.status) == kind]
-        spans = [(part.start_s, part.end_s - part.start_s) for part in own]
-        axes.broken_barh(spans, (place - 0.4, 0.8), facecolors=color)
-    axes.set_yticks(range(len(rows)), [words for words, _ in rows.values()])
-    axes.set(xlabel="seconds", ylim=(len(rows) - 0.5, -0.5), xlim=(0, segments[-1].end_s))
-    axes.grid(axis="x", color="0.9")
-    save_plot(figure, path)
+    with new_figure(10, 1 + 0.35 * len(rows)) as figure:
+        axes = figure.subplots()
+        for place, (kind, (_, color)) in enumerate(rows.items()):
+            own = [part for part in segments if (part.who, part.status) == kind]
+            spans = [(part.start_s, part.end_s - part.start_s) for part in own]
+            axes.broken_barh(spans, (place - 0.4, 0.8), facecolors=color)
+        axes.set_yticks(range(len(rows)), [words for words, _ in rows.values()])
+        axes.set(xlabel="seconds", ylim=(len(rows) - 0.5, -0.5), xlim=(0, segments[-1].end_s))
+        axes.grid(axis="x", color="0.9")
+        save_plot(figure, path)

@@ -8,14 +8,13 @@ this is, empty for a guest).
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pandas as pd
 
 from spkid.data.manifest import read_manifest
 from spkid.errors import BadTable
-from spkid.files import why_unreadable
+from spkid.files import LARGEST_TABLE, parse_json, read_text, why_unreadable
 
 COLUMNS = ("household", "speaker", "truth", "answer")
 
@@ -68,7 +67,7 @@ def read_decisions(path: str | Path, *, truth: pd.DataFrame | None = None) -> pd
 
 def _text(path: str | Path) -> str:
     try:
-        return Path(path).read_text(encoding="utf-8")
+        return read_text(path, at_most=LARGEST_TABLE)
     except (OSError, ValueError) as error:
         raise BadTable(
             f"{path}: cannot be read ({why_unreadable(error)})",
@@ -80,9 +79,9 @@ def _text(path: str | Path) -> str:
 def _from_json(path: str | Path, text: str) -> pd.DataFrame:
     try:
         if text.lstrip().startswith("["):
-            entries = json.loads(text)
+            entries = parse_json(text)
         else:
-            entries = [json.loads(line) for line in text.splitlines() if line.strip()]
+            entries = [parse_json(line) for line in text.splitlines() if line.strip()]
         if not all(isinstance(entry, dict) for entry in entries):
             raise ValueError("not a list of objects")
     except ValueError as error:

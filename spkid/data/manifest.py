@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spkid.data.cells import read_back
 from spkid.errors import BadTable
-from spkid.files import why_unreadable
+from spkid.files import open_regular, why_unreadable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,16 +31,17 @@ def read_manifest(path: str | Path, *, required: tuple[str, ...] = ("path",)) ->
     import pandas as pd
 
     try:
-        with warnings.catch_warnings():
+        with open_regular(path) as file, warnings.catch_warnings():
             # pandas only warns of rows that are longer than the header
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, index_col=False)
+            table = pd.read_csv(file, dtype=str, keep_default_na=False, index_col=False)
     except (OSError, ValueError, pd.errors.ParserWarning) as error:
         raise BadTable(
             f"{path}: cannot be read as CSV ({why_unreadable(error)})",
             expected=f"a readable CSV file with {column_names(required)}",
             do="check the path and the file",
         ) from error
+    table = read_back(table)
     missing = [column for column in required if column not in table.columns]
     if missing or table.empty:
         lack = f"no column {', '.join(missing)}" if missing else "no rows"

@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pandas as pd
 
 from spkid.errors import BadTable
-from spkid.files import why_unreadable
+from spkid.files import open_regular, why_unreadable
 
 N_SAMPLE = 1000  # lines from which separator and columns are found out
 HEAD = 1 << 18  # bytes that surely hold them
@@ -59,17 +59,18 @@ class Printed:
             If it cannot be read.
         """
         try:
-            return pd.read_csv(
-                self.path if self.content is None else io.BytesIO(self.content),
-                sep=self.separator,
-                decimal=self.decimal,
-                encoding=self.encoding,
-                keep_default_na=False,
-                na_filter=False,
-                quoting=csv.QUOTE_MINIMAL if self.separator in ",;" else csv.QUOTE_NONE,
-                skipinitialspace=True,
-                **options,
-            )
+            with self._opened() as file:
+                return pd.read_csv(
+                    file,
+                    sep=self.separator,
+                    decimal=self.decimal,
+                    encoding=self.encoding,
+                    keep_default_na=False,
+                    na_filter=False,
+                    quoting=csv.QUOTE_MINIMAL if self.separator in ",;" else csv.QUOTE_NONE,
+                    skipinitialspace=True,
+                    **options,
+                )
         except (OSError, ValueError) as error:
             raise _unreadable(self.path, self.expected, error) from error
 
@@ -79,9 +80,12 @@ class Printed:
 
     def line_of(self, row: int) -> int:
         """The number of the line on which row ``row`` (from 0, a header counted) stands."""
-        content = self.path.read_bytes() if self.content is None else self.content
-        filled = [number for number, line in enumerate(content.splitlines(), 1) if line.strip()]
+        with self._opened() as file:
+            filled = [number for number, line in enumerate(file, 1) if line.strip()]
         return filled[row]
+
+    def _opened(self) -> BinaryIO:
+        return open_regular(self.path) if self.content is None else io.BytesIO(self.content)
 
 
 def open_printed(path: str | Path, *, expected: str) -> Printed:
@@ -104,7 +108,7 @@ def open_printed(path: str | Path, *, expected: str) -> Printed:
             content = _BRACKETED.sub(rb"\1", _WRAPPED.sub(rb"\1", content))
             head = content[:HEAD]
         else:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 head = file.read(HEAD)
         lines = [line for line in head.decode(encoding, "replace").splitlines() if line.strip()]
     except (OSError, ValueError) as error:
@@ -125,7 +129,7 @@ def _unreadable(path: Path, expected: str, error: Exception) -> BadTable:
 
 def _content(path: Path) -> tuple[bytes | None, str]:
     """What is in ``path`` as UTF-8, None where it can be read as it is; and its encoding then."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         start = file.read(3)
         encoding = next((BOMS[mark] for mark in BOMS if start.startswith(mark)), "utf-8")
         file.seek(0)

@@ -21,7 +21,7 @@ from spkid.data.names import plain_categories
 from spkid.data.printed import Printed, open_printed
 from spkid.data.score_columns import Columns, find_columns
 from spkid.errors import BadTable
-from spkid.files import written_beside
+from spkid.files import whole_file
 
 WHAT = "lines 'enroll test score label' or 'label enroll test score', or a CSV with these names"
 
@@ -201,28 +201,30 @@ def read_scores(
 
 
 def write_scores(path: Path, table: pd.DataFrame) -> None:
-    """Write ``enroll test score target|nontarget`` lines, beside and renamed.
+    """Write ``enroll test score target|nontarget`` lines.
 
     Raises
     ------
-    BadTable
+    SpkidError
         If the file cannot be written.
+    BadTable
+        If a name has a blank, which parts the columns.
     """
     label = np.where(table["label"], "target", "nontarget")
     lines = table[["enroll", "test", "score"]].assign(label=label)
     try:
-        with written_beside(path) as beside:
+        with whole_file(path) as file:
             lines.to_csv(
-                beside,
+                file,
                 sep=" ",
                 header=False,
                 index=False,
                 float_format="%.6f",
                 quoting=csv.QUOTE_NONE,
             )
-    except OSError as error:
+    except csv.Error as error:
         raise BadTable(
-            f"{path}: {error.strerror or error}",
-            expected="a file to write to",
-            do="choose another place for it",
+            f"{path}: a name with a blank in it",
+            expected="names without blanks, which part the columns",
+            do="rename the clips in the trial list",
         ) from error

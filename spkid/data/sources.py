@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from spkid.data.manifest import read_manifest
 from spkid.errors import BadTable
+from spkid.files import LARGEST_TABLE, open_regular, read_text, why_unreadable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +77,8 @@ def _completed(table: pd.DataFrame) -> pd.DataFrame:
 
 def _from_csv(path: Path) -> Source:
     try:
-        header = path.read_bytes().partition(b"\n")[0]
+        with open_regular(path) as file:
+            header = file.readline()
     except OSError:
         header = b""  # the sentence is the manifest's
     if b"spk_id" in header:
@@ -143,10 +145,10 @@ def _from_kaldi(folder: Path) -> Source:
 
 def _two_columns(path: Path) -> dict[str, str]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path, at_most=LARGEST_TABLE).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise BadTable(
-            f"{path}: {getattr(error, 'strerror', None) or 'not UTF-8 text'}",
+            f"{path}: {why_unreadable(error) if isinstance(error, OSError) else 'not UTF-8 text'}",
             expected="the Kaldi files wav.scp and utt2spk",
             do="check the folder",
         ) from error

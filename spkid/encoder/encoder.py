@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from spkid.config import fingerprint
 from spkid.encoder.base import Encoder, Vector
 from spkid.errors import ModelMismatch, NotFound, SpkidError
+from spkid.files import open_regular, why_unreadable
 
 BUNDLED_MODEL = Path(__file__).parents[1] / "models" / "spkid.onnx"
 LOADERS = "spkid.encoders"  # entry points: other kinds of encoder by name
@@ -32,13 +33,19 @@ class SpeakerEncoder(Encoder):
     def __init__(self, path: Path, *, n_threads: int = 1) -> None:
         import onnxruntime
 
-        if not path.exists():
-            raise NotFound(
-                f"no model {path}",
+        try:
+            with open_regular(path) as file:
+                content = file.read()
+        except OSError as error:
+            is_missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+            raise (NotFound if is_missing else SpkidError)(
+                f"no model {path}"
+                if is_missing
+                else f"{path}: not a usable model ({why_unreadable(error)})",
                 expected="an ONNX file written by spkid's export",
                 do="check the path",
                 code="model",
-            )
+            ) from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = n_threads
         options.inter_op_num_threads = 1
@@ -48,7 +55,6 @@ class SpeakerEncoder(Encoder):
             "session.model_external_initializers_file_folder_path", str(path / "none")
         )
         try:
-            content = path.read_bytes()
             self._session = onnxruntime.InferenceSession(
                 content, options, providers=["CPUExecutionProvider"]
             )

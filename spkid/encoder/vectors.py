@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -14,15 +15,17 @@ from numpy.typing import NDArray
 
 from spkid.encoder.base import Vector
 from spkid.encoder.unit import are_unit
-from spkid.errors import BadTable, ModelMismatch, NotFound, SpkidError
-from spkid.files import written_beside
+from spkid.errors import BadTable, ModelMismatch, NotFound
+from spkid.files import LARGEST_TABLE, MEGABYTE, open_regular, whole_file, why_unreadable
 
 Floats = NDArray[np.float64]
 # what numpy and zipfile raise for a file that is no table: cut short, encrypted, of other types
 UNREADABLE = (
     *(OSError, ValueError, KeyError, EOFError, TypeError, RuntimeError, MemoryError),
+    AttributeError,  # an .npy is an array, not an archive
     *(zipfile.BadZipFile, zlib.error),
 )
+MOST_UNPACKED = 100  # times as large as the file; vectors hardly shrink when they are packed
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ class EmbeddingTable:
         """
         try:
             # numpy would leave its own handle open where the file is cut short
-            with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            with open_regular(path) as raw, np.load(raw, allow_pickle=False) as file:
+                check_sizes(file.zip, raw)
                 names, given = file["paths"], file["embeddings"]
                 model = str(file["model"]) if "model" in file else ""
             if names.dtype.kind != "U" or given.dtype.kind not in "fiu" or given.ndim != 2:
@@ -106,7 +110,7 @@ class EmbeddingTable:
             ) from error
         except UNREADABLE as error:
             raise BadTable(
-                f"{path}: not a usable table of embeddings",
+                f"{path}: not a usable table of embeddings ({why_unreadable(error)})",
                 expected="an .npz with 'paths' and finite 'embeddings'",
                 do="make it with 'spkid embed'",
             ) from error
@@ -132,23 +136,40 @@ class EmbeddingTable:
         return np.asarray(rows, dtype=np.intp)
 
 
+def check_sizes(archive: zipfile.ZipFile, file: BinaryIO) -> None:
+    """Refuse arrays that would fill memory, by what they say of themselves, before any is unpacked.
+
+    Raises
+    ------
+    ValueError
+        If they are larger than a table may be, or than their own bytes.
+    """
+    n_packed = file.seek(0, 2)
+    members = archive.infolist()
+    n_unpacked = sum(member.file_size for member in members)
+    if n_unpacked > min(LARGEST_TABLE, MOST_UNPACKED * n_packed):
+        raise ValueError(f"{n_unpacked // MEGABYTE} MB in a file of {n_packed} bytes")
+    for member in members:
+        with archive.open(member) as array:
+            read_header = {
+                (1, 0): np.lib.format.read_array_header_1_0,
+                (2, 0): np.lib.format.read_array_header_2_0,
+            }[np.lib.format.read_magic(array)]
+            shape, _, dtype = read_header(array)
+            if math.prod(shape) * dtype.itemsize > member.file_size:
+                raise ValueError(f"{member.filename} says it is larger than it is")
+
+
 def save_embeddings(path: Path, vectors: dict[str, Vector], *, model: str, dim: int) -> None:
-    """Write ``paths``, ``embeddings`` and ``model`` as ``.npz``, beside and renamed."""
+    """Write ``paths``, ``embeddings`` and ``model`` as ``.npz``."""
     stacked = np.stack(list(vectors.values())) if vectors else np.empty((0, dim), np.float32)
-    try:
-        with written_beside(path) as beside, beside.open("wb") as file:
-            np.savez(
-                file,
-                paths=np.array(list(vectors), dtype=str),
-                embeddings=stacked.astype(np.float32),
-                model=np.array(model),
-            )
-    except OSError as error:
-        raise SpkidError(
-            f"{path}: {error.strerror}",
-            expected="a file to write to",
-            do="choose another place for it",
-        ) from error
+    with whole_file(path) as file:
+        np.savez(
+            file,
+            paths=np.array(list(vectors), dtype=str),
+            embeddings=stacked.astype(np.float32),
+            model=np.array(model),
+        )
 
 
 def mean_vectors(

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from spkid import __version__
-from spkid.files import to_json, write_text
+from spkid.data.cells import to_csv
+from spkid.files import to_json, write_texts
 from spkid.mitigation.trade import BEFORE, FIGURES, Trade
 from spkid.mitigation.words import (
     WORDS,
@@ -17,6 +18,7 @@ from spkid.mitigation.words import (
 )
 from spkid.pages import COLOURS, INK, new_figure, percent, render, signed, to_svg
 
+FILES = ("mitigation.html", "mitigation.json", "mitigation.csv", "speakers.csv")
 COLUMNS = ("error", "gap", "error_cohort", "error_others")  # of the table that people read
 
 
@@ -92,11 +94,10 @@ def trade_plot(trade: Trade) -> Any:
 
 
 def write_mitigation(found: Mitigation, folder: Path) -> None:
-    """Write ``mitigation.html``, ``.json``, ``.csv`` and ``speakers.csv``, beside and renamed."""
+    """Write ``mitigation.html``, ``.json``, ``.csv`` and ``speakers.csv``, all or none."""
     trade = found.trade
-    render(
+    page = render(
         "mitigation.html",
-        folder / "mitigation.html",
         title=found.title,
         lead=f"{trade.n_read} held-out speakers. Changes are in points; below zero is better.",
         verdict=mitigation_verdict(found),
@@ -108,9 +109,10 @@ def write_mitigation(found: Mitigation, folder: Path) -> None:
         notes=found.notes,
         method=mitigation_method(found),
     )
-    for name, text in (
-        ("mitigation.json", to_json(mitigation_record(found)) + "\n"),
-        ("mitigation.csv", trade.table.to_csv(index=False)),
-        ("speakers.csv", found.speakers.to_csv(index=False)),
-    ):
-        write_text(folder / name, text)
+    files = (
+        page,
+        to_json(mitigation_record(found)) + "\n",
+        to_csv(trade.table),
+        to_csv(found.speakers),
+    )
+    write_texts(folder, dict(zip(FILES, files, strict=True)))

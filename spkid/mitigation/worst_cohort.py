@@ -6,7 +6,6 @@ brings is measured on the other half.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from spkid.audit.statistics.speaker_errors import halves, speaker_errors
 from spkid.data.manifest import read_manifest
 from spkid.encoder.vectors import Floats, mean_vectors, nearest
 from spkid.errors import BadTable
+from spkid.files import parse_json, read_text
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class WorstCohort:
             If it holds no audit of scores, or one in which no cohort is worse off.
         """
         try:
-            record = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
+            record = parse_json(read_text(folder / "audit.json"))
             worst, threshold = record["worst_cohort"], record["threshold"]
             if threshold is None or worst is None:
                 what = "of decisions" if threshold is None else "in which no cohort is worse off"

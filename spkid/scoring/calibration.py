@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from spkid.config import from_mapping
 from spkid.errors import NotFound, SpkidError
-from spkid.files import write_text
+from spkid.files import parse_json, read_text, why_unreadable, write_text
 from spkid.scoring.scale import (
     CLIP_COUNTS,
     RATES,
@@ -166,7 +166,7 @@ class Calibration(Scale):
         """
         file = Path(path) if path is not None else BUNDLED_CALIBRATION
         try:
-            values = json.loads(file.read_text(encoding="utf-8"))
+            values = parse_json(read_text(file))
             if not isinstance(values, dict):
                 raise ValueError("no object")
             if "scale" in values and "landmarks" not in values:
@@ -189,7 +189,7 @@ class Calibration(Scale):
             ) from error
         except (OSError, ValueError, TypeError) as error:
             raise SpkidError(
-                f"{file}: not a readable calibration",
+                f"{file}: not a readable calibration ({why_unreadable(error)})",
                 expected="a JSON file that Calibration.save wrote",
                 do="check the path",
             ) from error

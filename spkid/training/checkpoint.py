@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from spkid.config import canonical_json, fingerprint
 from spkid.errors import NotFound, SpkidError
-from spkid.files import written_beside
+from spkid.files import open_regular, whole_file, why_unreadable
 from spkid.training.networks.base import SpeakerNetwork
 from spkid.training.networks.registry import build_network, network_config, network_settings
 
@@ -26,16 +26,8 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, Any
         If the file cannot be written.
     """
     contiguous = {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}
-    try:
-        with written_beside(path) as beside:
-            save_file(contiguous, beside, metadata={"json": json.dumps(metadata)})
-    except (OSError, SafetensorError) as error:
-        raise SpkidError(
-            f"{path}: cannot be written ({error})",
-            expected="room on the disk and leave to write",
-            do="make room and start again; what stood there before is kept",
-            code="not_written",
-        ) from error
+    with whole_file(path) as file:
+        file.write(save(contiguous, metadata={"json": json.dumps(metadata)}))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -55,12 +47,13 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             do="check the path",
         )
     try:
+        open_regular(path).close()  # safetensors would wait for a pipe
         with safe_open(path, framework="pt") as file:
             metadata = json.loads((file.metadata() or {})["json"])
             return {key: file.get_tensor(key) for key in file.keys()}, metadata  # noqa: SIM118
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise SpkidError(
-            f"{path}: not a readable checkpoint",
+            f"{path}: not a readable checkpoint ({why_unreadable(error)})",
             expected="a safetensors file written by spkid",
             do="restore it or train again",
         ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import onnx
 import torch
 from onnx import numpy_helper
 
-from spkid.files import written_beside
+from spkid.files import whole_file
 from spkid.training.checkpoint import weights_fingerprint
 from spkid.training.networks.base import SpeakerNetwork
 from spkid.training.networks.registry import network_settings
@@ -24,11 +25,12 @@ def export_onnx(encoder: SpeakerNetwork, path: Path) -> None:
     The Fourier basis stays in single precision (its rounding would be heard in quiet bands).
     Arithmetic is single precision throughout.
     """
-    with written_beside(path) as beside:
+    with whole_file(path) as file, tempfile.TemporaryDirectory() as folder:
+        graph = Path(folder) / "graph.onnx"  # torch and onnx write to names
         torch.onnx.export(
             encoder.eval(),
             (torch.randn(2, 16_000),),
-            str(beside),
+            str(graph),
             dynamo=False,
             opset_version=17,
             input_names=["waveform"],
@@ -39,7 +41,7 @@ def export_onnx(encoder: SpeakerNetwork, path: Path) -> None:
                 "frame_weights": {0: "batch", 1: "frames"},
             },
         )
-        model = onnx.load(beside)
+        model = onnx.load(graph)
         halve_weights(model.graph, keep_shape=tuple(encoder.log_mel.get_buffer("basis").shape))
         metadata = {
             "spkid.encoder": json.dumps(network_settings(encoder.config)),
@@ -47,7 +49,7 @@ def export_onnx(encoder: SpeakerNetwork, path: Path) -> None:
         }
         onnx.helper.set_model_props(model, metadata)
         onnx.checker.check_model(model)
-        onnx.save(model, beside)
+        file.write(model.SerializeToString())
 
 
 def halve_weights(graph: onnx.GraphProto, *, keep_shape: tuple[int, ...]) -> None:

@@ -12,6 +12,7 @@ from rich.progress import Progress
 from spkid.data.sources import read_source
 from spkid.encoder.vectors import EmbeddingTable, save_embeddings
 from spkid.errors import NotFound
+from spkid.files import made_folder
 from spkid.training.checkpoint import load_encoder, weights_fingerprint
 from spkid.training.config import DataConfig
 from spkid.training.data.corpus import Corpus
@@ -70,7 +71,7 @@ def embedded(checkpoint: Path, corpus: Corpus, path: Path) -> EmbeddingTable:
         if table.model == model and set(corpus.paths) <= set(table.row_of):
             return table
     vectors = embed_clips(encoder, corpus, list(range(len(corpus))))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made_folder(path.parent)
     named = dict(zip(corpus.paths, vectors, strict=True))
     save_embeddings(path, named, model=model, dim=vectors.shape[1])
     return EmbeddingTable.load(path)

@@ -9,6 +9,8 @@ from pathlib import Path
 import pandas as pd
 from rich.progress import Progress
 
+from spkid.data.cells import to_csv
+from spkid.files import made_folder, write_text
 from spkid.training.data.corpora import Corpora
 from spkid.training.finetune import finetune
 from spkid.training.recipe import Recipe
@@ -28,9 +30,8 @@ def train_by(
 ) -> Path:
     """Run one method; the folder of the run."""
     if method == "ewc":
-        folder.mkdir(parents=True, exist_ok=True)
-        cohort = folder / "cohort.csv"
-        pd.DataFrame({"speaker": like_cohort}).to_csv(cohort, index=False)
+        cohort = made_folder(folder) / "cohort.csv"
+        write_text(cohort, to_csv(pd.DataFrame({"speaker": like_cohort})))
         finetune(recipe, start, cohort=cohort, out=folder, corpora=corpora, progress=progress)
         return folder
     form = FORM if method == "reweighting" else "none"

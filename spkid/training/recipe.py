@@ -11,6 +11,7 @@ from typing import Any
 
 from spkid.config import from_mapping
 from spkid.errors import BadConfig, NotFound
+from spkid.files import read_text, why_unreadable
 from spkid.training.config import DataConfig, TrainConfig
 from spkid.training.data.augment import AugmentConfig
 from spkid.training.networks.attentive import EncoderConfig
@@ -58,10 +59,12 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
     if not path.exists():
         raise NotFound(f"{path}: no such file", expected="a TOML file", do="check the path")
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        tables = tomllib.loads(read_text(path))
+    except (OSError, UnicodeDecodeError, RecursionError, tomllib.TOMLDecodeError) as error:
         raise BadConfig(
-            f"{path}: {error}", expected="a readable TOML file", do="correct the configuration"
+            f"{path}: {why_unreadable(error)}",
+            expected="a readable TOML file",
+            do="correct the configuration",
         ) from error
     return recipe_of(tables, changes, origin=str(path))
 

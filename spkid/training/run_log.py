@@ -14,10 +14,11 @@ from torch import Tensor
 
 from spkid import __version__
 from spkid.audio.reading import SAMPLE_RATE_HZ
+from spkid.files import write_text
 from spkid.training.checkpoint import load_encoder, save_encoder
 from spkid.training.data.corpus import Corpus
 from spkid.training.networks.base import SpeakerNetwork
-from spkid.training.run_state import RunState, write_text
+from spkid.training.run_state import RunState
 
 LOG_EVERY = 50  # steps
 PACKAGES = ("torch", "torchaudio", "speechbrain", "numpy", "scikit-learn")

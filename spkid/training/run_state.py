@@ -131,11 +131,8 @@ class RunState:
 
     def begin(self) -> None:
         """Make the folder, and drop what the log has beyond the present step."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _not_written(self.folder, error) from error
-        write_text(self.log, "".join(json.dumps(record) + "\n" for record in self.lines()))
+        files.made_folder(self.folder)
+        files.write_text(self.log, "".join(json.dumps(record) + "\n" for record in self.lines()))
 
     def write_line(self, values: dict[str, Any]) -> None:
         """Append one step's figures to the log."""
@@ -144,21 +141,9 @@ class RunState:
             with self.log.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(record) + "\n")
         except OSError as error:
-            raise _not_written(self.log, error) from error
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write beside and rename."""
-    try:
-        files.write_text(path, text)
-    except OSError as error:
-        raise _not_written(path, error) from error
-
-
-def _not_written(path: Path, error: OSError) -> SpkidError:
-    return SpkidError(
-        f"{path}: {error.strerror}",
-        expected="room on the disk and leave to write",
-        do="make room and start again; the last checkpoint is kept",
-        code="not_written",
-    )
+            raise SpkidError(
+                f"{self.log}: {files.why_unreadable(error)}",
+                expected="room on the disk and leave to write",
+                do="make room and start again; the last checkpoint is kept",
+                code="unwritable",
+            ) from error

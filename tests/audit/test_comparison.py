@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from spkid.audit.comparison import compare_audits
+from spkid.audit.face import ComparisonResult
 from spkid.audit.report.comparison_page import (
     comparison_figures,
     comparison_verdict,
-    write_comparison,
 )
 from spkid.audit.verification import audit_scores
 from spkid.errors import SpkidError
@@ -113,7 +113,7 @@ def test_a_system_against_itself_does_not_change():
 
 
 def test_files_are_written(better, tmp_path):
-    write_comparison(better, tmp_path)
+    ComparisonResult(better).save(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {
         "compare.html",
         "compare.json",

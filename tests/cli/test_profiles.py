@@ -90,7 +90,7 @@ def test_a_rejected_clip_is_reviewed(spkid, cast, monkeypatch):
     assert spkid("enroll", *clips, *ANA, "--consent", "--review")[0] == 2  # nobody to ask
     asked = []
     monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(isatty=lambda: True))
-    monkeypatch.setattr("typer.confirm", lambda text: asked.append(text) or True)
+    monkeypatch.setattr("typer.confirm", lambda text, abort: asked.append(text) or True)
     assert spkid("enroll", *clips, *ANA, "--consent", "--review")[0] == 0
     assert len(asked) == 1
     assert "does not sound like" in asked[0]

@@ -128,7 +128,7 @@ def faulty(folder: Path, fault: str) -> Path:
         ("nobody for u2", "nothing on u2"),
         ("not text", "not UTF-8"),
         ("segments", "a segments file"),
-        ("no utt2spk", "No such file"),
+        ("no utt2spk", "no such file"),
     ],
 )
 def test_fault_is_one_sentence(folder, fault, sentence):

@@ -92,7 +92,7 @@ def test_the_command_line_says_whose_voice_it_is(spkid, cast, monkeypatch):
     asked: list[str] = []
     for answer, expected in ((False, 2), (True, 0)):
         monkeypatch.setattr(
-            "typer.confirm", lambda text, answer=answer: asked.append(text) or answer
+            "typer.confirm", lambda text, abort, answer=answer: asked.append(text) or answer
         )
         assert enroll(clip, "--member", "Bea")[0] == expected
     assert set(asked) == {"These clips sound like Ana. Is Bea another person?"}

@@ -88,7 +88,7 @@ def test_one_key_is_made_however_many_ask_for_it(tmp_path, monkeypatch):
 def test_a_key_that_never_ends_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     for key in ("/dev/zero", tmp_path / "pipe", tmp_path):
-        with pytest.raises(SpkidError, match="not a file"):
+        with pytest.raises(SpkidError, match="not a regular file"):
             Vault.load(key)
 
 

@@ -14,12 +14,13 @@ from typer.testing import CliRunner
 
 from spkid.audit.cohorts.findings import find_cohorts
 from spkid.audit.grouping import attach_groups, parse_grouping
-from spkid.audit.report.record import write_record
+from spkid.audit.report.record import record_files
 from spkid.audit.verification import audit_scores
 from spkid.cli.main import app
 from spkid.data.score_files import write_scores
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.errors import SpkidError
+from spkid.files import write_texts
 from spkid.mitigation.groupwise import CAVEAT, groupwise_calibration
 from spkid.mitigation.trade import trade_off
 from spkid.mitigation.worst_cohort import WorstCohort, worst_group
@@ -194,7 +195,7 @@ def files(tmp_path_factory):
         for kind in ("group", "region") if by == "age" else ("discovered",):
             (root / kind).mkdir()
             own = tuple(cohort for cohort in found.cohorts if cohort.kind == kind)
-            write_record(dataclasses.replace(found, cohorts=own), root / kind)
+            write_texts(root / kind, record_files(dataclasses.replace(found, cohorts=own)))
     trials, _, _ = attach_groups(scores, people, (parse_grouping("age"), parse_grouping("half")))
     return root, people, trials, (clips, vectors)
 

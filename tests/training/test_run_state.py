@@ -138,11 +138,11 @@ def test_full_disk_keeps_the_last_checkpoint(tmp_path, recipe, monkeypatch):
 
     monkeypatch.setattr(training, "train_step", filled)
     try:
-        with pytest.raises(SpkidError, match="cannot be written") as caught:
+        with pytest.raises(SpkidError, match="expected a file to write to") as caught:
             train(recipe, out=tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert caught.value.code == "not_written"
+    assert caught.value.code == "unwritable"
     assert load_tensors(tmp_path / "checkpoint.safetensors")[1]["step"] == 4
     assert not list(tmp_path.glob("*.part"))
     monkeypatch.undo()

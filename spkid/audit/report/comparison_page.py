@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from spkid import __version__
 from spkid.audit.comparison import Comparison
-from spkid.files import to_json, write_text
+from spkid.data.cells import to_csv
+from spkid.files import to_json
 from spkid.pages import percent, render
 
 FIGURE_WORDS = {
@@ -117,16 +117,15 @@ def comparison_rows(comparison: Comparison) -> list[dict[str, str]]:
     return rows
 
 
-def write_comparison(comparison: Comparison, folder: Path) -> None:
-    """Write ``compare.html``, ``compare.json`` and ``compare.csv``, each beside and renamed."""
+def comparison_files(comparison: Comparison) -> dict[str, str]:
+    """``compare.html``, ``compare.json`` and ``compare.csv``, by name."""
     first, second = comparison.names
     sections: dict[str, list[dict[str, str]]] = {}
     for row in comparison_rows(comparison):
         name = f"By {row['grouping']}" if row["grouping"] else "Overall"
         sections.setdefault(name, []).append(row)
-    render(
+    page = render(
         "compare.html",
-        folder / "compare.html",
         title=f"{first} and {second}",
         lead=f"{comparison.n_speakers} speakers, paired. A change below zero is better.",
         first=first,
@@ -142,8 +141,8 @@ def write_comparison(comparison: Comparison, folder: Path) -> None:
             *comparison.notes,
         ],
     )
-    for name, text in (
-        ("compare.json", to_json(comparison_record(comparison)) + "\n"),
-        ("compare.csv", comparison.table.to_csv(index=False)),
-    ):
-        write_text(folder / name, text)
+    return {
+        "compare.html": page,
+        "compare.json": to_json(comparison_record(comparison)) + "\n",
+        "compare.csv": to_csv(comparison.table),
+    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import Any
 
 from spkid.audit.cohorts.findings import Findings
@@ -39,12 +38,11 @@ TRIAL_KINDS = {
 }
 
 
-def write_audit_page(findings: Findings, path: Path) -> None:
-    """Write the page of ``findings`` to ``path``, beside and renamed."""
+def audit_page(findings: Findings) -> str:
+    """The page of ``findings``."""
     audit = findings.audit
-    render(
+    return render(
         "audit.html",
-        path,
         title=findings.title,
         lead=lead(audit),
         verdict=verdict(findings),

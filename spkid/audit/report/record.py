@@ -11,10 +11,12 @@ import pandas as pd
 from spkid import __version__
 from spkid.audit.cohorts.findings import Cohort, Findings
 from spkid.audit.report.words import cohort_sentence, limits, method, verdict
-from spkid.files import to_json, write_text
+from spkid.data.cells import to_csv
+from spkid.files import to_json
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "audit.schema.json"
 COHORT_FILE = "cohort.csv"
+TABLES = ("overall", "groups", "measures", "differences", "cohorts", "cohort", "discovered")
 
 
 def audit_record(findings: Findings) -> dict[str, Any]:
@@ -146,12 +148,11 @@ def headline_figures(findings: Findings) -> dict[str, dict[str, float]]:
     return figures
 
 
-def write_record(findings: Findings, folder: Path) -> list[Path]:
-    """Write ``audit.json``, the tables as CSV and ``cohort.csv`` into ``folder``.
+def record_files(findings: Findings) -> dict[str, str]:
+    """``audit.json``, the tables as CSV and ``cohort.csv``, by name.
 
     ``cohort.csv`` has a row a speaker of the worst cohort (``speaker``, ``cohort``,
-    ``certain``), known or found; it is empty but for its header where there is none. Each file
-    is written beside its place and renamed.
+    ``certain``), known or found; it is empty but for its header where there is none.
     """
     audit = findings.audit
 
@@ -180,10 +181,5 @@ def write_record(findings: Findings, folder: Path) -> list[Path]:
     }
     if findings.discovery is not None:
         tables["discovered.csv"] = findings.discovery.members
-    texts = {name: table.to_csv(index=False) for name, table in tables.items()}
-    texts["audit.json"] = to_json(audit_record(findings)) + "\n"
-    written = []
-    for name, text in texts.items():
-        write_text(folder / name, text)
-        written.append(folder / name)
-    return written
+    texts = {name: to_csv(table) for name, table in tables.items()}
+    return {**texts, "audit.json": to_json(audit_record(findings)) + "\n"}

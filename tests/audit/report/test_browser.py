@@ -12,8 +12,7 @@ from browser import Browser, find_browser
 from planted import planted_voices
 
 from spkid.audit.cohorts.findings import find_cohorts
-from spkid.audit.report.page import write_audit_page
-from spkid.audit.report.record import write_record
+from spkid.audit.face import AuditResult
 from spkid.audit.verification import audit_scores
 from spkid.encoder.vectors import EmbeddingTable
 
@@ -49,8 +48,7 @@ def folder(tmp_path_factory):
     audit = audit_scores(scores, people, ["group"], n_resamples=30)
     findings = find_cohorts(audit, people, title="In a browser", embeddings=table)
     folder = tmp_path_factory.mktemp("browser")
-    write_audit_page(findings, folder / "audit.html")
-    write_record(findings, folder)
+    AuditResult(findings).save(folder)
     return folder
 
 

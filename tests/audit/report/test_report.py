@@ -16,8 +16,8 @@ import pytest
 from planted import planted_voices
 
 from spkid.audit.cohorts.findings import find_cohorts
-from spkid.audit.report.page import write_audit_page
-from spkid.audit.report.record import SCHEMA, audit_record, headline_figures, write_record
+from spkid.audit.face import AuditResult
+from spkid.audit.report.record import SCHEMA, audit_record, headline_figures
 from spkid.audit.report.tables import audit_tables
 from spkid.audit.report.words import MEAN_ERROR, verdict
 from spkid.audit.verification import audit_scores
@@ -64,8 +64,7 @@ def findings():
 @pytest.fixture(scope="module")
 def folder(findings, tmp_path_factory):
     folder = tmp_path_factory.mktemp("audit")
-    write_audit_page(findings, folder / "audit.html")
-    write_record(findings, folder)
+    AuditResult(findings).save(folder)
     assert not list(folder.glob("*.part"))
     return folder
 
@@ -236,9 +235,7 @@ def test_few_speakers_give_a_page_without_cohorts(tmp_path):
     found = find_cohorts(audit, metadata, title="t")
     assert verdict(found)[0] == "No verdict: no column has two groups of 10 speakers or more."
     assert found.worst is None
-    write_audit_page(found, tmp_path / "small.html")
-    write_record(found, tmp_path)
-    page = (tmp_path / "small.html").read_text(encoding="utf-8")
+    page = AuditResult(found).save(tmp_path).read_text(encoding="utf-8")
     assert "<svg" not in page
     assert "12 speakers, and 40 are needed" in page
     assert len(pd.read_csv(tmp_path / "cohort.csv")) == 0
@@ -254,10 +251,9 @@ def test_headline_figures_are_those_of_the_measures(findings):
     assert figures["group & more"]["n_certain"] >= 1 > figures["half"]["n_certain"]
 
 
-def test_a_page_that_lacks_content_is_not_written(tmp_path):
+def test_a_page_that_lacks_content_is_refused():
     with pytest.raises(Exception, match="undefined"):
-        render("audit.html", tmp_path / "page.html", title="t")
-    assert not (tmp_path / "page.html").exists()
+        render("audit.html", title="t")
 
 
 def test_drawing_leaves_matplotlib_as_it_was():
