@@ -45,7 +45,10 @@ class Encoder(ABC):
 
     @abstractmethod
     def _run(self, batch: NDArray[np.float32]) -> tuple[Vector, NDArray[np.float32]]:
-        """Unit vectors ``[batch, dim]`` and frame weights of ``[batch, samples]``."""
+        """Unit vectors ``[batch, dim]`` and frame weights of ``[batch, samples]``.
+
+        A network that does not say which frames counted gives weights ``[batch, 0]``.
+        """
 
     def embed(self, waveform: ArrayLike) -> Vector:
         """Unit vector ``[dim]`` of ``[samples]``, or ``[batch, dim]`` of ``[batch, samples]``.
@@ -96,6 +99,8 @@ class Encoder(ABC):
         ------
         BadAudio
             As :meth:`embed`, or if the waveform is longer.
+        SpkidError
+            If the encoder does not say which frames counted.
         """
         samples = as_waveform(waveform)
         if len(samples) > WINDOW_SAMPLES:
@@ -108,6 +113,13 @@ class Encoder(ABC):
         _, weights = self._checked_run(samples[None])
         if not np.isfinite(weights).all():
             raise self._damaged("frame weights that are not finite")
+        if not weights.size:
+            raise SpkidError(
+                f"{self.path}: tells no frame weights",
+                expected="an encoder that spkid trained",
+                do="use embed alone",
+                code="model",
+            )
         return np.asarray(weights[0])
 
     def _embed_blocks(self, blocks: Iterable[Waveform]) -> Vector:

@@ -49,7 +49,8 @@ def log_envelope(spectrum: Tensor) -> Tensor:
     log_amplitude = (spectrum.abs() + 1e-5).log()
     cepstrum = torch.fft.irfft(log_amplitude, n=N_FFT, dim=1)
     cepstrum[:, N_CEPSTRA : N_FFT - N_CEPSTRA + 1] = 0.0
-    return torch.fft.rfft(cepstrum, dim=1).real
+    smooth: Tensor = torch.fft.rfft(cepstrum, dim=1).real
+    return smooth
 
 
 def change_pitch(waveforms: Tensor, speed: Tensor) -> Tensor:

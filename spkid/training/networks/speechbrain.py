@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from spkid.audio.reading import SAMPLE_RATE_HZ
 from spkid.config import fingerprint
@@ -50,15 +50,6 @@ class SpeechBrainEncoder(Encoder):
         kept = [key for key in sorted(state) if not key.startswith("classifier.")]
         parts = [key.encode() + state[key].float().cpu().numpy().tobytes() for key in kept]
         return fingerprint(b"speechbrain", *parts)
-
-    def frame_weights(self, waveform: ArrayLike) -> NDArray[np.float32]:
-        """Refused: these networks do not say which frames counted."""
-        raise SpkidError(
-            f"{self.path}: tells no frame weights",
-            expected="an encoder that spkid trained",
-            do="use embed alone",
-            code="model",
-        )
 
     def _run(self, batch: NDArray[np.float32]) -> tuple[Vector, NDArray[np.float32]]:
         with torch.inference_mode():
