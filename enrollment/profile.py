@@ -71,7 +71,8 @@ class Exemplar:
     is ``confirmed`` where a person said later whose voice an identified clip was.
     """
 
-    vector: NDArray[np.float32] = field(repr=False)
+    # never changes under its id, and arrays have no one answer to whether they are equal
+    vector: NDArray[np.float32] = field(repr=False, compare=False)
     digest: str
     speech_s: float
     snr_db: float

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from enrollment.matching import member_llrs
-from enrollment.profile import Member
+from enrollment.matching import member_llrs, reaches
+from enrollment.profile import Member, check_unit
 from spkid.encoder.base import Vector
 from spkid.scoring.calibration import Calibration
 
@@ -22,6 +22,7 @@ def is_same_recording(vector: Vector, others: Sequence[Vector]) -> bool:
     """Whether ``vector`` is of one of the ``others``' recordings, say at another level."""
     if not others:
         return False
+    check_unit([vector, *others])
     cosines = np.stack(others).astype(np.float64) @ np.asarray(vector, dtype=np.float64)
     return bool((cosines >= SAME_RECORDING_COSINE).any())
 
@@ -48,12 +49,13 @@ def sounds_like(
         return None
     profiles = [*others, *([member] if member else [])]
     n_clips = [len(who.exemplars) for who in profiles]
-    stacked = np.stack([who.vector for who in profiles])
-    llrs, _ = member_llrs(np.stack(vectors), stacked, n_clips, calibration, speech_s)  # [n, m]
+    own = [who.vector for who in profiles]
+    llrs, _ = member_llrs(np.stack(vectors), own, n_clips, calibration, speech_s)  # [n, m]
     means = llrs.mean(axis=0)
     best = int(means[: len(others)].argmax())
     threshold = calibration.pair_threshold(
         SAME_VOICE_RATE, n_clips=n_clips[best], speech_s=speech_s
     )
     is_own = member is not None and means[-1] >= means[best]
-    return others[best] if means[best] >= threshold.mean() and not is_own else None
+    is_like = reaches(float(means[best]), float(threshold.mean()))
+    return others[best] if is_like and not is_own else None

@@ -13,7 +13,7 @@ from enrollment.index.config import IndexConfig
 from enrollment.index.recall import Batch, thinned
 from enrollment.index.saved import Generation
 from enrollment.index.vector_index import VectorIndex
-from enrollment.profile import Change
+from enrollment.profile import Change, check_unit
 from enrollment.store.store import Store
 from spkid.encoder.hearing import Clip, Refused
 from spkid.errors import NotFound
@@ -80,8 +80,8 @@ class ProfileIndex:
         self.catch_up()
         if self.vectors is None:
             return []
+        ids = self.vectors.search(vector, max(n_hits, self._config.n_rescored))
         query = np.asarray(vector, dtype=np.float32)
-        ids = self.vectors.search(query, max(n_hits, self._config.n_rescored))
         hits = [
             Hit(household, member, exemplar_id, float(query @ own))
             for exemplar_id, (household, member, own) in self._store.found(ids).items()
@@ -189,5 +189,6 @@ def nearest_household(store: Store, index: ProfileIndex, clip: Clip) -> str:
     near = [who for name in names for who in store.members(name) if who.model == index.model]
     if not near:
         raise nobody
+    check_unit([who.vector for who in near], dim=len(clip.vector))
     nearest = max(near, key=lambda who: (float(who.vector @ clip.vector), who.household))
     return nearest.household

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from enrollment.index.config import IndexConfig
 from enrollment.index.recall import Batch, Recall, Truth, moved
 from enrollment.profile import check_unit
+from spkid.encoder.faiss_threads import faiss_threads
 from spkid.encoder.unit import are_unit
 from spkid.errors import SpkidError
 
@@ -71,7 +72,8 @@ class VectorIndex:
         centres.this.disown()
         lists.cp.niter = config.n_rounds
         lists.cp.seed = config.seed
-        lists.train(sample)
+        with faiss_threads(many=True):
+            lists.train(sample)
         index = cls(lists, EXACT, n_expected)
         rng = np.random.default_rng(config.seed)
         rows = rng.integers(len(sample), size=config.n_queries)
@@ -85,8 +87,9 @@ class VectorIndex:
     def read_enough_lists(self, truth: Truth, config: IndexConfig) -> None:
         """Read as many lists as hold the truth for the wanted share of queries, or more."""
         centres, n_lists = self.faiss_index.quantizer, self.faiss_index.nlist
-        _, own_list = centres.search(truth.vectors, 1)
-        _, order = centres.search(truth.queries, n_lists)
+        with faiss_threads(many=True):
+            _, own_list = centres.search(truth.vectors, 1)
+            _, order = centres.search(truth.queries, n_lists)
         n_needed = 1 + (order == own_list).argmax(axis=1)
         n_read = int(np.quantile(n_needed, config.wanted_recall, method="higher"))
         while True:
@@ -98,7 +101,8 @@ class VectorIndex:
 
     def measure(self, truth: Truth, n_rescored: int) -> Recall:
         """The recall of ``truth``'s queries."""
-        _, ids = self.faiss_index.search(truth.queries, n_rescored)
+        with faiss_threads(many=True):
+            _, ids = self.faiss_index.search(truth.queries, n_rescored)
         right = ids == truth.ids[:, None]
         n_read = int(getattr(self.faiss_index, "nprobe", 0))
         return Recall(float(right[:, 0].mean()), float(right.any(axis=1).mean()), n_read)
@@ -106,9 +110,10 @@ class VectorIndex:
     def add(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
         """Add unit vectors whose ids are not there yet: faiss would keep both, and take NaN."""
         check_unit(vectors, dim=self.faiss_index.d)
-        self.faiss_index.add_with_ids(
-            np.ascontiguousarray(vectors, np.float32), np.ascontiguousarray(ids)
-        )
+        with faiss_threads(many=True):
+            self.faiss_index.add_with_ids(
+                np.ascontiguousarray(vectors, np.float32), np.ascontiguousarray(ids)
+            )
 
     def add_all(self, batches: Iterable[Batch]) -> None:
         """Add one batch after another."""
@@ -117,7 +122,8 @@ class VectorIndex:
 
     def remove(self, ids: Iterable[int]) -> int:
         """Let go of the vectors with these ids; how many were there."""
-        return int(self.faiss_index.remove_ids(np.fromiter(ids, np.int64)))
+        with faiss_threads(many=True):
+            return int(self.faiss_index.remove_ids(np.fromiter(ids, np.int64)))
 
     def search(self, vector: ArrayLike, n_hits: int) -> list[int]:
         """Ids of the vectors nearest to a unit vector ``[dim]``, best first.
@@ -127,13 +133,14 @@ class VectorIndex:
         SpkidError
             If the vector has another dimension, is not finite or not of unit length.
         """
-        query = np.asarray(vector, dtype=np.float32)
-        if query.ndim != 1 or not are_unit(query, dim=self.faiss_index.d):
+        if np.ndim(vector) != 1 or not are_unit(vector, dim=self.faiss_index.d):
             raise SpkidError(
-                f"a query of shape {query.shape}",
+                f"a query of shape {np.shape(vector)}",
                 expected=f"a unit vector of {self.faiss_index.d}",
                 do="embed the clip with the model of the profiles",
                 code="not_unit",
             )
-        _, ids = self.faiss_index.search(query[None], n_hits)
+        with faiss_threads(many=False):
+            query = np.asarray(vector, dtype=np.float32)[None]
+            _, ids = self.faiss_index.search(query, n_hits)
         return [int(number) for number in ids[0] if number >= 0]

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_u
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import QueuePool
 
+from enrollment.store.forks import close_at_forks, no_fork
 from enrollment.store.inspection import check_no_code, check_schema
 from enrollment.store.lineage import check_log, first_state, next_state
 from enrollment.store.migrations import MIGRATIONS
@@ -51,6 +52,7 @@ class Database:
         self.place = place
         self.path = path
         event.listen(engine, "begin", _begin)
+        close_at_forks(engine)
 
     @property
     def index_folder(self) -> Path:
@@ -106,7 +108,7 @@ class Database:
         for attempt in range(1, N_ATTEMPTS + 1):
             committing = False
             try:
-                with self._engine.connect() as connection:
+                with no_fork(), self._engine.connect() as connection:
                     options: dict[str, str] = {"spkid_begin": begin}
                     if begin == "none":
                         options["isolation_level"] = "AUTOCOMMIT"

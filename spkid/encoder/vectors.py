@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from spkid.encoder.base import Vector
+from spkid.encoder.faiss_threads import faiss_threads
 from spkid.encoder.unit import are_unit
 from spkid.errors import BadTable, ModelMismatch, NotFound
 from spkid.files import LARGEST_TABLE, MEGABYTE, open_regular, whole_file, why_unreadable
@@ -194,7 +195,8 @@ def spherical_k_means(vectors: Floats, n_cohorts: int, *, seed: int) -> Floats:
         seed=seed,
         min_points_per_centroid=1,
     )
-    k_means.train(vectors.astype(np.float32))
+    with faiss_threads(many=True):
+        k_means.train(vectors.astype(np.float32))
     assert k_means.centroids is not None  # it was trained
     return np.asarray(k_means.centroids, dtype=np.float64)
 
