@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from spkid.audit.cohorts.findings import Findings, find_cohorts, without_cohorts
 from spkid.audit.comparison import Comparison, compare_audits
+from spkid.audit.grouping import by_clip
 from spkid.audit.homes import audit_decisions
 from spkid.audit.inputs import Table, described, groupings, name_of, need_same_names, scored
 from spkid.audit.report.comparison_page import (
@@ -22,10 +23,12 @@ from spkid.audit.report.comparison_page import (
 from spkid.audit.report.page import audit_page
 from spkid.audit.report.record import TABLES, audit_record, headline_figures, record_files
 from spkid.audit.report.tables import TextTable, audit_tables, comparison_table
-from spkid.audit.report.words import verdict
+from spkid.audit.report.words import left_out_lines, verdict
 from spkid.audit.result import Audit
+from spkid.audit.study import Check, check_study
 from spkid.audit.verification import audit_scores
 from spkid.data.decision_log import read_decisions
+from spkid.data.left_out import LeftOut, sound_trials
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.errors import SpkidError
 from spkid.files import made_folder, write_texts
@@ -54,9 +57,23 @@ class AuditResult:
         return (*self.findings.audit.notes, *self.findings.notes)
 
     @property
+    def left_out(self) -> tuple[LeftOut, ...]:
+        """Trials and speakers that are not counted, by reason."""
+        return self.findings.audit.left_out
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """What of the study bears on every figure: who dominates it, what gives it away."""
+        return self.findings.checks
+
+    @property
     def figures(self) -> Figures:
         """By grouping: GARBE, gaps and ratios, and the number of certain differences."""
         return headline_figures(self.findings)
+
+    def counted(self) -> list[str]:
+        """Sentences on what is not counted and on the study, to stand before all figures."""
+        return [*left_out_lines(self.findings.audit), *(each.words for each in self.checks)]
 
     def groups(self, name: str) -> pd.DataFrame:
         """The table of one grouping, as :attr:`GroupAudit.groups` describes it.
@@ -209,8 +226,10 @@ def audit(
     0  north          20                  0.00
     1  south          20                  0.55
     """
-    people = described(metadata)
+    people, spellings = described(metadata)
     own = _audited(scores, people, by, trials, columns, options)
+    asked = [column for section in own.groupings for column in section.columns]
+    own = replace(own, notes=(*own.notes, *_said_of(spellings, [*asked, *tree])))
     if embeddings is not None and not isinstance(embeddings, EmbeddingTable):
         embeddings = EmbeddingTable.load(embeddings)
     found = find_cohorts(
@@ -222,7 +241,8 @@ def audit(
         share=share,
         seed=own.seed,
     )
-    return AuditResult(found)
+    checks = check_study(own.trials, people, seed=own.seed)
+    return AuditResult(replace(found, checks=checks))
 
 
 def compare(
@@ -252,15 +272,19 @@ def compare(
     SpkidError
         As :func:`audit`, or if too few speakers are in both.
     """
-    people = described(metadata)
+    people, spellings = described(metadata)
     audits = [_audited(each, people, by, trials, columns, options) for each in (first, second)]
     if names is None:
         names = name_of(first) or "first", name_of(second) or "second"
         if names[0] == names[1]:  # files of the same name in two folders
             names = str(first), str(second)
-    return ComparisonResult(
-        compare_audits(*audits, names=names, n_resamples=audits[0].n_resamples, seed=audits[0].seed)
+    found = compare_audits(
+        *audits, names=names, n_resamples=audits[0].n_resamples, seed=audits[0].seed
     )
+    asked = [column for section in audits[0].groupings for column in section.columns]
+    said = [each.words for audit in audits for each in audit.left_out]
+    said = [*_said_of(spellings, asked), *dict.fromkeys(said)]
+    return ComparisonResult(replace(found, notes=(*found.notes, *said)))
 
 
 def decisions(
@@ -292,11 +316,15 @@ def decisions(
     SpkidError
         As :func:`audit`, or without clips of members and of guests.
     """
-    spoke = None if truth is None else described(truth, ("clip", "speaker", "truth"))
-    own = audit_decisions(
-        read_decisions(log, truth=spoke), described(metadata), groupings(by), **options
-    )
-    return AuditResult(without_cohorts(own, title=_title(log)))
+    spoke = None if truth is None else described(truth, ("clip", "speaker", "truth"))[0]
+    people, spellings = described(metadata)
+    answers = read_decisions(log, truth=spoke)
+    need_same_names([answers["speaker"]], people, "the log")
+    own = audit_decisions(answers, people, groupings(by), **options)
+    asked = [column for section in own.groupings for column in section.columns]
+    own = replace(own, notes=(*own.notes, *_said_of(spellings, asked)))
+    checks = check_study(own.trials, people, seed=own.seed)
+    return AuditResult(replace(without_cohorts(own, title=_title(log)), checks=checks))
 
 
 def _title(source: Table) -> str:
@@ -313,5 +341,11 @@ def _audited(
     options: Options,
 ) -> Audit:
     table, notes = scored(scores, trials, columns)
-    need_same_names(table, people)
-    return audit_scores(table, people, groupings(by), notes=notes, **options)
+    need_same_names([table["enroll"], table["test"]], people, "the scores")
+    table, left_out = sound_trials(table, are_clips=by_clip(table, people))
+    return audit_scores(table, people, groupings(by), notes=notes, left_out=left_out, **options)
+
+
+def _said_of(spellings: dict[str, list[str]], columns: Sequence[str]) -> list[str]:
+    """What was taken for one value or for unknown, in the columns that are used."""
+    return [line for column in dict.fromkeys(columns) for line in spellings.get(column, ())]

@@ -118,6 +118,14 @@ def group_names(metadata: pd.DataFrame, grouping: Grouping) -> pd.Series:
     return names
 
 
+def by_clip(scores: pd.DataFrame, metadata: pd.DataFrame) -> bool:
+    """Whether the names of ``scores`` are clips of the metadata, not speakers."""
+    if "path" not in metadata.columns:
+        return False
+    used = scores["enroll"].astype("category").cat.categories
+    return bool(used.isin(metadata["path"]).any())
+
+
 def attach_groups(
     scores: pd.DataFrame, metadata: pd.DataFrame, groupings: tuple[Grouping, ...]
 ) -> tuple[pd.DataFrame, int, tuple[str, ...]]:
@@ -150,10 +158,7 @@ def attach_groups(
     columns = list(dict.fromkeys(name for grouping in groupings for name in grouping.columns))
     need_columns(metadata, ("speaker", *columns), "metadata")
     names = {side: scores[side].astype("category") for side in ("enroll", "test")}
-    key = "speaker"
-    if "path" in metadata.columns:
-        used = names["enroll"].cat.categories
-        key = "path" if used.isin(metadata["path"]).any() else key
+    key = "path" if by_clip(scores, metadata) else "speaker"
     wanted = list(dict.fromkeys([key, "speaker", *columns]))
     described = metadata[wanted].astype(object).where(metadata[wanted].notna(), "")
     described = described.drop_duplicates(ignore_index=True)

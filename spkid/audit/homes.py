@@ -14,6 +14,7 @@ import pandas as pd
 
 from spkid.audit.grouping import attach_groups, parse_grouping
 from spkid.audit.groups import Estimates, Resampling, audit_groups, corrected, overall_table
+from spkid.audit.leaving_out import not_counted, not_described
 from spkid.audit.result import Audit
 from spkid.audit.statistics.figures import Figure
 from spkid.audit.statistics.intervals import Clusters, combined, no_estimate
@@ -85,11 +86,6 @@ def audit_decisions(
     clips, n_unmatched, unmatched = attach_groups(clips, by_speaker, asked)
     clips["label"] = clips.pop("is_member")
     said = list(notes)
-    if unmatched:
-        said.append(
-            f"{n_unmatched} clips are left out: the metadata lacks {len(unmatched)} of their "
-            f"speakers, for example {unmatched[0]!r}."
-        )
     n_homes = clips["household"].nunique()
     if n_homes < FEWEST_HOMES:
         said.append(
@@ -123,6 +119,10 @@ def audit_decisions(
         groupings=corrected(sections, HOME_FIGURES),
         trials=clips,
         notes=tuple(said),
+        left_out=(
+            *not_described(unmatched, n_unmatched, "clips"),
+            *not_counted(clips, metadata, sections, "clips"),
+        ),
         n_unmatched=n_unmatched,
         n_resamples=n_resamples,
         seed=seed,

@@ -8,8 +8,10 @@ from typing import TypeAlias
 
 import pandas as pd
 
+from spkid.data.descriptions import plain_descriptions
 from spkid.data.labels import USUAL, label_of
 from spkid.data.manifest import column_names, read_manifest
+from spkid.data.names import plain_categories
 from spkid.data.score_columns import ROLES, headed
 from spkid.data.score_files import read_score_file
 from spkid.data.trial_lists import read_trials
@@ -28,8 +30,12 @@ def groupings(by: str | Sequence[str]) -> list[str]:
     return [by] if isinstance(by, str) else list(by)
 
 
-def described(source: Table, required: tuple[str, ...] = ("speaker",)) -> pd.DataFrame:
-    """Metadata as text, an unknown value as the empty string.
+def described(
+    source: Table, required: tuple[str, ...] = ("speaker",)
+) -> tuple[pd.DataFrame, dict[str, list[str]]]:
+    """Metadata as text, and by column what was taken for one value or for unknown.
+
+    An unknown value is the empty string; as :func:`spkid.data.descriptions.plain_descriptions`.
 
     Raises
     ------
@@ -37,9 +43,9 @@ def described(source: Table, required: tuple[str, ...] = ("speaker",)) -> pd.Dat
         If a required column is missing, or as :func:`spkid.data.manifest.read_manifest`.
     """
     if not isinstance(source, pd.DataFrame):
-        return read_manifest(source, required=required)
+        return plain_descriptions(read_manifest(source, required=required))
     need_columns(source, required, "metadata")
-    return source.astype(object).where(source.notna(), "").astype(str)
+    return plain_descriptions(source.astype(object).where(source.notna(), "").astype(str))
 
 
 def scored(
@@ -77,7 +83,8 @@ def scored(
             do="correct the column 'label'",
         )
     labels = source["label"].map(words).astype(bool)
-    return source.assign(label=labels, score=source["score"].astype(float)), ()
+    names = {side: plain_categories(source[side]) for side in ("enroll", "test")}
+    return source.assign(**names, label=labels, score=source["score"].astype(float)), ()
 
 
 def _named(source: pd.DataFrame, columns: Mapping[str, str | int]) -> pd.DataFrame:
@@ -108,13 +115,13 @@ def need_columns(table: pd.DataFrame, columns: Sequence[str], what: str) -> None
         )
 
 
-def need_same_names(scores: pd.DataFrame, people: pd.DataFrame) -> None:
+def need_same_names(names: Sequence[pd.Series], people: pd.DataFrame, where: str) -> None:
     """Refuse speakers such as 0048 that the metadata has as 48: they would be left out."""
     known = set(people["speaker"])
-    for name in {*scores["enroll"].astype(str), *scores["test"].astype(str)} - known:
+    for name in {str(name) for column in names for name in column.unique()} - known:
         if name.lstrip("0") in known - {""}:
             raise BadTable(
-                f"speaker {name!r} of the scores stands in the metadata as {name.lstrip('0')!r}",
+                f"speaker {name!r} of {where} stands in the metadata as {name.lstrip('0')!r}",
                 expected="the same names in both",
                 do="read the metadata's names as text: pandas.read_csv(file, dtype=str)",
             )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from spkid.audit.statistics.figures import Figure
+from spkid.data.left_out import LeftOut
 from spkid.errors import SpkidError
 
 
@@ -79,8 +80,9 @@ class Audit:
         What was audited: ``score``, ``label``, ``enroll_speaker``, ``test_speaker`` and, for
         each grouping ``g``, ``enroll:g`` and ``test:g``, as categories.
     notes : tuple of str
-        Sentences that a reader must see: how the input was read, what was left out, what looks
-        the wrong way round.
+        Sentences that a reader must see: how the input was read, what looks the wrong way round.
+    left_out : tuple of LeftOut
+        Trials and speakers that are not counted, by reason.
     """
 
     kind: str
@@ -90,6 +92,7 @@ class Audit:
     groupings: tuple[GroupAudit, ...]
     trials: pd.DataFrame
     notes: tuple[str, ...]
+    left_out: tuple[LeftOut, ...]
     n_unmatched: int
     n_resamples: int
     seed: int

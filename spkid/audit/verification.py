@@ -16,9 +16,11 @@ import pandas as pd
 
 from spkid.audit.grouping import SIDES, Grouping, attach_groups, members_of, parse_grouping
 from spkid.audit.groups import Estimates, Resampling, audit_groups, corrected, overall_table
+from spkid.audit.leaving_out import not_counted, not_described
 from spkid.audit.result import Audit, GroupAudit, Threshold
 from spkid.audit.statistics.figures import FIGURES, costed_figures
 from spkid.audit.statistics.intervals import Clusters, combined, no_estimate
+from spkid.data.left_out import LeftOut
 from spkid.errors import BadTable, SpkidError
 from spkid.scoring.metrics import threshold_at_false_match_rate, threshold_at_least_cost
 
@@ -40,6 +42,7 @@ def audit_scores(
     n_resamples: int = 1000,
     seed: int = 0,
     notes: Sequence[str] = (),
+    left_out: Sequence[LeftOut] = (),
 ) -> Audit:
     """Figures by group at one shared threshold, with 95 % intervals over resampled speakers.
 
@@ -66,6 +69,8 @@ def audit_scores(
         Resamplings of speakers for the intervals of the measures between groups.
     notes : sequence of str
         Sentences to keep with the result, as how the file was read.
+    left_out : sequence of LeftOut
+        What was taken out of the scores before.
 
     Raises
     ------
@@ -78,18 +83,13 @@ def audit_scores(
     trials, n_unmatched, unmatched = attach_groups(scores, metadata, asked)
     _check_scores(trials)
     said = list(notes)
-    if unmatched:
-        said.append(
-            f"{n_unmatched} trials are left out: the metadata lacks {len(unmatched)} of their "
-            f"names, for example {unmatched[0]!r}."
-        )
     score, label = trials["score"].to_numpy(np.float64), trials["label"].to_numpy(bool)
     shared = _shared_threshold(
         score[label], score[~label], false_accept_rate, cost_prior, threshold
     )
 
     def estimate(rows: np.ndarray) -> Estimates:
-        return _estimates(trials, rows, shared.value, target_prior)
+        return estimates_of(trials, rows, shared.value, target_prior)
 
     everyone = estimate(np.arange(len(trials)))
     if everyone["equal_error_rate"].value > 0.5:
@@ -107,6 +107,11 @@ def audit_scores(
         groupings=corrected(sections, FIGURES),
         trials=trials,
         notes=tuple(said),
+        left_out=(
+            *left_out,
+            *not_described(unmatched, n_unmatched, "trials"),
+            *not_counted(trials, metadata, sections, "trials"),
+        ),
         n_unmatched=n_unmatched,
         n_resamples=n_resamples,
         seed=seed,
@@ -182,7 +187,7 @@ def _shared_threshold(
     return Threshold(value, "false_match_rate", false_accept_rate)
 
 
-def _estimates(
+def estimates_of(
     trials: pd.DataFrame, rows: np.ndarray, threshold: float, target_prior: float
 ) -> Estimates:
     """Each figure of the trials in ``rows``."""

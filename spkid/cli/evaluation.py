@@ -115,12 +115,18 @@ def evaluate(
     as_json: JsonFlag = False,
 ) -> None:
     """EER, minimum detection costs, Cllr and minimum Cllr of a score file."""
-    from spkid.data.score_files import read_scores
+    from spkid.data.left_out import sound_trials
+    from spkid.data.score_files import read_score_file
     from spkid.scoring.evaluation import evaluate_scores
 
-    figures = evaluate_scores(read_scores(scores, columns=columns))
+    read = read_score_file(scores, columns=columns)
+    table, left_out = sound_trials(read.table)
+    figures = evaluate_scores(table)
+    for line in (*read.notes, *(each.words for each in left_out)):
+        say(line)
     if as_json:
-        print_json(figures)
+        out = [dataclasses.asdict(each) for each in left_out]
+        print_json({**dataclasses.asdict(figures), "left_out": out})
     else:
         rows = [
             ("same-speaker trials", figures.n_target),

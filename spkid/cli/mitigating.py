@@ -66,7 +66,7 @@ def mitigate(
 ) -> None:
     """Try ways to help the worst cohort of an audit, and what each costs everybody else."""
     from spkid.audit.grouping import attach_groups, parse_grouping
-    from spkid.data.manifest import read_manifest
+    from spkid.audit.inputs import described
     from spkid.data.score_files import read_score_file
     from spkid.mitigation.groupwise import CALIBRATION, TRAINED, groupwise_calibration
     from spkid.mitigation.page import FILES
@@ -87,11 +87,11 @@ def mitigate(
     to_train = [method for method in TRAINED if method in asked]
     given = need_training(to_train, data, encoder) if to_train else None
     cohort = WorstCohort.read(audit)
-    described = read_manifest(metadata, required=("speaker",))
+    people, _ = described(metadata)
     groupings = [section["name"] for section in cohort.record["groupings"]]
     trials, _, _ = attach_groups(
         read_score_file(scores, columns=columns).table,
-        described,
+        people,
         tuple(map(parse_grouping, groupings)),
     )
     choosing = cohort.choosing(trials)
@@ -109,7 +109,7 @@ def mitigate(
                 given[1],
                 methods=to_train,
                 cohort=cohort,
-                metadata=described,
+                metadata=people,
                 trials=trials,
                 out=out,
                 progress=bar,

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from spkid.data.descriptions import is_unknown
 from spkid.data.manifest import read_manifest
+from spkid.data.names import plain_name
 from spkid.errors import BadTable
 from spkid.files import LARGEST_TABLE, parse_json, read_text, why_unreadable
 
@@ -44,6 +46,9 @@ def read_decisions(path: str | Path, *, truth: pd.DataFrame | None = None) -> pd
     if "answer" not in table.columns and "member" in table.columns:
         known = table["status"] == "known" if "status" in table.columns else True
         table["answer"] = table["member"].where(known, "")
+    for column in {*COLUMNS, "clip"} & set(table.columns):
+        words = {word: plain_name("" if pd.isna(word) else word) for word in table[column].unique()}
+        table[column] = table[column].map(words)
     if truth is not None:
         table = _with_truth(path, table, truth)
     missing = [column for column in COLUMNS if column not in table.columns]
@@ -55,6 +60,8 @@ def read_decisions(path: str | Path, *, truth: pd.DataFrame | None = None) -> pd
         )
     decisions = table[list(COLUMNS)].astype(object)
     decisions = decisions.where(decisions.notna(), "").astype(str)
+    for column in ("truth", "answer"):  # nobody, whatever the word for it
+        decisions[column] = decisions[column].mask(decisions[column].map(is_unknown), "")
     nameless = (decisions[["household", "speaker"]] == "").any(axis=1)
     if nameless.any():
         raise BadTable(

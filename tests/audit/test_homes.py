@@ -160,4 +160,4 @@ def test_members_and_guests_are_both_needed_and_strangers_to_the_metadata_are_na
         audit_decisions(decisions[decisions["truth"] != ""], people, ["age_group"])
     audit = audit_decisions(decisions, people[1:], ["age_group"], n_resamples=2)
     assert audit.n_unmatched == 5
-    assert "the metadata lacks 1 of their speakers, for example '0-0'" in audit.notes[0]
+    assert "the metadata lacks 1 of their names, for example '0-0'" in audit.left_out[0].words

@@ -177,7 +177,7 @@ def test_rates_and_counts_are_those_of_a_loop(mixed):
     assert first.n_unknown > 20
     assert (first.n_across > 50) == (first.side == "both")
     assert mixed.n_unmatched == 60
-    assert "the metadata lacks 1 of their names, for example 'nobody'" in mixed.notes[0]
+    assert "the metadata lacks 1 of their names, for example 'nobody'" in mixed.left_out[0].words
     whole = mixed.trials.assign(**{"enroll:all": "x", "test:all": "x"})
     expected, _, _ = naive_section(dataclasses.replace(mixed, trials=whole), "all", "both")
     overall = mixed.overall.set_index("figure")["value"]

@@ -26,17 +26,20 @@ def files(tmp_path):
     lines = {"old.scores": [], "new.scores": []}
     for number in range(48):
         name = f"s{number:03d}/0.wav"
-        for _ in range(6):
+        for clip in range(1, 7):
             score = rng.normal(3 - 1.5 * group[number])
+            other = f"s{number:03d}/{clip}.wav"
             for file, gain in (("old.scores", 0), ("new.scores", 1.2 * group[number])):
-                lines[file].append(f"{name} {name} {score + gain:.6f} target")
-        for other in rng.choice([other for other in range(48) if other != number], 8):
+                lines[file].append(f"{name} {other} {score + gain:.6f} target")
+        others = [other for other in range(48) if other != number]
+        for other in rng.choice(others, 8, replace=False):
             for file in lines:
                 lines[file].append(f"{name} s{other:03d}/0.wav {rng.normal():.6f} nontarget")
     for file, text in lines.items():
         (tmp_path / file).write_text("\n".join(text))
-    clips, vectors = planted_voices(group, seed=0, n_clips=1)
-    people = clips.assign(group=np.array(["north", "south"])[group], half=np.arange(48) // 24)
+    clips, vectors = planted_voices(group, seed=0, n_clips=7)
+    own = np.repeat(np.arange(48), 7)
+    people = clips.assign(group=np.array(["north", "south"])[group[own]], half=own // 24)
     people.to_csv(tmp_path / "people.csv", index=False)
     np.savez(tmp_path / "v.npz", paths=clips["path"].to_numpy(str), embeddings=vectors)
     return tmp_path

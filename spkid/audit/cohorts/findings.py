@@ -17,6 +17,7 @@ from spkid.audit.result import Audit
 from spkid.audit.statistics.contrast import Contrast, contrast
 from spkid.audit.statistics.rules import MIN_SPEAKERS
 from spkid.audit.statistics.speaker_errors import speaker_errors
+from spkid.audit.study import Check
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.errors import BadTable
 
@@ -51,7 +52,8 @@ class Findings:
     ``cohorts`` holds known groups, regions and the discovered cohort, the worst first: those
     that are certainly worse before all others. ``described`` says of which speakers each
     discovered cohort has more than its share, in words; ``over_represented`` is the table of
-    the worst one, as :func:`speaker_metadata.over_representation` gives it.
+    the worst one, as :func:`speaker_metadata.over_representation` gives it. ``checks`` says what
+    of the study bears on every figure.
     """
 
     audit: Audit
@@ -62,11 +64,17 @@ class Findings:
     over_represented: pd.DataFrame
     tree: CohortTree | None
     notes: tuple[str, ...]
+    checks: tuple[Check, ...] = ()
 
     @property
     def measured(self) -> tuple[Cohort, ...]:
         """The cohorts that are large enough to say something of, the worst first."""
         return tuple(each for each in self.cohorts if not np.isnan(each.read.difference))
+
+    @property
+    def searched(self) -> tuple[Cohort, ...]:
+        """The measured cohorts that were searched for; known groups are told by their own rates."""
+        return tuple(each for each in self.measured if each.kind != "group")
 
     @property
     def worst(self) -> Cohort | None:

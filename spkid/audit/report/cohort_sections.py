@@ -12,7 +12,7 @@ from spkid.audit.statistics.contrast import Contrast
 from spkid.pages import percent, signed
 
 MOST_COHORTS = 12  # in the table and plot
-KINDS = {"group": "known", "region": "tree", "discovered": "voices"}
+KINDS = {"region": "tree", "discovered": "voices"}
 
 
 def contrast_cells(read: Contrast, *, decimals: int = 1) -> dict[str, Any]:
@@ -27,8 +27,8 @@ def contrast_cells(read: Contrast, *, decimals: int = 1) -> dict[str, Any]:
 
 
 def cohorts_content(findings: Findings) -> dict[str, Any] | None:
-    """All cohorts that were measured against the other speakers; None where none was."""
-    shown = findings.measured[:MOST_COHORTS]
+    """The searched cohorts that were measured against the other speakers; None where none was."""
+    shown = findings.searched[:MOST_COHORTS]
     if not shown:
         return None
     return {
@@ -42,7 +42,7 @@ def cohorts_content(findings: Findings) -> dict[str, Any] | None:
             }
             for each in shown
         ],
-        "n_more": len(findings.cohorts) - len(shown),
+        "n_more": sum(each.kind != "group" for each in findings.cohorts) - len(shown),
         "plot": cohorts_plot(shown),
     }
 

@@ -28,6 +28,8 @@ def audit_record(findings: Findings) -> dict[str, Any]:
         "kind": audit.kind,
         "title": findings.title,
         "verdict": verdict(findings),
+        "left_out": [dataclasses.asdict(each) for each in audit.left_out],
+        "checks": [dataclasses.asdict(each) for each in findings.checks],
         "notes": [*audit.notes, *findings.notes],
         "method": method(findings),
         "limits": limits(findings),
@@ -55,7 +57,7 @@ def audit_record(findings: Findings) -> dict[str, Any]:
         "cohorts": [cohort_row(each) for each in findings.cohorts],
         "worst_cohort": None
         if worst is None
-        else {**cohort_row(worst), "words": cohort_sentence(worst), "file": COHORT_FILE},
+        else {**cohort_row(worst), "words": cohort_sentence(worst, audit), "file": COHORT_FILE},
         "discovery": discovery_record(findings),
         "tree": tree_record(findings),
     }

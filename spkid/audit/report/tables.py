@@ -26,7 +26,7 @@ class TextTable:
 
 
 def audit_tables(findings: Findings) -> Iterator[TextTable]:
-    """Rates by group for each grouping, then the worst cohorts."""
+    """Rates by group for each grouping, then the worst of the cohorts that were searched for."""
     audit = findings.audit
     rates = shown_rates(audit)
     for section in audit.groupings:
@@ -46,7 +46,7 @@ def audit_tables(findings: Findings) -> Iterator[TextTable]:
         )
         yield TextTable(title, ("group", "speakers", *kinds, *(rate.words for rate in rates)), rows)
     cohorts: list[tuple[str, ...]] = []
-    for each in findings.measured[:MOST_COHORTS]:
+    for each in findings.searched[:MOST_COHORTS]:
         cells = contrast_cells(each.read, decimals=2)
         shown = (cells[name] for name in ("error", "others", "difference", "range"))
         cohorts.append((each.name, str(len(each.speakers)), *shown))

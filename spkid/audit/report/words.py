@@ -22,7 +22,7 @@ SIDE_TITLES = {
     "enroll": "trials by the group of the enrolled speaker",
     "test": "trials by the group of the tested speaker",
 }
-# the one error by which cohorts are compared; the rates of groups are those of their own trials
+# the error by which searched cohorts are compared; known groups have the rates of their tables
 MEAN_ERROR = "(FMR + FNMR) / 2 over every trial with one of its speakers"
 SIDE_WORDS = {
     "both": "both its sides belong to it",
@@ -116,6 +116,13 @@ def found_sentence(findings: Findings) -> str:
     )
 
 
+def left_out_lines(audit: Audit) -> list[str]:
+    """Who and what is not counted, or that nothing is."""
+    if not audit.left_out:
+        return ["No trial and no speaker is left out."]
+    return [each.words for each in audit.left_out]
+
+
 def mean_error(read: Contrast) -> str:
     """The error of a searched cohort against all others, on speakers who were not searched."""
     return (
@@ -125,14 +132,31 @@ def mean_error(read: Contrast) -> str:
     )
 
 
-def cohort_sentence(cohort: Cohort) -> str:
-    """The worst cohort in one line."""
+def cohort_sentence(cohort: Cohort, audit: Audit) -> str:
+    """The worst cohort in one line; a known group by the rates of its table, and by no others."""
     read = cohort.read
     sure = "This is certain." if read.low > 0 else "This is not certain."
+    who = f"{cohort.name}: {len(cohort.speakers)} speakers ({percent(cohort.share)})"
+    if cohort.kind == "group":
+        return f"{who}{_own_rates(cohort, audit)}. {sure}"
     return (
-        f"{cohort.name}: {len(cohort.speakers)} speakers ({percent(cohort.share)}), mean error "
-        f"{percent(read.error)}, against {percent(read.error_others)} for all others: "
-        f"{contrast_words(read)}. {sure}"
+        f"{who}, mean error {percent(read.error)}, against {percent(read.error_others)} for all "
+        f"others: {contrast_words(read)}. {sure}"
+    )
+
+
+def _own_rates(cohort: Cohort, audit: Audit) -> str:
+    """What the table of groups says of a known group, and of the others on average."""
+    section = next(each for each in audit.groupings if each.name == cohort.grouping)
+    groups = section.groups[section.groups["judged"].astype(bool)].set_index("group")
+    if cohort.group not in groups.index or len(groups) < 2:
+        return ""
+    others = groups.drop(cohort.group)
+    return "; " + " and ".join(
+        f"{percent(groups.at[cohort.group, rate])} {RATE_WORDS[rate]} (others "
+        f"{percent(others[rate].mean())})"
+        for rate in audit.rates
+        if rate in RATE_WORDS
     )
 
 
@@ -173,11 +197,11 @@ def method(findings: Findings) -> list[str]:
         f"GARBE gives false matches a weight of {audit.alpha:g}. Its interval comes from "
         f"{audit.n_resamples} resamplings of the speakers (seed {audit.seed}).",
     ]
-    if findings.cohorts:
+    if findings.searched:
         lines.append(
-            f"A cohort's mean error is {MEAN_ERROR}; the other speaker may be anybody. That is not "
-            "the rate in the tables of groups, which count the trials of each group alone, so the "
-            "two differ for the same group. Its interval is Student's t over resampled speakers, "
+            f"The mean error of a cohort that was searched for is {MEAN_ERROR}; the other speaker "
+            "may be anybody. Known groups are told by the rates of their tables alone, which count "
+            "the trials of each group. Its interval is Student's t over resampled speakers, "
             "corrected for the cohorts it was picked from (Bonferroni)."
         )
     if findings.tree is not None or findings.discovery is not None:
