@@ -3,9 +3,9 @@
     python -m benchmarks.concurrency [--seconds 60] [--processes 8]
 
 Eight processes enrol and forget in the same few homes. Beside them, two read homes and search all
-of them, one deletes whomever the others enrolled, and one makes backups. Each notes before and after each act
-what it does (a note outlives `kill -9`). A search must name the member whose clip is asked for; the
-index that it goes through is saved each time it grew.
+of them, one deletes whomever the others enrolled, and one makes backups. Each notes before and
+after each act what it does (a note outlives `kill -9`). A search must name the member whose clip
+is asked for; the index that it goes through is saved each time it grew.
 
 Afterwards the notes are compared with the store, the store with the index that was left behind,
 and each backup with what was noted before it was begun: what was acknowledged must be so, what

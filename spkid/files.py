@@ -131,12 +131,23 @@ def check_output(path: str | Path, *others: str | Path | None) -> None:
         is_shared = folder == Path("/dev") or Path("/proc") in folder.parents
         if is_shared or (target.exists() and not target.is_file()):
             raise _refused(target, "a folder or a device")
-        if target.exists():
-            with target.open("rb") as file:
-                if STORE_OR_KEY.match(file.read(65)):
-                    raise _refused(target, "a store, one of its files or a key")
+        if target.exists() and (_is_in_use(place) or STORE_OR_KEY.match(_start_of(target))):
+            raise _refused(target, "a store, one of its files or a key")
     except OSError as error:
         raise _refused(target, why_unreadable(error)) from error
+
+
+def _is_in_use(place: Path) -> bool:
+    """Whether it is a SQLite file that is open: to read it here would break its locks.
+
+    They are the process's, and go as soon as it closes the file, however it was opened.
+    """
+    return place.name.endswith("-shm") or place.with_name(f"{place.name}-shm").exists()
+
+
+def _start_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(65)
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -14,6 +14,7 @@ from enrollment import Store
 from enrollment.profile import Consent, Exemplar
 from enrollment.store.database import N_ATTEMPTS, failure_of
 from spkid import SpkidError
+from spkid.files import check_output
 
 ROOT = Path(__file__).parents[3]
 PREAMBLE = """
@@ -139,6 +140,28 @@ def test_a_damaged_file_is_said_and_left_alone(tmp_path, where):
     assert caught.value.code == "damaged_store"
     assert "correct place=, or restore a backup" in str(caught.value)  # it may be no store at all
     assert path.read_bytes() == bytes(whole)
+
+
+TAKES_THE_LOG_AWAY = """
+import sqlite3, sys
+sqlite3.connect(sys.argv[1], timeout=0.2).execute("PRAGMA journal_mode = DELETE")
+"""
+
+
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
+def test_a_refused_output_leaves_an_open_store_its_locks(tmp_path, suffix):
+    path = tmp_path / "s.sqlite3"
+    with Store.open(path) as store:
+        add(store, "Ana", 1)
+        with pytest.raises(SpkidError, match="a store, one of its files or a key"):
+            check_output(f"{path}{suffix}")
+        other = subprocess.run(
+            [sys.executable, "-c", TAKES_THE_LOG_AWAY, str(path)], capture_output=True, text=True
+        )
+        assert "database is locked" in other.stderr
+        add(store, "Ben", 2)
+    with Store.open(path) as store:
+        assert len(store.members()) == 2
 
 
 def test_deleting_works_when_the_index_is_broken(store):
