@@ -15,7 +15,7 @@ from spkid.audio.reading import Waveform, load_audio
 from spkid.audio.speech import cut_to_speech
 from spkid.encoder.base import Encoder, Vector
 from spkid.encoder.vectors import EmbeddingTable, save_embeddings
-from spkid.errors import NotFound, SpkidError
+from spkid.errors import ModelMismatch, NotFound, SpkidError
 
 PART_CLIPS = 256  # clips between two saves
 
@@ -79,6 +79,13 @@ def embed_manifest(
             expected="vectors of the model in use",
             do="choose another file",
         )
+        if before.vectors.shape[1] != encoder.dim:
+            raise ModelMismatch(
+                f"{out}: vectors of {before.vectors.shape[1]} dimensions",
+                expected=f"{encoder.dim}, as those of the model in use have",
+                do="choose another file",
+                code="other_model",
+            )
         vectors = {path: before.vectors[row] for path, row in before.row_of.items()}
     todo = [path for path in paths if path not in vectors]
     n_resumed = len(paths) - len(todo)

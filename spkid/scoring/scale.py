@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spkid.errors import SpkidError
+from spkid.errors import ModelMismatch, SpkidError
 
 RATES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2)  # false-accept rates with a stored threshold
 CLIP_COUNTS = (1, 2, 3)  # exemplars behind a profile; more count as three
@@ -71,10 +71,22 @@ class Scale:
         of strangers: that mean corrects a score in T-norm (Auckenthaler et al., 2000) and is a
         measure of quality in calibration (Thienpondt et al., "The IDLAB VoxSRC-20 submission",
         ICASSP 2021), but a cohort is voices of people. Zeros without landmarks.
+
+        Raises
+        ------
+        ModelMismatch
+            If the vectors have another dimension than the landmarks.
         """
         values = np.asarray(vectors, dtype=np.float64)
         if not self.landmarks:
             return np.zeros(values.shape[:-1])
+        if values.shape[-1] != len(self.landmarks[0]):
+            raise ModelMismatch(
+                f"vectors of {values.shape[-1]} dimensions",
+                expected=f"{len(self.landmarks[0])}, as the calibration's landmarks have",
+                do="give the calibration that belongs to the model",
+                code="other_model",
+            )
         nearness = np.exp(SHARPNESS * values @ self._landmark_array.T).mean(axis=-1)
         return np.asarray(np.log(nearness) / SHARPNESS - self.usual_crowding)
 

@@ -24,11 +24,12 @@ from enrollment.timeline import Judge
 from enrollment.verification import judge_pair, verify_clips
 from spkid import Calibration, Model, SpeakerEncoder
 from spkid.encoder.base import Encoder
+from spkid.encoder.batch import embed_manifest
 from spkid.encoder.encoder import BUNDLED_MODEL
 from spkid.encoder.hearing import hear
 from spkid.encoder.unit import are_unit
 from spkid.encoder.vectors import EmbeddingTable
-from spkid.errors import BadTable, SpkidError, StoreError
+from spkid.errors import BadTable, ModelMismatch, SpkidError, StoreError
 
 UNIT = np.eye(192, dtype=np.float32)[0]
 NO_VECTORS = {
@@ -176,6 +177,17 @@ def test_a_table_with_such_vectors_is_refused(tmp_path):
     np.savez(path, paths=np.array([1]), embeddings=UNIT[None])
     with pytest.raises(BadTable):
         EmbeddingTable.load(path)
+
+
+def test_vectors_of_another_dimension_are_of_another_model(tmp_path, calibration):
+    path, short = tmp_path / "vectors.npz", UNIT[None, :5]
+    np.savez(path, paths=np.array(["a"]), embeddings=short, model=np.array("m1"))
+    for uses in (
+        lambda: embed_manifest(["a", "b"], tmp_path, path, Broken(UNIT)),
+        lambda: calibration.crowding(short),
+    ):
+        with pytest.raises(ModelMismatch, match="5 dimensions"):
+            uses()
 
 
 def test_a_query_that_is_no_vector_finds_nobody(family):

@@ -14,6 +14,7 @@ import pytest
 from enrollment import Household, Store
 from enrollment.index.profile_index import ProfileIndex
 from enrollment.profile import Consent, Exemplar
+from enrollment.store.lineage import store_id
 from enrollment.store.schema import SCHEMA_VERSION
 from spkid.errors import StoreError
 
@@ -107,6 +108,25 @@ def test_a_version_that_never_was(path, version):
     run(path, f"PRAGMA user_version = {version}")
     with pytest.raises(StoreError, match=f"schema {version}; expected 1 to {SCHEMA_VERSION}"):
         Store.open(path)
+
+
+@pytest.mark.parametrize(
+    "change", ["DELETE FROM spkid_schema", "INSERT INTO spkid_schema VALUES (1)"]
+)
+def test_a_server_whose_version_cannot_be_told(place_on_server, change):
+    with Store.open(place_on_server) as store:
+        store._database.write(lambda connection: connection.exec_driver_sql(change))
+    with pytest.raises(StoreError, match="schema -1"):
+        Store.open(place_on_server)
+
+
+@pytest.mark.parametrize(
+    "change", ["DELETE FROM identity", "INSERT INTO identity VALUES ('other', '')"]
+)
+def test_a_store_is_one_store(path, change):
+    run(path, change)
+    with Store.open(path) as store, pytest.raises(StoreError, match="without its id, or with"):
+        store._database.read(store_id)
 
 
 def use(path, model, clips) -> None:
