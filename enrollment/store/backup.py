@@ -17,6 +17,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, func, select
 
+from enrollment.store.address import is_address
 from enrollment.store.database import Database, in_words, open_database
 from enrollment.store.lineage import check_log
 from enrollment.store.schema import APPLICATION_ID, exemplars, households, members, operations
@@ -82,7 +83,7 @@ def restore(backup: str | Path, place: str | Path) -> Restored:
     SpkidError
         If the backup is no whole store, or somebody has the store open. Nothing is changed then.
     """
-    if "://" in str(place):
+    if is_address(place):
         raise _on_server("a store on a server")
     source, target = Path(backup), Path(place)
     if target.is_symlink():

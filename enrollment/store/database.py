@@ -15,10 +15,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, select
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
+from enrollment.store.address import Address, bad_address, is_address, read_address
 from enrollment.store.forks import close_at_forks, no_fork
 from enrollment.store.inspection import check_no_code, check_schema
 from enrollment.store.lineage import check_log, first_state, next_state
@@ -47,8 +48,11 @@ class Database:
         The file; None for a server.
     """
 
-    def __init__(self, engine: Engine, place: str, path: Path | None) -> None:
+    def __init__(
+        self, engine: Engine, place: str, path: Path | None, *, holds_secret: bool = False
+    ) -> None:
         self._engine = engine
+        self._holds_secret = holds_secret
         self.place = place
         self.path = path
         event.listen(engine, "begin", _begin)
@@ -74,7 +78,7 @@ class Database:
         """
         if self.path is not None:
             return str(self.path.resolve())
-        if self._engine.url.password:
+        if self._holds_secret:
             raise StoreError(
                 f"{self.place}: a store whose address holds a password",
                 expected="an address without one, to pickle it",
@@ -122,12 +126,14 @@ class Database:
                     return result
             except DBAPIError as error:
                 failure = failure_of(error)
-                if failure == "lost" and committing:
-                    raise _unsure(self.place) from error
-                has_time = time.monotonic() - started < PATIENCE_S
-                if failure not in ("busy", "lost") or attempt == N_ATTEMPTS or not has_time:
-                    raise _refusal(failure, self.place, error) from error
-                time.sleep(0.025 * 2**attempt)
+                refusal = _refusal(failure, self.place, error)
+            # out here, no error is chained: the driver's holds the password it connected with
+            if failure == "lost" and committing:
+                raise _unsure(self.place)
+            has_time = time.monotonic() - started < PATIENCE_S
+            if failure not in ("busy", "lost") or attempt == N_ATTEMPTS or not has_time:
+                raise refusal
+            time.sleep(0.025 * 2**attempt)
         raise AssertionError("the last attempt returns or raises")
 
     def scrub(self) -> bool:
@@ -165,7 +171,10 @@ def open_database(place: str | Path, *, create: bool) -> Database:
         If it cannot be opened, is not a store, has a newer schema, or is missing and not to
         be made.
     """
-    database = _server(str(place)) if "://" in str(place) else _file(Path(place), create=create)
+    if is_address(place):
+        database = _server(read_address(str(place)))
+    else:
+        database = _file(Path(place), create=create)
     try:
         state = database.alone(_state)
         if database.path is None and state == "empty" and not create:
@@ -195,7 +204,7 @@ LONGEST_VALUE = 64 << 20  # bytes; the longest that is kept is a sealed clip of 
 
 def _file(path: Path, *, create: bool) -> Database:
     if str(path) in (".", ":memory:") or str(path).startswith("file:"):
-        raise _bad_address(f"{str(path)!r}, which is no file")
+        raise bad_address(f"{str(path)!r}, which is no file")
     if not create and not path.exists():
         raise _no_store(str(path))
     try:
@@ -222,24 +231,18 @@ def _file(path: Path, *, create: bool) -> Database:
     return Database(engine, str(path), path)
 
 
-def _server(address: str) -> Database:
+def _server(address: Address) -> Database:
     try:
-        url = make_url(address)
-    except (ArgumentError, ValueError) as error:
-        raise _bad_address("a store's address that cannot be read") from error
-    place = url.render_as_string(hide_password=True)
-    if url.drivername not in ("postgresql", "postgresql+psycopg"):
-        raise _bad_address(place)
-    try:
-        engine = create_engine(url.set(drivername="postgresql+psycopg"), hide_parameters=True)
+        secrets = dict(address.secrets)
+        engine = create_engine(address.url, connect_args=secrets, hide_parameters=True)
     except ImportError as error:
         raise StoreError(
-            f"{place}: no driver for PostgreSQL",
+            f"{address.place}: no driver for PostgreSQL",
             expected="psycopg",
             do="run: pip install 'spkid[postgresql]'",
             code="no_driver",
         ) from error
-    return Database(engine, place, None)
+    return Database(engine, address.place, None, holds_secret=bool(address.secrets))
 
 
 def _begin(connection: Connection) -> None:
@@ -387,13 +390,4 @@ def _no_store(place: str) -> NotFound:
         expected="a store that 'spkid enroll' made",
         do="enroll somebody first or correct place=",
         code="no_store",
-    )
-
-
-def _bad_address(place: str) -> StoreError:
-    return StoreError(
-        place,
-        expected="a file, or postgresql+psycopg://user@host/database",
-        do="correct place= or $SPKID_STORE",
-        code="bad_store",
     )

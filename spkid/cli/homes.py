@@ -67,9 +67,11 @@ def store_place(store: str | None) -> str:
 
 def store_files(store: str | None) -> list[str]:
     """The store's file and what stands beside it; none for a server."""
+    from enrollment.store.address import is_address
+
     place = store_place(store)
     suffixes = ("", "-wal", "-shm", "-journal", ".index")
-    return [] if "://" in place else [place + suffix for suffix in suffixes]
+    return [] if is_address(place) else [place + suffix for suffix in suffixes]
 
 
 def open_store(store: str | None, *, create: bool = False) -> Store:

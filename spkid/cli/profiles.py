@@ -170,6 +170,7 @@ def forget(
 ) -> None:
     """Delete clips, a member or a whole household for good."""
     from enrollment.profile import find_named
+    from enrollment.store.address import is_address
 
     who = f"{member} of {household}" if member else f"everybody of {household}"
     if (clip or confirmed) and member is None:
@@ -201,7 +202,7 @@ def forget(
         n_clips = f"{receipt.n_exemplars} clip{'' if receipt.n_exemplars == 1 else 's'}"
         echo(f"Deleted {names} of {household}: the vectors of {n_clips}, {receipt.at}.")
         if not receipt.log_emptied:
-            say(LOG_KEPT if "://" not in store_place(store) else SERVER_KEEPS)
+            say(LOG_KEPT if not is_address(store_place(store)) else SERVER_KEEPS)
 
 
 def archive(
