@@ -57,7 +57,7 @@ def audio_blocks(path: str | Path, *, block_s: float = 30.0) -> Iterator[Wavefor
     if os.path.getsize(path) == 0:
         raise _unreadable(path, "an empty file")
     try:
-        with soundfile.SoundFile(path) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:  # a name need not be UTF-8
             rate_hz = file.samplerate
             if not RATES_HZ[0] <= rate_hz <= RATES_HZ[1] or file.channels > MAX_CHANNELS:
                 raise _unreadable(path, f"{rate_hz} Hz in {file.channels} channels")

@@ -103,7 +103,7 @@ def test_it_reaches_the_server_and_nothing_else(place_on_server, monkeypatch):
     monkeypatch.setattr("enrollment.store.database.create_engine", engine)
     for address in (
         f"{place_on_server}&password={CODED}",
-        place_on_server.replace("@", f":{CODED}@", 1),
+        place_on_server.replace(":@", f":{CODED}@", 1),
     ):
         given.clear()
         with Store.open(address) as store:
