@@ -10,7 +10,7 @@ import typer
 from spkid.cli.output import (
     ColumnsOption,
     JsonFlag,
-    check_outputs,
+    check_folder,
     echo,
     print_json,
     print_table,
@@ -107,9 +107,7 @@ def audit(
             expected="--trials and --columns for scores, --truth with --decisions",
             do="leave it out",
         )
-    if out.exists():
-        inputs = (*scores, metadata, trials, truth, embeddings)
-        check_outputs(*(out / name for name in face.FILES), inputs=inputs)
+    check_folder(out, face.FILES, inputs=(*scores, metadata, trials, truth, embeddings))
     options: face.Options = {
         "false_accept_rate": far,
         "cost_prior": cost,

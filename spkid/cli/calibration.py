@@ -10,6 +10,7 @@ import typer
 from spkid.cli.homes import HouseholdOption, ModelOption, StoreOption, open_store, store_files
 from spkid.cli.output import (
     JsonFlag,
+    TrustOption,
     check_plot,
     percent,
     print_json,
@@ -32,6 +33,7 @@ def calibrate(
         Path | None, typer.Option(readable=False, help="Write the curve as a .png or .svg.")
     ] = None,
     model: ModelOption = None,
+    trust_code: TrustOption = False,
     store: StoreOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -41,7 +43,9 @@ def calibrate(
 
     check_plot(plot, inputs=(model, *store_files(store)))
     with open_store(store) as opened:
-        chosen, trials = Household(opened, household, model=Model.load(model)).calibrate(far)
+        chosen, trials = Household(
+            opened, household, model=Model.load(model, trust_code=trust_code)
+        ).calibrate(far)
     if plot is not None:
         draw(trials, chosen, plot)
     n_passed = int((trials.impostor_rates <= chosen.rate).sum())

@@ -16,7 +16,16 @@ from spkid.cli.homes import (
     StoreOption,
     open_store,
 )
-from spkid.cli.output import JsonFlag, ask, echo, print_json, print_table, progress_bar, say
+from spkid.cli.output import (
+    JsonFlag,
+    TrustOption,
+    ask,
+    echo,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+)
 from spkid.errors import SpkidError
 
 if TYPE_CHECKING:
@@ -68,6 +77,7 @@ def enroll(
         ),
     ] = None,
     model: ModelOption = None,
+    trust_code: TrustOption = False,
     store: StoreOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -86,7 +96,7 @@ def enroll(
         consent = ask(f"Does {member} agree?")
     with store_for_enrollment(store, consent=consent) as opened, progress_bar() as bar:
         vault = Vault.load(keep_audio, create=consent) if keep_audio else None
-        home = Household(opened, household, model=Model.load(model))
+        home = Household(opened, household, model=Model.load(model, trust_code=trust_code))
         session = home.session(member, consent=consent, child=child, device=device, vault=vault)
         if session.is_enrolled and session.member != member:
             say(f"{member!r} is {session.member}, who is enrolled already.")

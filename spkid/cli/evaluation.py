@@ -11,6 +11,7 @@ import typer
 from spkid.cli.output import (
     ColumnsOption,
     JsonFlag,
+    TrustOption,
     check_outputs,
     percent,
     print_json,
@@ -42,6 +43,7 @@ def embed(
     model: Annotated[
         Path | None, typer.Option(readable=False, help="Another exported model.")
     ] = None,
+    trust_code: TrustOption = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Embed every clip of a manifest. Run it again to continue where it was stopped."""
@@ -52,7 +54,7 @@ def embed(
     check_outputs(out, inputs=(manifest, model))
     paths = list(dict.fromkeys(read_manifest(manifest)["path"]))
     check_root(paths, root)
-    encoder = SpeakerEncoder.load(model)
+    encoder = SpeakerEncoder.load(model, trust_code=trust_code)
     with progress_bar() as bar:
         task = bar.add_task("embedding", total=len(paths))
         result = embed_manifest(

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spkid.cli.output import JsonFlag, check_outputs, print_json, print_table, progress_bar, say
+from spkid.cli.output import (
+    JsonFlag,
+    TrustOption,
+    check_outputs,
+    print_json,
+    print_table,
+    progress_bar,
+    say,
+)
 from spkid.errors import SpkidError
 
 if TYPE_CHECKING:
@@ -35,6 +43,7 @@ def fit(
         Path | None,
         typer.Option(readable=False, help="The exported model that is to be calibrated."),
     ] = None,
+    trust_code: TrustOption = False,
     vectors: Annotated[
         Path | None,
         typer.Option(
@@ -67,7 +76,11 @@ def fit(
     check_outputs(target, inputs=(source / "manifest.csv", model, vectors))
     given = read_source(source)
     clips = clips_to_fit(given.clips)
-    encoder = SpeakerEncoder.load(model) if model is not None or vectors is None else None
+    encoder = (
+        SpeakerEncoder.load(model, trust_code=trust_code)
+        if model is not None or vectors is None
+        else None
+    )
     skipped: list[str] = []
     if vectors is not None:
         table = EmbeddingTable.load(vectors)

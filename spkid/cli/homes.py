@@ -12,6 +12,7 @@ import typer
 
 from spkid.cli.output import (
     JsonFlag,
+    TrustOption,
     echo,
     percent,
     print_json,
@@ -96,6 +97,7 @@ def identify(
         ),
     ] = None,
     model: ModelOption = None,
+    trust_code: TrustOption = False,
     store: StoreOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -105,7 +107,7 @@ def identify(
     from spkid.encoder.hearing import hear
     from spkid.scoring.model import Model
 
-    loaded = Model.load(model)
+    loaded = Model.load(model, trust_code=trust_code)
     homes: dict[str, Household] = {}
     answers: list[tuple[Path, str, Decision, float]] = []
     errors: list[SpkidError] = []
@@ -174,6 +176,7 @@ def verify(
     member: Annotated[str | None, typer.Option(help="Name of the person.")] = None,
     far: FarOption = 0.05,
     model: ModelOption = None,
+    trust_code: TrustOption = False,
     store: StoreOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -190,13 +193,13 @@ def verify(
         )
     if household is not None and member is not None:
         with open_store(store) as opened:
-            home = Household(opened, household, model=Model.load(model))
+            home = Household(opened, household, model=Model.load(model, trust_code=trust_code))
             result = home.verify(member, clips[0], false_accept_rate=far)
     else:
         result = verify_clips(
             clips[0],
             clips[1],
-            model=Model.load(model),
+            model=Model.load(model, trust_code=trust_code),
             false_accept_rate=far,
         )
     if as_json:

@@ -11,7 +11,7 @@ from spkid.cli.auditing import words_of
 from spkid.cli.output import (
     ColumnsOption,
     JsonFlag,
-    check_outputs,
+    check_folder,
     echo,
     print_json,
     print_table,
@@ -80,10 +80,8 @@ def mitigate(
             expected=f"one or more of {', '.join((*TRAINED, CALIBRATION))}",
             do="correct the option",
         )
-    if out.exists():
-        made = [*FILES, *(f"{system}.scores" for system in (BEFORE, *TRAINED, CALIBRATION))]
-        inputs = (scores, metadata, audit / "cohort.csv", data, encoder)
-        check_outputs(*(out / name for name in made), inputs=[own for own in inputs if own != out])
+    made = [*FILES, *(f"{system}.scores" for system in (BEFORE, *TRAINED, CALIBRATION))]
+    check_folder(out, made, inputs=(scores, metadata, audit / "cohort.csv", data, encoder))
     to_train = [method for method in TRAINED if method in asked]
     given = need_training(to_train, data, encoder) if to_train else None
     cohort = WorstCohort.read(audit)

@@ -34,6 +34,13 @@ LINE_EVERY_S = 30.0  # how often a run says how far it is where no bar can be dr
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
+TrustOption = Annotated[
+    bool,
+    typer.Option(
+        "--trust-code", help="Let a model of another kind run the code in its files (speechbrain:)."
+    ),
+]
+
 # what errors say in the words of the API -> what is typed instead
 FLAGS = {
     "another_person": "--another-person",
@@ -49,6 +56,7 @@ FLAGS = {
     "threshold": "--threshold",
     "tree": "--tree",
     "trials": "--trials",
+    "trust_code": "--trust-code",
     "truth": "--truth",
     "consent": "--consent",
     "cost_prior": "--cost",
@@ -228,6 +236,19 @@ def check_outputs(*outputs: Path | None, inputs: Sequence[str | Path | None]) ->
     for place, output in enumerate(outputs):
         if output is not None:
             check_output(output, *inputs, *outputs[:place])
+
+
+def check_folder(
+    folder: Path, names: Iterable[str], *, inputs: Sequence[str | Path | None]
+) -> None:
+    """Before any work: refuse a folder where one of ``names`` would replace what is read."""
+    if folder.is_dir():
+        own = [each for each in inputs if each is None or Path(each) != folder]
+        check_outputs(*(folder / name for name in names), inputs=own)
+    elif folder.exists():
+        raise SpkidError(
+            f"{folder}: a file", expected="a folder to write to", do="choose another --out"
+        )
 
 
 def check_plot(path: Path | None, *, inputs: Sequence[str | Path | None]) -> None:

@@ -25,6 +25,7 @@ from spkid.cli.homes import (
 )
 from spkid.cli.output import (
     JsonFlag,
+    TrustOption,
     ask,
     check_outputs,
     echo,
@@ -126,6 +127,7 @@ def confirm(
     device: DeviceOption = "",
     keep_audio: KeyOption = None,
     model: ModelOption = None,
+    trust_code: TrustOption = False,
     store: StoreOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -136,7 +138,7 @@ def confirm(
 
     with open_store(store) as opened, progress_bar() as bar:
         vault = Vault.load(keep_audio) if keep_audio else None
-        home = Household(opened, household, model=Model.load(model))
+        home = Household(opened, household, model=Model.load(model, trust_code=trust_code))
         session = home.session(
             member, consent=False, device=device, vault=vault, origin="confirmed"
         )
@@ -232,6 +234,7 @@ def reembed(
     model: Annotated[
         Path | None, typer.Option(readable=False, help="Another exported model.")
     ] = None,
+    trust_code: TrustOption = False,
     store: StoreOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -240,7 +243,7 @@ def reembed(
     from enrollment.store.vault import Vault
     from spkid.encoder.encoder import SpeakerEncoder
 
-    encoder = SpeakerEncoder.load(model)
+    encoder = SpeakerEncoder.load(model, trust_code=trust_code)
     vault = Vault.load(key) if key else None
     with open_store(store) as opened:
         moves = move_store(opened, encoder, vault)

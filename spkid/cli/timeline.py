@@ -11,6 +11,7 @@ import typer
 from spkid.cli.homes import HouseholdOption, ModelOption, StoreOption, open_store, store_files
 from spkid.cli.output import (
     JsonFlag,
+    TrustOption,
     check_outputs,
     check_plot,
     print_json,
@@ -46,6 +47,7 @@ def timeline(
         ),
     ] = None,
     model: ModelOption = None,
+    trust_code: TrustOption = False,
     store: StoreOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -58,7 +60,7 @@ def timeline(
     check_plot(plot, inputs=(*inputs, out_rttm))
     check_outputs(out_rttm, inputs=inputs)
     with open_store(store) as opened:
-        home = Household(opened, household, model=Model.load(model))
+        home = Household(opened, household, model=Model.load(model, trust_code=trust_code))
         segments = home.timeline(recording, false_accept_rate=far)
         members = [member.name for member in home.members()]
     if out_rttm is not None:

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from spkid.cli.output import JsonFlag, check_outputs, print_json, progress_bar, say
+from spkid.cli.output import JsonFlag, check_folder, check_outputs, print_json, progress_bar, say
 from spkid.errors import SpkidError
+
+RUN_FILES = ("encoder.safetensors", "run.json", "log.jsonl", "curves.svg")
 
 
 def need_torch() -> None:
@@ -66,7 +68,7 @@ def train(
     from spkid.training.recipe import read_recipe
     from spkid.training.train import train as run_training
 
-    check_run(out, config, data, teacher, start)
+    check_folder(out, RUN_FILES, inputs=(config, data, teacher, start))
     recipe = read_recipe(config, [*(changes or []), *data_at(data, noise)])
     with progress_bar() as bar:
         run_training(recipe, out=out, teacher=teacher, start=start, progress=bar)
@@ -109,7 +111,7 @@ def finetune(
     from spkid.training.finetune import fine_tuning_recipe
     from spkid.training.finetune import finetune as run_finetuning
 
-    check_run(out, start, cohort, data)
+    check_folder(out, RUN_FILES, inputs=(start, cohort, data))
     given = [*data_at(data, noise), f"train.ewc={ewc}"]
     recipe = fine_tuning_recipe([*(changes or []), *given])
     with progress_bar() as bar:
@@ -138,12 +140,6 @@ def data_at(speech: Path | None, noise: Path | None) -> list[str]:
     """The places given by their own options, as ``--set`` would have them."""
     places = (("speech", speech), ("noise", noise))
     return [f"data.{name}={place}" for name, place in places if place is not None]
-
-
-def check_run(out: Path, *inputs: Path | None) -> None:
-    """Refuse a run whose own files would replace what it is made from."""
-    made = [out / name for name in ("encoder.safetensors", "run.json", "log.jsonl", "curves.svg")]
-    check_outputs(*made if out.exists() else (), inputs=[own for own in inputs if own != out])
 
 
 def finished(verb: str, path: Path, *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,8 +35,11 @@ class Encoder(ABC):
         Names the weights; vectors of different fingerprints must not be compared.
     dim : int
         Length of a vector.
+    runs_code : bool
+        Whether what is loaded may hold code that runs; true where a kind does not say.
     """
 
+    runs_code: ClassVar[bool] = True  # a kind whose files are data alone says so
     path: Path
     fingerprint: str
     dim: int

@@ -17,6 +17,7 @@ from spkid.errors import NotFound, SpkidError
 BUNDLED_MODEL = Path(__file__).parents[1] / "models" / "spkid.onnx"
 OWN_GRAPH = "an ONNX file written by spkid's export"
 LOADERS = "spkid.encoders"  # entry points: other kinds of encoder by name
+HUB = "hub:"  # before the name of a model that is to be fetched
 # Models that were given out before a model was named by its file, by the digest of that file.
 # Profiles and calibrations made with them hold the name of their weights, which they keep.
 NAMED_BY_WEIGHTS = {"1881205639fae0f9": "36ec17f3e4124240"}
@@ -30,6 +31,8 @@ class SpeakerEncoder(Encoder):
     before that rule keeps the name that its file was given then, for those bytes alone.
     """
 
+    runs_code = False
+
     def __init__(self, path: Path, *, n_threads: int = 1) -> None:
         self._session, digest = open_graph(path, n_threads=n_threads, expected=OWN_GRAPH)
         self.fingerprint = NAMED_BY_WEIGHTS.get(digest, digest)
@@ -42,20 +45,29 @@ class SpeakerEncoder(Encoder):
         self.path, self._n_threads = path, n_threads
 
     @staticmethod
-    def load(source: str | Path | None = None, *, n_threads: int = 1) -> Encoder:
+    def load(
+        source: str | Path | None = None, *, n_threads: int = 1, trust_code: bool = False
+    ) -> Encoder:
         """The bundled model, or the one at ``source``: an ONNX file that spkid exported.
 
         Neither needs a network or torch. Encoders of another kind are named by it: ``onnx:FILE``
         for a graph that others published (:mod:`spkid.encoder.published`);
-        ``speechbrain:FOLDER``, or ``speechbrain:OWNER/NAME`` of a hub, takes the train extra.
-        What such a folder says is run as code: load what you trust.
+        ``speechbrain:FOLDER`` takes the train extra, and ``speechbrain:hub:OWNER/NAME``
+        a network too; without ``hub:``, nothing is ever fetched.
+
+        Parameters
+        ----------
+        trust_code : bool
+            Let what is loaded run as code, where it is of a kind that may hold some, as
+            speechbrain's folders: they can then do whatever you can.
 
         Raises
         ------
         NotFound
             If there is no such file, or no such kind.
         SpkidError
-            If it is no such model, or the extra that it takes is not installed.
+            If it is no such model, the extra that it takes is not installed, or it may hold
+            code that is not trusted.
         """
         kind, name = kind_and_place(source or "")
         if not kind:
@@ -70,6 +82,13 @@ class SpeakerEncoder(Encoder):
                 do=f"write it as in speechbrain:FOLDER, or check the path {source}",
                 code="model",
             )
+        if not name.startswith(HUB) and not Path(name).exists():
+            raise NotFound(
+                f"no model {name}",
+                expected="a file or folder that is there",
+                do=f"check the path; to fetch one from a hub, write {kind}:{HUB}OWNER/NAME",
+                code="model",
+            )
         try:
             load = loaders[kind].load()
         except ImportError as error:
@@ -79,6 +98,13 @@ class SpeakerEncoder(Encoder):
                 do="run: pip install 'spkid[train]'",
                 code="no_torch",
             ) from error
+        if getattr(load, "runs_code", True) and not trust_code:
+            raise SpkidError(
+                f"{source}: a model whose files may run as code",
+                expected="trust_code=True, where you trust who made it",
+                do="give it, or an exported model, which is data alone",
+                code="untrusted_code",
+            )
         encoder: Encoder = load(name)
         return encoder
 

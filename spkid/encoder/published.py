@@ -86,6 +86,8 @@ class PublishedEncoder(Encoder):
         If the file is not such a graph, or it is not known which features it takes.
     """
 
+    runs_code = False
+
     def __init__(self, source: str | Path, *, n_threads: int = 1) -> None:
         self.path, self._n_threads = Path(source), n_threads
         self._session, digest = open_graph(

@@ -61,6 +61,7 @@ class Model:
         *,
         calibration: str | Path | None = None,
         n_threads: int = 1,
+        trust_code: bool = False,
     ) -> Model:
         """The bundled model, or the one at ``source`` as :meth:`SpeakerEncoder.load` reads it.
 
@@ -72,7 +73,7 @@ class Model:
         SpkidError
             If one of the two cannot be loaded, or they do not belong together.
         """
-        encoder = SpeakerEncoder.load(source, n_threads=n_threads)
+        encoder = SpeakerEncoder.load(source, n_threads=n_threads, trust_code=trust_code)
         beside = calibration_beside(source or BUNDLED_MODEL)
         if calibration is not None or beside.exists():
             return cls(encoder, Calibration.load(calibration or beside))

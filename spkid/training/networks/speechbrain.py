@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from spkid.audio.reading import SAMPLE_RATE_HZ
 from spkid.config import fingerprint
 from spkid.encoder.base import Encoder, Vector
+from spkid.encoder.encoder import HUB
 from spkid.errors import SpkidError
 
 
 class SpeechBrainEncoder(Encoder):
-    """A speaker encoder of speechbrain: a folder with ``hyperparams.yaml``, or a hub's name.
+    """A speaker encoder of speechbrain: a folder with ``hyperparams.yaml``, or ``hub:OWNER/NAME``.
 
     speechbrain's own loader reads it. **That file is code**: it may name any Python function
     and speechbrain calls it, so load only what you trust. The weights go through ``torch.load``,
@@ -26,9 +27,12 @@ class SpeechBrainEncoder(Encoder):
         from speechbrain.inference.classifiers import EncoderClassifier
         from speechbrain.utils.fetching import LocalStrategy
 
+        is_at_hub = str(source).startswith(HUB)
+        # a full path is never the name of a model at the hub
+        place = str(source).removeprefix(HUB) if is_at_hub else str(Path(source).resolve())
         try:
             self._network = EncoderClassifier.from_hparams(
-                source=str(source), local_strategy=LocalStrategy.NO_LINK
+                source=place, local_strategy=LocalStrategy.NO_LINK
             )
         except Exception as error:  # yaml, hub, torch and network each raise their own
             reason = str(error).strip().splitlines()

@@ -74,7 +74,7 @@ def checkpoint(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def encoder(checkpoint) -> SpeakerEncoder:
-    return SpeakerEncoder.load(f"speechbrain:{checkpoint}")
+    return SpeakerEncoder.load(f"speechbrain:{checkpoint}", trust_code=True)
 
 
 def test_same_vector_as_speechbrain_step_by_step(encoder, checkpoint, speech):
@@ -113,8 +113,9 @@ def test_batches_short_and_long_clips_are_as_with_ours(encoder, speech):
 
 
 def test_fingerprint_is_of_the_weights(encoder, checkpoint, tmp_path):
-    again = SpeakerEncoder.load(f"speechbrain:{checkpoint}")
-    other = SpeakerEncoder.load(f"speechbrain:{make_checkpoint(tmp_path / 'other', seed=2)}")
+    again = SpeakerEncoder.load(f"speechbrain:{checkpoint}", trust_code=True)
+    make_checkpoint(tmp_path / "other", seed=2)
+    other = SpeakerEncoder.load(f"speechbrain:{tmp_path / 'other'}", trust_code=True)
     assert again.fingerprint == encoder.fingerprint
     assert len(encoder.fingerprint) == 16
     assert other.fingerprint != encoder.fingerprint
@@ -143,9 +144,8 @@ def test_embed_command(checkpoint, clips, tmp_path, encoder):
     path = sorted(clips.values())[0]
     (tmp_path / "m.csv").write_text(f"path\n{path.name}\n")
     words = ["embed", str(tmp_path / "m.csv"), "--root", str(path.parent)]
-    result = CliRunner().invoke(
-        app, [*words, "--out", str(tmp_path / "e.npz"), "--model", f"speechbrain:{checkpoint}"]
-    )
+    words += ["--out", str(tmp_path / "e.npz"), "--model", f"speechbrain:{checkpoint}"]
+    result = CliRunner().invoke(app, [*words, "--trust-code"])
     assert result.exit_code == 0, result.output
     table = EmbeddingTable.load(tmp_path / "e.npz")
     assert table.model == encoder.fingerprint
@@ -165,7 +165,7 @@ def test_damaged_folder_is_one_sentence(tmp_path, fault):
     else:
         (folder / "hyperparams.yaml").write_text("a: [1,\n")
     with pytest.raises(SpkidError, match="not loaded by speechbrain"):
-        SpeakerEncoder.load(f"speechbrain:{folder}")
+        SpeakerEncoder.load(f"speechbrain:{folder}", trust_code=True)
     assert not (tmp_path / "harmed").exists()
 
 
@@ -181,13 +181,13 @@ def test_hub_without_a_network_is_one_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
     with pytest.raises(SpkidError, match="speechbrain/nothing-of-this-name: not loaded"):
-        SpeakerEncoder.load("speechbrain:speechbrain/nothing-of-this-name")
+        SpeakerEncoder.load("speechbrain:hub:speechbrain/nothing-of-this-name", trust_code=True)
 
 
 def test_without_the_train_extra_it_says_what_to_install(monkeypatch, checkpoint):
     monkeypatch.setitem(sys.modules, "spkid.training.networks.speechbrain", None)
     with pytest.raises(SpkidError, match=r"spkid\[train\]") as caught:
-        SpeakerEncoder.load(f"speechbrain:{checkpoint}")
+        SpeakerEncoder.load(f"speechbrain:{checkpoint}", trust_code=True)
     assert caught.value.code == "no_torch"
 
 
