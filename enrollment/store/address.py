@@ -57,21 +57,17 @@ def read_address(text: str) -> Address:
         if SECRET.match(name)
     }
     hidden = dict.fromkeys(secrets, "***")
+    place = (url.host, url.port, url.database)
+    password = "***" if url.password else None  # an empty one is none
+    shown = URL.create(url.drivername, url.username, password, *place, {**url.query, **hidden})
+    words = shown.render_as_string(hide_password=True).replace("%2A", "*")
+    if url.drivername not in ("postgresql", DRIVER):
+        raise bad_address(words)
     if url.password:
         secrets["password"] = url.password
-    shown = url.update_query_dict(hidden).render_as_string(hide_password=True).replace("%2A", "*")
-    if url.drivername not in ("postgresql", DRIVER):
-        raise bad_address(shown)
-    bare = URL.create(
-        DRIVER,
-        url.username,
-        None,
-        url.host,
-        url.port,
-        url.database,
-        {name: value for name, value in url.query.items() if name not in secrets},
-    )
-    return Address(bare, shown, secrets)
+    kept = {name: value for name, value in url.query.items() if name not in hidden}
+    bare = URL.create(DRIVER, url.username, None, *place, kept)
+    return Address(bare, words, secrets)
 
 
 def _parsed(text: str) -> URL | None:
