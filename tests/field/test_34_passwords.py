@@ -15,7 +15,6 @@ import sqlalchemy
 from enrollment import Store
 from enrollment.store.address import read_address
 from enrollment.store.backup import restore
-from enrollment.store.database import open_database
 from spkid.errors import SpkidError
 
 SECRET = "hunter2 pass/w?rd"
@@ -115,5 +114,5 @@ def test_it_reaches_the_server_and_nothing_else(place_on_server, monkeypatch):
                 pickle.dumps(store)
             assert caught.value.code == "not_pickled"
             assert not shows_secret(everything_said(caught.value))
-    database = open_database(place_on_server, create=False)
-    assert pickle.loads(pickle.dumps(Store(database))).place == database.place
+    with Store.open(place_on_server) as store, pickle.loads(pickle.dumps(store)) as again:
+        assert again.place == store.place
