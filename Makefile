@@ -1,9 +1,9 @@
 # make demo: the main job on real voices, core install only.  make quick: tests in a minute.
 # make test: all tests.  make lint: style and types.  make docs: the site.
-# make wheel: both distributions, checked.
+# make wheel: both distributions, checked.  make fuzz: an hour of damaged files.
 PYTHON ?= python3
 
-.PHONY: demo quick test lint docs wheel clean
+.PHONY: demo quick test lint docs fuzz wheel clean
 .DELETE_ON_ERROR:
 
 demo: .venv/installed
@@ -23,6 +23,9 @@ lint: .venv-dev/installed
 
 docs: .venv-dev/installed
 	@NO_MKDOCS_2_WARNING=1 .venv-dev/bin/mkdocs build --strict --quiet
+
+fuzz: .venv-dev/installed
+	@.venv-dev/bin/python -m benchmarks.fuzz
 
 wheel: .venv-dev/installed
 	@rm -rf build dist *.egg-info && .venv-dev/bin/python -m build --outdir dist . >/dev/null

@@ -160,6 +160,21 @@ def vad(own: Any) -> str:
     return table([*header, "ms a second of audio"], rows)
 
 
+def fuzz(own: Any) -> str:
+    """A row a kind of file: how many were tried, and what was found."""
+    rows = [
+        [
+            name,
+            f"{each['seconds'] / 60:.0f}",
+            f"{each['n_files']:,}",
+            str(each["peak_mb"]),
+            str(each["n_findings"]),
+        ]
+        for name, each in own["targets"].items()
+    ]
+    return table(["kind of file", "minutes", "files tried", "peak memory, MB", "findings"], rows)
+
+
 BLOCKS = {
     "speed": drawn(speed, "speed"),
     "concurrency": drawn(concurrency, "concurrency"),
@@ -168,4 +183,5 @@ BLOCKS = {
     "index": drawn(index, "index"),
     "audit_scale": drawn(audit_scale, "audit_scale"),
     "vad": drawn(vad, "vad"),
+    "fuzz": drawn(fuzz, "fuzz"),
 }
