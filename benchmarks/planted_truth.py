@@ -236,7 +236,8 @@ def hold_against(audit: Audit, scenario: Scenario, tally: Tally) -> None:
             arrays = [by_figure[name] for name in takes]
             truth = float(measures[row.measure].of(*arrays, alpha=audit.alpha))
             tally.interval(row.measure, row.figure, row, truth)
-        for row in section.differences.itertuples():
+        alone = section.differences["group"].isin(names)  # small groups together have no one truth
+        for row in section.differences[alone].itertuples():
             values = by_figure[row.figure]
             at = names.index(row.group)
             truth = values[at] - np.delete(values, at).mean()

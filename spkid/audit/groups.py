@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,14 +10,15 @@ import pandas as pd
 
 from spkid.audit.grouping import Grouping
 from spkid.audit.result import GroupAudit
-from spkid.audit.statistics.differences import difference, holm
+from spkid.audit.statistics.differences import Difference, difference, holm
 from spkid.audit.statistics.figures import Figure
 from spkid.audit.statistics.intervals import Estimate, resampled_errors, t_quantile
 from spkid.audit.statistics.measures import MEASURES, RATIO, Worlds, measure_interval, true_share
-from spkid.audit.statistics.rules import LEVEL, MIN_SPEAKERS
+from spkid.audit.statistics.rules import LEVEL, MIN_POOLED_SPEAKERS, MIN_SPEAKERS
 from spkid.errors import BadTable
 
 Estimates = Mapping[str, Estimate]  # by the name of the figure
+DIFFERENCE_COLUMNS = ["group", "figure", "difference", "low", "high", "p"]
 
 
 @dataclass(frozen=True)
@@ -71,26 +72,32 @@ def audit_groups(
     order = np.argsort(codes, kind="stable")
     starts = np.searchsorted(codes[order], np.arange(len(group.cat.categories) + 1))
     rows, judged = [], {}
-    for number, name in enumerate(group.cat.categories):
-        own = order[starts[number] : starts[number + 1]]
-        if not len(own):
-            continue
+    small: dict[str, np.ndarray] = {}
+
+    def counts(name: str, own: np.ndarray) -> dict[str, object]:
         n_speakers = len(np.unique(np.concatenate([np.unique(side[own]) for side in speakers])))
         n_target = int(is_target[own].sum())
-        row: dict[str, object] = {
-            "group": str(name),
+        return {
+            "group": name,
             "n_speakers": n_speakers,
             "n_target": n_target,
             "n_impostor": len(own) - n_target,
             "judged": n_speakers >= MIN_SPEAKERS,
+            **{
+                f"{figure.name}{end}": np.nan for figure in figures for end in ("", "_low", "_high")
+            },
         }
-        for figure in (each.name for each in figures):
-            row |= dict.fromkeys((figure, f"{figure}_low", f"{figure}_high"), np.nan)
+
+    for number, name in enumerate(group.cat.categories):
+        own = order[starts[number] : starts[number + 1]]
+        if not len(own):
+            continue
+        row = counts(str(name), own)
         if row["judged"]:
-            estimates = judged[str(name)] = estimate(own)
-            for figure, each in estimates.items():
-                row[figure] = each.value
-                row[f"{figure}_low"], row[f"{figure}_high"] = each.interval()
+            judged[str(name)] = estimate(own)
+            row |= _values(judged[str(name)])
+        else:
+            small[str(name)] = own
         rows.append(row)
     if len(rows) < 2:
         raise BadTable(
@@ -98,16 +105,63 @@ def audit_groups(
             expected="two groups or more",
             do="audit by another column",
         )
+    differences, pooled = differences_table(judged, figures), []
+    if len(small) > 1 and judged:
+        own = np.concatenate(list(small.values()))
+        row = counts(pool_name(small), own)
+        if int(str(row["n_speakers"])) >= MIN_POOLED_SPEAKERS:
+            together = estimate(own)
+            pooled.append(row | {"judged": True} | _values(together))
+            asked = _against(str(row["group"]), together, judged, figures)
+            differences = pd.concat([differences, asked], ignore_index=True)
     return GroupAudit(
         name=grouping.name,
         columns=grouping.columns,
         side=side,
         groups=pd.DataFrame(rows),
         measures=measures_table(judged, figures, resampling),
-        differences=differences_table(judged, figures),
+        differences=differences,
+        pooled=pd.DataFrame(pooled, columns=list(rows[0])),
         n_unknown=n_unknown,
         n_across=len(codes) - n_unknown - int((codes >= 0).sum()),
     )
+
+
+def pool_name(small: Collection[str]) -> str:
+    """What groups too small to be judged alone are called together."""
+    return f"together: {', '.join(small)}"
+
+
+def _values(estimates: Estimates) -> dict[str, object]:
+    """Every figure with both ends of its interval."""
+    values: dict[str, object] = {}
+    for figure, each in estimates.items():
+        low, high = each.interval()
+        values |= {figure: each.value, f"{figure}_low": low, f"{figure}_high": high}
+    return values
+
+
+def _against(
+    name: str, pool: Estimates, judged: Mapping[str, Estimates], figures: Sequence[Figure]
+) -> pd.DataFrame:
+    """The small groups together against the mean of the groups that are judged alone."""
+    rows = []
+    for figure in (each.name for each in figures):
+        others = [each[figure] for each in judged.values() if not np.isnan(each[figure].value)]
+        if others and not np.isnan(pool[figure].value):
+            rows.append(_asked(name, figure, difference(pool[figure], others)))
+    return pd.DataFrame(rows, columns=DIFFERENCE_COLUMNS)
+
+
+def _asked(group: str, figure: str, found: Difference) -> dict[str, object]:
+    return {
+        "group": group,
+        "figure": figure,
+        "difference": found.value,
+        "low": found.low,
+        "high": found.high,
+        "p": found.p,
+    }
 
 
 def measures_table(
@@ -202,18 +256,8 @@ def differences_table(groups: Mapping[str, Estimates], figures: Sequence[Figure]
         for group in asked if len(known) > 1 else ():
             others = [known[other] for other in known if other != group]
             found = difference(known[group], others)
-            rows.append(
-                {
-                    "group": group,
-                    "figure": figure.name,
-                    "difference": found.value,
-                    "low": found.low,
-                    "high": found.high,
-                    "p": found.p,
-                }
-            )
-    columns = ["group", "figure", "difference", "low", "high", "p"]
-    return pd.DataFrame(rows, columns=columns)
+            rows.append(_asked(group, figure.name, found))
+    return pd.DataFrame(rows, columns=DIFFERENCE_COLUMNS)
 
 
 def corrected(sections: Sequence[GroupAudit], figures: Sequence[Figure]) -> tuple[GroupAudit, ...]:

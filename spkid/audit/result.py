@@ -44,8 +44,12 @@ class GroupAudit:
     differences : DataFrame
         Each judged group against the mean of the others (of two groups, the higher against the
         lower): ``group``, ``figure``, ``difference``, ``low``, ``high``, ``p``, ``p_corrected``,
-        ``certain``. Holm's correction runs over all groupings of the audit, for the rates by
-        themselves (the verdict rests on them) and for the figures that explain them.
+        ``certain``. The small groups together stand against the judged ones. Holm's correction
+        runs over all groupings of the audit, for the rates by themselves (the verdict rests on
+        them) and for the figures that explain them.
+    pooled : DataFrame
+        The groups with too few speakers to be judged alone, together as one row as in
+        ``groups``; empty where there are fewer than two, or too few speakers in all.
     n_unknown, n_across : int
         Trials that count for no group: no value on a side, or two groups.
     """
@@ -56,6 +60,7 @@ class GroupAudit:
     groups: pd.DataFrame
     measures: pd.DataFrame
     differences: pd.DataFrame
+    pooled: pd.DataFrame
     n_unknown: int
     n_across: int
 
@@ -123,14 +128,16 @@ class Audit:
     def notable(self) -> pd.DataFrame:
         """The differences of the rates over all groupings, certain ones first, largest first.
 
-        The columns of ``GroupAudit.differences`` after ``grouping``, and the group's ``value``.
+        The columns of ``GroupAudit.differences``, ``grouping``, and the group's ``value`` and
+        ``n_speakers``.
         """
         tables = []
         for section in self.groupings:
-            values = section.groups.set_index("group")
+            values = pd.concat([section.groups, section.pooled]).set_index("group")
             rows = section.differences[section.differences["figure"].isin(self.rates)]
             own = [values.at[row.group, row.figure] for row in rows.itertuples()]
-            tables.append(rows.assign(value=own, grouping=section.name))
+            sizes = values["n_speakers"].reindex(rows["group"]).to_numpy()
+            tables.append(rows.assign(value=own, n_speakers=sizes, grouping=section.name))
         table = pd.concat(tables, ignore_index=True)
         order = table.assign(size=table["difference"].abs())
         order = order.sort_values(["certain", "size"], ascending=False, kind="stable")

@@ -121,7 +121,7 @@ def section_content(audit: Audit, section: GroupAudit) -> dict[str, Any]:
         for row in certain.itertuples()
         if row.difference > 0 and row.figure in audit.rates
     }
-    groups = section.groups.to_dict("records")
+    groups = [*section.groups.to_dict("records"), *section.pooled.to_dict("records")]
     scores = {} if audit.threshold is None else group_scores(audit, section)
     plots = []
     if any(row["judged"] for row in groups):

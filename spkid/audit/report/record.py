@@ -49,6 +49,7 @@ def audit_record(findings: Findings) -> dict[str, Any]:
                 "n_unknown": section.n_unknown,
                 "n_across": section.n_across,
                 "groups": section.groups.to_dict("records"),
+                "pooled": section.pooled.to_dict("records"),
                 "measures": section.measures.to_dict("records"),
                 "differences": section.differences.to_dict("records"),
             }

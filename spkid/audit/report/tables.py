@@ -42,7 +42,7 @@ def audit_tables(findings: Findings) -> Iterator[TextTable]:
                 *(str(row[count]) for count in ("n_speakers", "n_target", "n_impostor")),
                 *(percent(row[rate.name], decimals=2) for rate in rates),
             )
-            for row in section.groups.to_dict("records")
+            for row in (*section.groups.to_dict("records"), *section.pooled.to_dict("records"))
         )
         yield TextTable(title, ("group", "speakers", *kinds, *(rate.words for rate in rates)), rows)
     cohorts: list[tuple[str, ...]] = []

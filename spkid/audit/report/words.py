@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import pandas as pd
+
 from spkid.audit.cohorts.findings import Cohort, Findings
 from spkid.audit.result import Audit, Threshold
 from spkid.audit.statistics.contrast import Contrast
-from spkid.audit.statistics.rules import MIN_SPEAKERS
+from spkid.audit.statistics.rules import LEVEL, MIN_SPEAKERS
 from spkid.pages import percent, points, signed
 
 RATE_WORDS = {
@@ -41,26 +43,53 @@ def verdict(findings: Findings) -> list[str]:
 
 
 def known_sentence(audit: Audit) -> str:
-    """The largest certain difference between known groups, or that none is certain."""
+    """The largest certain difference between known groups, or that none is certain.
+
+    Who is worse off comes before who is better off; that is said where nobody is worse.
+    """
     notable = audit.notable()
     notable = notable[notable["figure"].isin(RATE_WORDS) & notable["difference"].notna()]
     if notable.empty:
         return f"No verdict: no column has two groups of {MIN_SPEAKERS} speakers or more."
-    certain = notable[notable["certain"].astype(bool) & (notable["difference"] > 0)]
-    row = (certain if len(certain) else notable).iloc[0]
+    certain = notable[notable["certain"].astype(bool)]
+    worse = certain[certain["difference"] > 0]
+    row = next(table for table in (worse, certain, notable) if len(table)).iloc[0]
     name = f"{row['group']!r} (by {row['grouping']})"
+    pooled = {group for section in audit.groupings for group in section.pooled["group"]}
+    if row["group"] in pooled:
+        name = f"the small groups {name}"
     others = percent(row["value"] - row["difference"])
     figures = (
         f"{percent(row['value'])} {RATE_WORDS[row['figure']]}, against {others} for the others "
         f"(difference: {points(row['low'], row['high'])})"
     )
     if len(certain):
-        return f"It is worse for {name}: {figures}."
+        return f"It is {'worse' if len(worse) else 'better'} for {name}: {figures}."
     alone = row["low"] > 0 or row["high"] < 0
     return (
         "No difference between the groups is certain. "
         f"The largest is that of {name}: {figures}."
         + (" It would be certain if it were the only one tested." if alone else "")
+        + power_words(row, len(notable))
+    )
+
+
+def power_words(row: pd.Series, n_questions: int) -> str:
+    """Which difference these data would have shown, with as many questions as were asked.
+
+    ``row`` is one of ``Audit.notable``. Of Student's t: the quantile of the corrected test and
+    that of four times in five, times the standard error that the interval has.
+    """
+    from scipy import stats
+
+    degrees = row["n_speakers"] - 1
+    error = (row["high"] - row["low"]) / 2 / stats.t.ppf(0.975, degrees)
+    reach = stats.t.ppf(1 - LEVEL / 2 / n_questions, degrees) + stats.t.ppf(0.8, degrees)
+    if not math.isfinite(reach * error):
+        return ""
+    return (
+        f" With {row['n_speakers']:.0f} speakers in it, a difference of {100 * reach * error:.1f} "
+        "points would have been found four times in five."
     )
 
 
@@ -224,8 +253,9 @@ def method(findings: Findings) -> list[str]:
 def limits(findings: Findings) -> list[str]:
     """What the audit cannot say."""
     return [
-        f"A group of fewer than {MIN_SPEAKERS} speakers gets counts and no verdict. Where no "
-        "difference is certain there may still be one.",
+        f"A group of fewer than {MIN_SPEAKERS} speakers gets counts and no verdict of its own; all "
+        "such groups of a column are tested together. Where no difference is certain there may "
+        "still be one.",
         "The figures hold for these speakers, recordings and trials. They say who is worse off, "
         "not why. Groups that the metadata does not name can hide in those that it does.",
         "This page names clips by path and holds no audio. Voices and vectors are biometric data, "
