@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import io
 import json
-import math
 import zipfile
 from pathlib import Path
 
@@ -71,7 +70,6 @@ def _profile(member: Member, consents: dict[str, Consent]) -> str:
     for clip in member.exemplars:
         about = dataclasses.asdict(clip)
         about["vector"] = clip.vector.tolist()
-        about["snr_db"] = None if math.isnan(clip.snr_db) else clip.snr_db
         clips.append(about)
     profile = {
         "household": member.household,

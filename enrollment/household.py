@@ -25,7 +25,8 @@ from enrollment.session import EnrollmentSession
 from enrollment.store.store import Store
 from enrollment.store.vault import Vault
 from enrollment.verification import Verification, verify_member
-from spkid.encoder.hearing import Clip, Heard, Refused, Source, hear
+from spkid.audio.sources import Source, is_one_sound
+from spkid.encoder.hearing import Clip, Heard, Refused, hear
 from spkid.errors import SpkidError
 from spkid.scoring.model import Model
 
@@ -105,8 +106,8 @@ class Household:
         ----------
         member : str
             New or known name.
-        clips : sequence of paths or 16 kHz waveforms
-            With at least two seconds of speech each.
+        clips : sequence of sources
+            Files, or sound in any other form; with at least two seconds of speech each.
         consent : bool
             That the person agreed to ``CONSENT_TEXT``; recorded with the time. A member who
             is enrolled already has agreed.
@@ -131,10 +132,9 @@ class Household:
             or of another model, or if the clips sound like another member. Nothing is stored
             then.
         """
-        if isinstance(clips, (str, Path)):
-            raise SpkidError(
-                f"clips={str(clips)!r}", expected="a list of clips", do="put it in brackets"
-            )
+        if is_one_sound(clips):
+            given = repr(str(clips)) if isinstance(clips, str | Path) else type(clips).__name__
+            raise SpkidError(f"clips={given}", expected="a list of clips", do="put it in brackets")
         session = self.session(member, consent=consent, child=child, device=device, vault=vault)
         for clip in clips:
             session.add(clip)
@@ -249,9 +249,9 @@ class Household:
         return verify_member(found, heard, calibration, false_accept_rate=false_accept_rate)
 
     def timeline(
-        self, recording: str | Path, *, false_accept_rate: float | None = None
+        self, recording: Source, *, false_accept_rate: float | None = None
     ) -> tuple[Segment, ...]:
-        """Who spoke when in an audio file of any length, in the order of time.
+        """Who spoke when in a recording of at most 24 hours, in the order of time.
 
         Raises
         ------

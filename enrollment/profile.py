@@ -67,15 +67,16 @@ class Consent:
 class Exemplar:
     """One enrolled clip: its unit vector and what is known of it.
 
-    ``id`` and ``added_at`` are the store's; ``device`` is a label such as "kitchen"; ``origin``
-    is ``confirmed`` where a person said later whose voice an identified clip was.
+    ``snr_db`` is None where it could not be told. ``id`` and ``added_at`` are the store's;
+    ``device`` is a label such as "kitchen"; ``origin`` is ``confirmed`` where a person said
+    later whose voice an identified clip was.
     """
 
     # never changes under its id, and arrays have no one answer to whether they are equal
     vector: NDArray[np.float32] = field(repr=False, compare=False)
     digest: str
     speech_s: float
-    snr_db: float
+    snr_db: float | None
     device: str = ""
     origin: Literal["enrolled", "confirmed"] = "enrolled"
     added_at: str = ""

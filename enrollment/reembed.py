@@ -10,7 +10,8 @@ from typing import Literal
 from enrollment.profile import Member
 from enrollment.store.store import Store
 from enrollment.store.vault import Vault, from_flac
-from spkid.encoder.base import Encoder
+from spkid.audio.reading import without_offset
+from spkid.encoder.base import Encoder, Vector
 from spkid.errors import SpkidError
 
 
@@ -74,10 +75,14 @@ def _move(store: Store, member: Member, encoder: Encoder, vault: Vault | None) -
     if not recordings:
         return Move(member.household, member.name, "enroll_again", reason, 0, 0)
     moved = [
-        dataclasses.replace(clip, vector=encoder.embed(from_flac(recordings[clip.digest])))
+        dataclasses.replace(clip, vector=_vector(encoder, recordings[clip.digest]))
         for clip in member.exemplars
         if clip.digest in recordings
     ]
     store.replace(member, moved, model=encoder.fingerprint, recordings=recordings, vault=vault)
     n_left = len(member.exemplars) - len(moved)
     return Move(member.household, member.name, "moved", "", len(moved), n_left)
+
+
+def _vector(encoder: Encoder, recording: bytes) -> Vector:
+    return encoder.embed(without_offset(from_flac(recording)))

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
-
 from enrollment.matching import unlike_others
 from enrollment.names import new_name
 from enrollment.profile import (
@@ -25,10 +23,11 @@ from enrollment.refusals import changed_clip, no_consent, no_member, other_model
 from enrollment.same_voice import is_same_recording, sounds_like
 from enrollment.store.store import Store
 from enrollment.store.vault import Vault, to_flac
-from spkid.audio.reading import Waveform, as_waveform, load_audio
+from spkid.audio.reading import Waveform, load_audio, loaded, without_offset
+from spkid.audio.sources import Source, opened
 from spkid.audio.speech import Quality
 from spkid.encoder.base import Vector
-from spkid.encoder.hearing import Heard, Source, digest_of, hear
+from spkid.encoder.hearing import Heard, digest_of, heard
 from spkid.errors import BadAudio
 from spkid.scoring.model import Model
 
@@ -39,7 +38,8 @@ REVIEWABLE = ("unlike_others", "too_noisy", "clipped")  # a person may know bett
 class _Candidate:
     """A clip of the session; ``is_known`` where it is enrolled already, or was given before.
 
-    ``owner`` is the other member who is enrolled with it.
+    ``owner`` is the other member who is enrolled with it; ``source`` is a file to read again, or
+    else the samples.
     """
 
     source: Source = field(repr=False)
@@ -53,8 +53,7 @@ class _Candidate:
 
     def waveform(self) -> Waveform:
         """The samples that were judged; another reading may find other ones."""
-        source = self.source
-        waveform = as_waveform(source) if isinstance(source, np.ndarray) else load_audio(source)
+        waveform = load_audio(self.source)
         if digest_of(waveform) != self.digest:
             raise changed_clip(self.name)
         return waveform
@@ -137,12 +136,15 @@ class EnrollmentSession:
         BadAudio
             If it cannot be read. The session is as before then.
         """
-        clip = hear(source, self.model.encoder, min_speech_s=ENROLL_SPEECH_S)
+        with opened(source) as sound:
+            waveform = loaded(sound)
+        again = source if sound.is_lasting else waveform
+        clip = heard(waveform, sound.name, self.model.encoder, min_speech_s=ENROLL_SPEECH_S)
         vector = clip.vector if isinstance(clip, Heard) else None
         is_known, owner = self._known_clip(clip.digest, vector)
         self._clips.append(
             _Candidate(
-                source, clip.name, clip.quality, clip.digest, vector, is_known=is_known, owner=owner
+                again, clip.name, clip.quality, clip.digest, vector, is_known=is_known, owner=owner
             )
         )
         return self.verdicts[-1]
@@ -182,7 +184,7 @@ class EnrollmentSession:
                 code=reason,
             )
         if clip.vector is None:
-            clip.vector = self.model.encoder.embed(clip.waveform())
+            clip.vector = self.model.encoder.embed(without_offset(clip.waveform()))
         clip.is_reviewed = True
         return self.verdicts[number]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 from typing import Literal
 from urllib.parse import quote
 
@@ -24,7 +24,8 @@ from enrollment.turns import (
     stretches,
     windows_of,
 )
-from spkid.audio.reading import audio_blocks
+from spkid.audio.reading import LONGEST_RECORDING_S, blocks_of, without_offset
+from spkid.audio.sources import Sound, Source, opened
 from spkid.audio.speech import CHUNK_S, MATCH_SPEECH_S, SPEECH_PROBABILITY, speech_probabilities
 from spkid.encoder.base import Encoder
 from spkid.errors import SpkidError
@@ -130,9 +131,9 @@ class Recording:
 
 
 def timeline(
-    recording: str | Path, encoder: Encoder, judge: Judge, smoothing: Smoothing = USUAL_SMOOTHING
+    recording: Source, encoder: Encoder, judge: Judge, smoothing: Smoothing = USUAL_SMOOTHING
 ) -> tuple[Segment, ...]:
-    """Who spoke when in an audio file of any length, in the order of time.
+    """Who spoke when in a recording of at most 24 hours, in the order of time.
 
     Raises
     ------
@@ -142,19 +143,25 @@ def timeline(
     return segments_of(listen(recording, encoder, smoothing), judge, smoothing)
 
 
-def listen(path: str | Path, encoder: Encoder, smoothing: Smoothing) -> Recording:
-    """Embed the windows of a file, which is read twice, in blocks: where speech is, and whose.
+def listen(recording: Source, encoder: Encoder, smoothing: Smoothing) -> Recording:
+    """Embed a recording's windows; it is decoded twice, in blocks: where speech is, and whose.
 
     Raises
     ------
     SpkidError
         If the file cannot be read or no speech is heard.
     """
-    is_speech = speech_probabilities(audio_blocks(path)) >= SPEECH_PROBABILITY
+    with opened(recording) as sound:
+        return _listen(sound, encoder, smoothing)
+
+
+def _listen(sound: Sound, encoder: Encoder, smoothing: Smoothing) -> Recording:
+    blocks = partial(blocks_of, sound, longest_s=LONGEST_RECORDING_S)
+    is_speech = speech_probabilities(blocks()) >= SPEECH_PROBABILITY
     found = stretches(is_speech, longest_pause=round(smoothing.pause_s / CHUNK_S))
     if not found:
         raise SpkidError(
-            f"{path}: no speech heard",
+            f"{sound.name}: no speech heard",
             expected="a recording in which somebody speaks",
             do="check the recording",
             code="no_speech",
@@ -168,8 +175,8 @@ def listen(path: str | Path, encoder: Encoder, smoothing: Smoothing) -> Recordin
         else:
             windows += windows_of(stretch, window=window, step=step)
     vectors = np.empty((len(windows), encoder.dim), dtype=np.float32)
-    for place, samples in enumerate(cut(audio_blocks(path), windows)):
-        vectors[place] = encoder.embed(samples)
+    for place, samples in enumerate(cut(blocks(), windows)):
+        vectors[place] = encoder.embed(without_offset(samples))
     return Recording(is_speech, tuple(windows), vectors, tuple(too_short))
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from enrollment.matching import FALSE_ACCEPT_RATE, member_llrs, reaches
 from enrollment.profile import Member, check_unit
-from spkid.encoder.hearing import Clip, Heard, Refused, Source, hear
+from spkid.audio.sources import Source
+from spkid.encoder.hearing import Clip, Heard, Refused, hear
 from spkid.scoring.calibration import Calibration
 from spkid.scoring.model import Model
 from spkid.scoring.posterior import posteriors

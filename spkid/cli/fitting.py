@@ -75,6 +75,8 @@ def fit(
     target = place_of(model, out)
     check_outputs(target, inputs=(source / "manifest.csv", model, vectors))
     given = read_source(source)
+    if given.left_out:
+        say(given.left_out)
     clips = clips_to_fit(given.clips)
     encoder = (
         SpeakerEncoder.load(model, trust_code=trust_code)

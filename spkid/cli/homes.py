@@ -83,7 +83,9 @@ def open_store(store: str | None, *, create: bool = False) -> Store:
 
 
 def identify(
-    clips: Annotated[list[Path], typer.Argument(readable=False, help="Audio files.")],
+    clips: Annotated[
+        list[Path], typer.Argument(readable=False, help="Audio files; - is standard input.")
+    ],
     household: Annotated[
         str | None,
         typer.Option(help="Name of the household. Default: the one of the nearest profile."),

@@ -106,7 +106,7 @@ def clip_rows(members: list[Member]) -> list[dict[str, Any]]:
             "member": member.name,
             "clip": clip.id,
             "speech_s": round(clip.speech_s, 1),
-            "snr_db": round(clip.snr_db, 1),
+            "snr_db": None if clip.snr_db is None else round(clip.snr_db, 1),
             "device": clip.device,
             "origin": clip.origin,
             "added_at": clip.added_at,
@@ -117,7 +117,9 @@ def clip_rows(members: list[Member]) -> list[dict[str, Any]]:
 
 
 def confirm(
-    clips: Annotated[list[Path], typer.Argument(readable=False, help="Audio files.")],
+    clips: Annotated[
+        list[Path], typer.Argument(readable=False, help="Audio files; - is standard input.")
+    ],
     household: HouseholdOption,
     member: MemberOption,
     force: Annotated[

@@ -29,7 +29,10 @@ NOBODY_NAMED = ("unknown", "doubtful", "too_short")
 
 def timeline(
     recording: Annotated[
-        Path, typer.Argument(readable=False, help="An audio file, of any length.")
+        Path,
+        typer.Argument(
+            readable=False, help="An audio file of up to 24 hours; - is standard input."
+        ),
     ],
     household: HouseholdOption,
     out_rttm: Annotated[

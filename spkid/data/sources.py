@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,10 @@ from spkid.files import LARGEST_TABLE, open_regular, read_text, why_unreadable
 if TYPE_CHECKING:
     import pandas as pd
 
-AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".opus", ".mp3"}
+AUDIO_SUFFIXES = {
+    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".au", ".caf", ".w64"),
+    *(".m4a", ".mp4", ".aac", ".3gp", ".webm", ".mka", ".wma", ".amr"),  # extra: formats
+}
 SPEECHBRAIN_COLUMNS = ("ID", "wav", "spk_id")
 LAYOUTS = (
     "a CSV with the columns path and speaker, a folder with such a manifest.csv, a Kaldi folder "
@@ -27,11 +31,13 @@ class Source:
 
     ``path`` (from ``root``, or absolute), ``speaker`` (empty: unknown), ``split``, ``corpus``
     and ``span``: the first and the last-plus-one sample at 16 kHz, or None for the whole file.
-    Columns that the layout has beside these are kept.
+    Columns that the layout has beside these are kept. ``left_out`` says how many files of a
+    folder were no clips by their ending; empty where there were none.
     """
 
     root: Path
     clips: pd.DataFrame
+    left_out: str = ""
 
 
 def read_source(path: str | Path) -> Source:
@@ -64,8 +70,21 @@ def audio_files(root: Path) -> list[str]:
     return sorted(
         path.relative_to(root).as_posix()
         for path in root.rglob("*")
-        if path.suffix.lower() in AUDIO_SUFFIXES
+        if path.suffix.lower() in AUDIO_SUFFIXES and path.is_file()
     )
+
+
+def _left_out(root: Path, n_flat: int) -> str:
+    """How many files under ``root`` are no clips of a speaker, in words; empty for none."""
+    endings = Counter(
+        path.suffix.lower() or "no ending"
+        for path in root.rglob("*")
+        if path.suffix.lower() not in AUDIO_SUFFIXES and path.is_file()
+    )
+    reasons = [f"{n_files} {ending}" for ending, n_files in endings.most_common(5)]
+    reasons += [f"{n_flat} in no speaker's folder"] if n_flat else []
+    n_files = endings.total() + n_flat
+    return f"{root}: left out {n_files} files ({', '.join(reasons)})" if reasons else ""
 
 
 def _completed(table: pd.DataFrame) -> pd.DataFrame:
@@ -171,7 +190,9 @@ def _from_folders(root: Path) -> Source:
     """The first folder is the speaker: VoxCeleb's ``id/video/utterance.wav`` too."""
     import pandas as pd
 
-    rows = [(path, path.split("/")[0]) for path in audio_files(root) if "/" in path]
+    paths = audio_files(root)
+    rows = [(path, path.split("/")[0]) for path in paths if "/" in path]
     if not rows:
         raise BadTable(f"{root}: no clips in folders", expected=LAYOUTS, do="check the path")
-    return Source(root, _completed(pd.DataFrame(rows, columns=["path", "speaker"])))
+    table = _completed(pd.DataFrame(rows, columns=["path", "speaker"]))
+    return Source(root, table, _left_out(root, len(paths) - len(rows)))

@@ -13,7 +13,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform, as_waveform, audio_blocks
+from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform, as_waveform, load_audio, without_offset
 from spkid.encoder.unit import are_unit
 from spkid.errors import BadAudio, SpkidError
 
@@ -80,11 +80,14 @@ class Encoder(ABC):
         return self._unit_vectors(repeated(batch))
 
     def embed_file(self, path: str | Path) -> Vector:
-        """Unit vector ``[dim]`` of an audio file of any length; errors as in ``embed``."""
+        """Unit vector ``[dim]`` of an audio file of at most ten minutes, without its offset.
+
+        Errors as in ``embed``.
+        """
         try:
-            return self._embed_blocks(audio_blocks(path))
+            return self._embed_blocks([without_offset(load_audio(path))])
         except SpkidError as error:
-            if error.code == "unreadable":
+            if error.code in ("unreadable", "too_long"):
                 raise
             raise type(error)(
                 f"{path}: {error.got}", expected=error.expected, do=error.do, code=error.code

@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 
 from spkid.audio.reading import Waveform, load_audio
+from spkid.audio.sources import STANDARD_INPUT
 from spkid.audio.speech import cut_to_speech
 from spkid.encoder.base import Encoder, Vector
 from spkid.encoder.vectors import EmbeddingTable, save_embeddings
@@ -32,6 +33,11 @@ class EmbeddingRun:
     skipped: tuple[str, ...]
 
 
+def clip_place(path: str, root: Path) -> Path:
+    """Where a clip of a manifest is; standard input lies under no folder."""
+    return Path(path) if path == STANDARD_INPUT else root / path
+
+
 def check_root(paths: Sequence[str], root: Path) -> None:
     """Refuse a folder under which not one of the clips is.
 
@@ -40,9 +46,10 @@ def check_root(paths: Sequence[str], root: Path) -> None:
     NotFound
         If none is there: the folder is another one, and a line for each clip would hide that.
     """
-    if paths and not any((root / path).exists() for path in paths):
+    named = [path for path in paths if path != STANDARD_INPUT]
+    if named and not any((root / path).exists() for path in named):
         raise NotFound(
-            f"none of {len(paths)} clips under {root}, {paths[0]} for one",
+            f"none of {len(named)} clips under {root}, {named[0]} for one",
             expected="the folder that their paths start from",
             do="give it as root=",
             code="wrong_root",
@@ -93,7 +100,7 @@ def embed_manifest(
     skipped: list[str] = []
     for start in range(0, len(todo), PART_CLIPS):
         part = todo[start : start + PART_CLIPS]
-        embedded = _in_parallel(lambda path: encoder.embed_file(root / path), part)
+        embedded = _in_parallel(lambda path: encoder.embed_file(clip_place(path, root)), part)
         for path, result in zip(part, embedded, strict=True):
             if isinstance(result, SpkidError):
                 skipped.append(path)

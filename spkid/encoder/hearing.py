@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import numpy as np
-
-from spkid.audio.reading import Waveform, as_waveform, audio_blocks
-from spkid.audio.speech import MATCH_SPEECH_S, Quality, QualityMeter, speech_probabilities
+from spkid.audio.reading import Waveform, as_waveform, loaded, without_offset
+from spkid.audio.sources import Source, opened
+from spkid.audio.speech import MATCH_SPEECH_S, Quality, assess
 from spkid.encoder.base import Encoder, Vector
-
-Source = str | Path | Waveform
 
 
 @dataclass(frozen=True)
@@ -43,30 +38,26 @@ Clip = Heard | Refused
 
 
 def hear(source: Source, encoder: Encoder, *, min_speech_s: float = MATCH_SPEECH_S) -> Clip:
-    """Judge and embed an audio file of any length, or a 16 kHz waveform ``[samples]``.
+    """Judge and embed a clip of at most ten minutes, given in any form that sound has.
 
-    The sound is read once: digest, quality and vector are of the same samples.
+    It is read once: digest, quality and vector are of the same samples.
 
     Raises
     ------
     BadAudio
-        If the file cannot be read or the samples are not finite.
+        As :func:`spkid.audio.reading.load_audio`.
     """
-    digest, meter, running = hashlib.sha256(), QualityMeter(), encoder.begin()
+    with opened(source) as sound:
+        waveform = loaded(sound)
+    return heard(waveform, sound.name, encoder, min_speech_s=min_speech_s)
 
-    def blocks() -> Iterator[Waveform]:
-        for block in (
-            [as_waveform(source)] if isinstance(source, np.ndarray) else audio_blocks(source)
-        ):
-            digest.update(block.tobytes())
-            running.add(block)
-            yield meter.add(block)
 
-    quality = meter.quality(speech_probabilities(blocks()), min_speech_s=min_speech_s)
-    name = "waveform" if isinstance(source, np.ndarray) else str(source)
+def heard(waveform: Waveform, name: str, encoder: Encoder, *, min_speech_s: float) -> Clip:
+    """Judge and embed 16 kHz samples ``[samples]``."""
+    quality, digest = assess(waveform, min_speech_s=min_speech_s), digest_of(waveform)
     if quality.verdict != "ok":
-        return Refused(name, quality, digest.hexdigest())
-    return Heard(name, quality, digest.hexdigest(), running.vector())
+        return Refused(name, quality, digest)
+    return Heard(name, quality, digest, encoder.embed(without_offset(waveform)))
 
 
 def digest_of(waveform: Waveform) -> str:

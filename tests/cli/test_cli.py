@@ -186,7 +186,7 @@ def test_bad_clips_end_with_one_sentence_exit_2_and_an_unchanged_store(family, c
 
 
 def test_no_permission(family, cast, monkeypatch):
-    monkeypatch.setattr("spkid.audio.reading.os.access", lambda path, mode: False)
+    monkeypatch.setattr("spkid.audio.sources.os.access", lambda path, mode: False)
     code, _, err = family("identify", cast["Ana"]["heard"][0], "--household", "home")
     assert code == 2
     assert "no permission" in err

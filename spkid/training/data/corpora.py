@@ -45,7 +45,7 @@ def load_corpora(config: DataConfig, progress: Progress) -> Corpora:
             expected="a folder or a CSV file of clips",
             do="set speech= to it",
         )
-    table = pd.concat([_clips_of(place) for place in (config.speech, *config.more)])
+    table = pd.concat([_clips_of(place, progress) for place in (config.speech, *config.more)])
     left_out = table["corpus"].isin(config.leave_out)
     aside = (table["speaker"].map(is_held_out) | left_out).astype(bool) & (table["speaker"] != "")
     n_clips = table["speaker"].map(table["speaker"].value_counts())
@@ -65,9 +65,11 @@ def load_corpora(config: DataConfig, progress: Progress) -> Corpora:
     return Corpora(training, held_out, noise)
 
 
-def _clips_of(place: str) -> pd.DataFrame:
-    """The rows that training may use, and their ``root``."""
+def _clips_of(place: str, progress: Progress) -> pd.DataFrame:
+    """The rows that training may use, and their ``root``; says which files are left out."""
     source = read_source(place)
+    if source.left_out:
+        progress.console.print(source.left_out, markup=False, highlight=False)
     rows = source.clips["split"].isin(["train", "unlabelled"])
     return source.clips[rows].assign(root=source.root)
 
