@@ -120,7 +120,7 @@ def compare(notes: list[Note], store: Store) -> Figures:
             in_log.remove(change.exemplar_id)
     batches = list(store.exemplars(MODEL, batch_size=1000))
     in_store = [int(exemplar_id) for batch in batches for exemplar_id in batch.ids]
-    was_saved = saved_index.load(store.index_folder) is not None
+    was_saved = saved_index.load(store.index_folder, store.index_key()) is not None
     in_index = index_ids(ProfileIndex(store, model=MODEL, config=INDEX))
     n_never = len(set(members) - noted["enrol"])
     n_changed = len(set(members) - right)

@@ -168,6 +168,11 @@ class Receipt:
     ``log_emptied`` is False where another program was reading the store: the deleted pages
     leave the write-ahead log when that program closes it. It is always False on PostgreSQL,
     whose own log and backups no client can cut.
+
+    ``sealed_indexes`` are files of a saved search index that could not be removed and that
+    nobody can read any more: the key went with the deletion. ``readable_indexes`` are those of
+    an older version, which can be read, and places where this user may not look: delete them
+    by hand.
     """
 
     household: str
@@ -175,6 +180,8 @@ class Receipt:
     n_exemplars: int
     at: str
     log_emptied: bool
+    sealed_indexes: tuple[str, ...] = ()
+    readable_indexes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

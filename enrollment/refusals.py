@@ -37,6 +37,25 @@ def no_clip(exemplar_id: int, member: str) -> NotFound:
     )
 
 
+def already_gone(missing: NotFound, at: str, *, is_scrubbed: bool) -> NotFound:
+    """What is to be deleted is ``missing``; ``at`` is when something of its kind was deleted last.
+
+    The log has no names, so nobody can say whether it was this.
+    """
+    what = {
+        "unknown_household": "a household of this store",
+        "unknown_member": "a member of this household",
+        "unknown_clip": "this clip",
+    }[missing.code]
+    rest = "nothing is left to do" if is_scrubbed else "the log is emptied when nobody reads it"
+    return NotFound(
+        missing.got,
+        expected=missing.expected,
+        do=f"correct it; or, if it was deleted already, {rest}: {what} was last deleted {at}",
+        code=missing.code,
+    )
+
+
 def no_consent() -> ConsentError:
     """Nobody agreed that a description of the voice is kept."""
     return ConsentError(

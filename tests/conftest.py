@@ -98,10 +98,11 @@ def server():
 
 
 @pytest.fixture
-def place_on_server(server):
+def place_on_server(server, tmp_path, monkeypatch):
     """The address of a new, empty place on the server, with its own tables."""
     import psycopg
 
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))  # where its index is saved
     with psycopg.connect(server, autocommit=True) as connection:
         (n_made,) = connection.execute("SELECT count(*) FROM pg_namespace").fetchone()
         connection.execute(f"CREATE SCHEMA store_{n_made}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ from enrollment.index.recall import Batch, thinned
 from enrollment.index.saved import Generation
 from enrollment.index.vector_index import VectorIndex
 from enrollment.profile import Change, check_unit
+from enrollment.store.index_files import remove_indexes
 from enrollment.store.store import Store
 from spkid.encoder.hearing import Clip, Refused
 from spkid.errors import NotFound
@@ -33,8 +35,9 @@ class ProfileIndex:
     """The enrolled clips of one model in a store; every search first catches up with the store.
 
     A saved index is taken up where there is one, and made anew where it is damaged, of another
-    model, or not of this store's past. What is found is looked up in the store and compared
-    with the vector there, so that nobody who was forgotten is ever named.
+    model, not of this store's past, or sealed with a key that a deletion has thrown away. What is
+    found is looked up in the store and compared with the vector there, so that nobody who was
+    forgotten is ever named.
 
     Parameters
     ----------
@@ -56,7 +59,8 @@ class ProfileIndex:
         self._config = config if config is not None else IndexConfig()
         self.model = model
         self._nothing = Generation(model, sequence=0, mark="", last_id=0)
-        found = saved_index.load(store.index_folder)
+        self._key: bytes | None = store.index_key()
+        found = saved_index.load(store.index_folder, self._key)
         if found is not None and found[1].model == model:
             self.vectors: VectorIndex | None = found[0]
             self._generation = found[1]
@@ -90,6 +94,7 @@ class ProfileIndex:
 
     def catch_up(self) -> None:
         """Take in what the store's log says since; save the index where much is new."""
+        self._key = self._store.index_key()  # before the log: what is deleted later kills the key
         known = self._generation
         lines = self._store.changes(max(0, known.sequence - 1))
         if known.sequence and (not lines or _mark(lines[0]) != known.mark):
@@ -119,6 +124,7 @@ class ProfileIndex:
         return not len(vectors) or len(vectors) >= (limit if n_built < limit else 2 * n_built)
 
     def _build(self) -> None:
+        self._key = self._store.index_key()
         sequence = self._store.last_sequence()
         self._generation = self._nothing
         self.vectors = None
@@ -143,17 +149,11 @@ class ProfileIndex:
         """Save, unless it is small or the disk will not have it: it works from memory then."""
         folder = self._store.index_folder
         self._n_saved = len(self)
-        try:
+        with contextlib.suppress(OSError):
             if self.vectors is None or len(self) < self._config.saved_from:
-                saved_index.remove(folder)
-                return
-            saved_index.save(folder, self.vectors, self._generation)
-        except OSError:
-            return
-        # whoever forgets takes the folder away after the commit; this file may have come later
-        since = self._store.changes(self._generation.sequence)
-        if any(line.kind == "clip_removed" for line in since):
-            saved_index.remove(folder)
+                remove_indexes(folder, sealed_too=True)
+            elif self._key is not None:
+                saved_index.save(folder, self.vectors, self._generation, self._key)
 
 
 def _mark(line: Change) -> str:

@@ -1,22 +1,26 @@
-"""An index as one file: a checksum, what it is of, and faiss's own bytes."""
+"""An index as one file that nobody can read without the store: what it is of, and faiss's bytes."""
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
+import io
 import json
 import os
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from enrollment.index.recall import Recall
+from enrollment.index.sealed import CHUNK_BYTES, SealedReader, SealedWriter
 from enrollment.index.vector_index import VectorIndex
-
-FILE_NAME = "profiles.index"
-FORMAT = 1
-DIGEST_LENGTH = 64
-CHUNK = 1 << 20
+from enrollment.store.index_files import (
+    FILE_NAME,
+    SEALED,
+    UNFINISHED,
+    kind_of,
+    place_in,
+    unfinished_in,
+)
 
 
 @dataclass(frozen=True)
@@ -33,69 +37,63 @@ class Generation:
     last_id: int
 
 
-def save(folder: Path, index: VectorIndex, generation: Generation) -> None:
-    """Write beside and rename; only this user may read it. May raise ``OSError``."""
-    import faiss
+def save(folder: Path, index: VectorIndex, generation: Generation, key: bytes) -> None:
+    """Write beside and rename; only this user may read it. May raise ``OSError``.
 
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # a name of its own: several processes may be saving
-    handle, name = tempfile.mkstemp(suffix=".part", dir=folder)
-    beside = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            digest = hashlib.sha256()
-
-            def write(content: bytes) -> None:
-                digest.update(content)
-                file.write(content)
-
-            file.write(b"0" * DIGEST_LENGTH + b"\n")
-            header = {"format": FORMAT, "generation": asdict(generation)}
-            header |= {"recall": asdict(index.recall), "n_built": index.n_built}
-            write(json.dumps(header).encode() + b"\n")
-            faiss.write_index(index.faiss_index, faiss.PyCallbackIOWriter(write, CHUNK))
-            file.seek(0)
-            file.write(digest.hexdigest().encode())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, folder / FILE_NAME)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    for left_over in folder.glob("*.part"):  # of a process that was killed, or is behind us
-        left_over.unlink(missing_ok=True)
-
-
-def load(folder: Path) -> tuple[VectorIndex, Generation] | None:
-    """The saved index; None where there is none, or it is not as it was written.
-
-    faiss trusts its input, so nothing reaches it before the checksum has been compared.
+    Where something else stands in its place, that stays and nothing is saved.
     """
     import faiss
 
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place = place_in(folder)
+    if kind_of(place) == "other":
+        return
+    # a name of its own: several processes may be saving
+    handle, name = tempfile.mkstemp(suffix=UNFINISHED, prefix=f"{FILE_NAME}.", dir=place.parent)
+    beside = Path(name)
     try:
-        with (folder / FILE_NAME).open("rb") as file:
-            if not _is_whole(file):
+        with os.fdopen(handle, "wb") as file:
+            file.write(SEALED)
+            file.flush()  # if this process is killed, the next one knows the file by this
+            stream = SealedWriter(file, key, purpose=SEALED)
+            parts = {"generation": asdict(generation), "recall": asdict(index.recall)}
+            header = {**parts, "n_built": index.n_built}
+            stream.write(json.dumps(header).encode() + b"\n")
+            faiss.write_index(
+                index.faiss_index, faiss.PyCallbackIOWriter(stream.write, CHUNK_BYTES)
+            )
+            stream.finish()
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, place)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    for left_over in unfinished_in(place.parent):  # of a process that was killed, or is behind us
+        with contextlib.suppress(OSError):
+            if kind_of(left_over) == "sealed":
+                left_over.unlink(missing_ok=True)
+
+
+def load(folder: Path, key: bytes | None) -> tuple[VectorIndex, Generation] | None:
+    """The saved index; None where there is none, or it is not as ``key`` sealed it.
+
+    faiss trusts its input, so nothing reaches it that was not sealed with this key.
+    """
+    import faiss
+
+    if key is None:
+        return None
+    try:
+        with place_in(folder).open("rb") as file:
+            if file.read(len(SEALED)) != SEALED:
                 return None
-            file.seek(DIGEST_LENGTH + 1)
-            header = json.loads(file.readline())
-            if header.get("format") != FORMAT:
+            stream = io.BufferedReader(SealedReader(file, key, purpose=SEALED), CHUNK_BYTES)
+            header = json.loads(stream.readline())
+            found = faiss.read_index(faiss.PyCallbackIOReader(stream.read, CHUNK_BYTES))
+            if stream.read(1):
                 return None
-            found = faiss.read_index(faiss.PyCallbackIOReader(file.read, CHUNK))
     except (OSError, ValueError, RuntimeError):  # faiss says RuntimeError
         return None
     index = VectorIndex(found, Recall(**header["recall"]), header["n_built"])
     return index, Generation(**header["generation"])
-
-
-def _is_whole(file: BinaryIO) -> bool:
-    expected = file.read(DIGEST_LENGTH + 1)
-    digest = hashlib.sha256()
-    while content := file.read(CHUNK):
-        digest.update(content)
-    return expected == digest.hexdigest().encode() + b"\n"
-
-
-def remove(folder: Path) -> None:
-    """Take the saved index away, where there is one."""
-    (folder / FILE_NAME).unlink(missing_ok=True)

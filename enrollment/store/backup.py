@@ -19,8 +19,10 @@ from sqlalchemy import Connection, func, select
 
 from enrollment.store.address import is_address
 from enrollment.store.database import Database, in_words, open_database
+from enrollment.store.deletion import begin_anew
 from enrollment.store.lineage import check_log
 from enrollment.store.schema import APPLICATION_ID, exemplars, households, members, operations
+from enrollment.store.scrubbing import scrub
 from spkid.errors import NotFound, SpkidError, StoreError
 from spkid.files import written_new
 
@@ -102,7 +104,7 @@ def restore(backup: str | Path, place: str | Path) -> Restored:
     except OSError as error:
         raise in_words(error, str(target)) from error
     with closing(open_database(target, create=False)) as database:
-        database.scrub()
+        scrub(database)
     return Restored(target, n_members, n_clips, kept, deleted_since)
 
 
@@ -188,6 +190,7 @@ def _counted(connection: Connection) -> tuple[int, int]:
             do="use another backup",
             code="damaged_store",
         )
+    begin_anew(connection)  # an index that was saved before opens with neither store
     n_members, n_clips = (
         connection.execute(select(func.count()).select_from(table)).scalar_one()
         for table in (members, exemplars)
@@ -226,6 +229,12 @@ def _deleted_since(backup: Path, store: Path) -> tuple[tuple[str, str], ...]:
 
 def _is_usable(place: Path) -> bool:
     """Whether there is a store that SQLite may open; another program's file is refused."""
+    address = f"{place.absolute().as_uri()}?mode=ro&immutable=1"
+    try:  # a connection that may write takes the log of what is no database away
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            connection.execute("PRAGMA schema_version")
+    except sqlite3.DatabaseError:
+        return False
     try:
         open_database(place, create=False).close()
     except SpkidError as error:

@@ -6,9 +6,7 @@ and the log's sequence grows in the order of commits. Readers wait for nobody.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
 import sqlite3
 import time
 from collections.abc import Callable
@@ -20,12 +18,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from enrollment.store.address import Address, bad_address, is_address, read_address
+from enrollment.store.deletion import begin_anew
 from enrollment.store.forks import close_at_forks, no_fork
 from enrollment.store.inspection import check_no_code, check_schema
 from enrollment.store.lineage import check_log, first_state, next_state
 from enrollment.store.migrations import MIGRATIONS
 from enrollment.store.schema import APPLICATION_ID, SCHEMA_VERSION, metadata, schema_version
-from spkid.errors import NotFound, SpkidError, StoreError
+from spkid.errors import NotFound, StoreError
 from spkid.files import keep_private
 
 PATIENCE_S = 30.0  # how long a transaction waits for others
@@ -57,16 +56,6 @@ class Database:
         self.path = path
         event.listen(engine, "begin", _begin)
         close_at_forks(engine)
-
-    @property
-    def index_folder(self) -> Path:
-        """Where an index of the store may keep files on this machine."""
-        if self.path is not None:
-            return self.path.with_name(f"{self.path.name}.index")
-        import platformdirs
-
-        name = hashlib.sha256(self.place.encode()).hexdigest()[:16]
-        return platformdirs.user_cache_path("spkid") / name
 
     def place_to_reopen(self) -> str:
         """The file's full path, or the server's address, for another process to open.
@@ -135,27 +124,6 @@ class Database:
                 raise refusal
             time.sleep(0.025 * 2**attempt)
         raise AssertionError("the last attempt returns or raises")
-
-    def scrub(self) -> bool:
-        """After a deletion, let go of what is left of the rows; whether nothing is.
-
-        Index files go whole: they are made anew from the database. SQLite's log still holds
-        the old pages: fold it into the file and cut it to nothing. PostgreSQL frees the rows'
-        space; its own log and backups are out of a client's reach.
-        """
-
-        def work(connection: Connection) -> bool:
-            if self.path is not None:
-                busy, _, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
-                return not busy
-            connection.exec_driver_sql(f"VACUUM (SKIP_LOCKED) {', '.join(metadata.tables)}")
-            return False
-
-        shutil.rmtree(self.index_folder, ignore_errors=True)
-        try:
-            return self.alone(work)
-        except SpkidError:
-            return False
 
     def close(self) -> None:
         """Give back all connections."""
@@ -307,6 +275,7 @@ def _bring_up(connection: Connection, place: str) -> None:
     if state == "empty":
         metadata.create_all(connection)
         first_state(connection)
+        begin_anew(connection, is_scrubbed=True)
         if not is_file:
             schema_version.create(connection)
             connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from sqlalchemy import Connection, text
 
 from enrollment.names import name_key
+from enrollment.store.deletion import begin_anew
 from enrollment.store.lineage import first_state
 from enrollment.store.schema import LOOK_ALIKE
 
@@ -130,14 +131,20 @@ CREATE TABLE identity (
     store_id TEXT NOT NULL,
     state TEXT NOT NULL,
     PRIMARY KEY (store_id)
+);
+CREATE TABLE deletion (
+    id {identity},
+    index_key {bytes} NOT NULL,
+    is_scrubbed INTEGER NOT NULL
 )
 """
 
 
 def to_version_3(connection: Connection) -> None:
-    """Names get keys, unknown voices a place, the store an id and a state.
+    """Names and saved indexes get keys, unknown voices a place, the store an id and a state.
 
-    Of two names that look alike, both stay as they are: the later one's key says so.
+    Of two names that look alike, both stay as they are: the later one's key says so. What
+    deletions that were killed before left behind is scrubbed.
     """
     is_file = connection.dialect.name == "sqlite"
     statements = VERSION_3.format(
@@ -159,6 +166,7 @@ def to_version_3(connection: Connection) -> None:
     connection.exec_driver_sql("CREATE UNIQUE INDEX household_key ON household (key)")
     connection.exec_driver_sql("CREATE UNIQUE INDEX member_key ON member (household_id, key)")
     first_state(connection)
+    begin_anew(connection)
 
 
 # MIGRATIONS[version] leads from version to version + 1, inside the caller's transaction

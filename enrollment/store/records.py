@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from enrollment.names import name_key, new_name
-from enrollment.profile import MAX_EXEMPLARS, Consent, Exemplar, Member
+from enrollment.profile import MAX_EXEMPLARS, Change, Consent, Exemplar, Member
 from enrollment.refusals import (
     no_audio_consent,
     no_consent,
@@ -32,6 +32,7 @@ from enrollment.refusals import (
     no_member,
     other_model,
 )
+from enrollment.store.deletion import begin_anew
 from enrollment.store.lineage import store_id
 from enrollment.store.schema import (
     LOOK_ALIKE,
@@ -228,12 +229,17 @@ def _new_id(added: CursorResult[Any]) -> int:
     return int(key[0])
 
 
-def delete_exemplar(
-    connection: Connection, household_id: int, member_id: int, exemplar_id: int
+def delete_exemplars(
+    connection: Connection, household_id: int, doomed: Iterable[tuple[int, int]]
 ) -> None:
-    """Delete one exemplar with its kept audio."""
-    connection.execute(delete(exemplars).where(exemplars.c.id == exemplar_id))
-    log(connection, "clip_removed", household_id, member_id, exemplar_id)
+    """Delete exemplars, given as ids of member and exemplar, with their kept audio.
+
+    No index that was saved before can be read any more.
+    """
+    for member_id, exemplar_id in doomed:
+        connection.execute(delete(exemplars).where(exemplars.c.id == exemplar_id))
+        log(connection, "clip_removed", household_id, member_id, exemplar_id)
+    begin_anew(connection)
 
 
 def insert_household(connection: Connection, name: str) -> int:
@@ -343,3 +349,9 @@ def log(
             exemplar_id=exemplar_id,
         )
     )
+
+
+def changes_after(connection: Connection, sequence: int) -> list[Change]:
+    """The log's lines after ``sequence``, in order."""
+    query = select(operations).where(operations.c.sequence > sequence)
+    return [Change(*row) for row in connection.execute(query.order_by(operations.c.sequence))]

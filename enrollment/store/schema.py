@@ -156,6 +156,15 @@ identity = Table(
     Column("store_id", Text, primary_key=True),
     Column("state", Text, nullable=False),  # see lineage.py
 )
+# one row, made anew by each deletion
+deletions = Table(
+    "deletion",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("index_key", LargeBinary, nullable=False),  # opens what was saved since, nothing older
+    Column("is_scrubbed", Integer, nullable=False),  # 1: the deleted bytes are overwritten
+    sqlite_autoincrement=True,
+)
 
 # SQLite keeps the version in its header; PostgreSQL has no place for it but a table
 schema_version = Table("spkid_schema", MetaData(), Column("version", Integer, nullable=False))

@@ -27,16 +27,17 @@ from enrollment.profile import (
 from enrollment.refusals import (
     already_enrolled,
     changed_meanwhile,
-    no_clip,
     profile_full,
 )
 from enrollment.store.backup import Backup, back_up
 from enrollment.store.database import Database, open_database
+from enrollment.store.deletion import index_key
+from enrollment.store.forgetting import take_out
 from enrollment.store.records import (
+    changes_after,
     clip_ids,
     clip_owners,
-    delete_exemplar,
-    drop_empty,
+    delete_exemplars,
     ensure_member,
     find_household,
     find_member,
@@ -46,7 +47,6 @@ from enrollment.store.records import (
     keep_audio,
     kept_clip,
     log,
-    member_named,
     now,
     read_member,
     read_members,
@@ -58,6 +58,7 @@ from enrollment.store.schema import exemplars as exemplar_rows
 from enrollment.store.schema import households as household_rows
 from enrollment.store.schema import kept_audio, operations
 from enrollment.store.schema import members as member_rows
+from enrollment.store.scrubbing import finish_deletions, index_folders, scrub
 from enrollment.store.vault import KeptClip, Vault
 
 NO_RECORDINGS: Mapping[str, bytes] = MappingProxyType({})
@@ -71,13 +72,17 @@ class Store:
     place : str
         The file, or the server's address without its password.
     index_folder : Path
-        Where an index may keep its files; each deletion takes the whole folder.
+        Where an index may keep its files; what a deletion finds there it removes.
+    readable_indexes : tuple of Path
+        Index files of an older version, with voice vectors for anybody who can read them, that
+        could not be removed on opening. Whoever can should delete them.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.place = database.place
-        self.index_folder = database.index_folder
+        self.index_folder = index_folders(database)[0]
+        self.readable_indexes: tuple[Path, ...] = ()
 
     def __repr__(self) -> str:
         return f"Store({self.place!r})"
@@ -93,7 +98,13 @@ class Store:
         SpkidError
             If it cannot be opened, is not a store, or has a newer schema.
         """
-        return cls(open_database(place, create=create))
+        store = cls(open_database(place, create=create))
+        try:
+            store.readable_indexes = finish_deletions(store._database).readable
+        except BaseException:
+            store.close()
+            raise
+        return store
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A process pool's workers open the place again; no connection and no password travels."""
@@ -208,8 +219,7 @@ class Store:
             if home is None or own is None or clip_ids(connection, own.id) != ids:
                 raise changed_meanwhile(member.name)
             household_id, member_id = home.id, own.id
-            for exemplar_id in ids:
-                delete_exemplar(connection, household_id, member_id, exemplar_id)
+            delete_exemplars(connection, household_id, [(member_id, own_id) for own_id in ids])
             connection.execute(
                 update(member_rows).where(member_rows.c.id == member_id).values(model=model)
             )
@@ -222,54 +232,35 @@ class Store:
             log(connection, "calibrated", household_id)
 
         self._database.write(work)
-        self._database.scrub()
+        scrub(self._database)
 
     def forget(
         self, household: str, member: str | None = None, *, clips: Sequence[int] | None = None
     ) -> Receipt:
         """Delete a household, a member, or some clips of a member (by their ids).
 
-        On SQLite the bytes are overwritten and the log is emptied. A member goes with the
-        last clip, a household with the last member.
+        On SQLite the bytes are overwritten and the log is emptied. Whatever search index was
+        saved before, wherever it lies, can be read by nobody from then on. A member goes with
+        the last clip, a household with the last member.
 
         Raises
         ------
         SpkidError
-            If there is no such household, member or clip.
+            If there is no such household, member or clip; the sentence says when one was
+            deleted last.
         """
-
-        def work(connection: Connection) -> tuple[list[str], int]:
-            home = household_named(connection, household)
-            household_id = home.id
-            doomed = (
-                select(member_rows.c.id, member_rows.c.name, exemplar_rows.c.id)
-                .join_from(member_rows, exemplar_rows, isouter=True)
-                .where(member_rows.c.household_id == household_id)
-                .order_by(member_rows.c.name, exemplar_rows.c.id)
-            )
-            if member is not None:
-                own = member_named(connection, home, member)
-                doomed = doomed.where(member_rows.c.id == own.id)
-            rows = connection.execute(doomed).all()
-            kept_ids = set()
-            if clips is not None:
-                for wanted in clips:
-                    if wanted not in {exemplar_id for _, _, exemplar_id in rows}:
-                        raise no_clip(wanted, member or household)
-                kept_ids = {exemplar_id for _, _, exemplar_id in rows} - set(clips)
-            gone = [row for row in rows if row[2] is not None and row[2] not in kept_ids]
-            for member_id, _, exemplar_id in gone:
-                delete_exemplar(connection, household_id, member_id, exemplar_id)
-            names = drop_empty(connection, household_id)
-            return names or sorted({name for _, name, _ in gone}), len(gone)
-
-        names, n_exemplars = self._database.write(work)
+        names, n_exemplars = self._database.write(
+            lambda connection: take_out(connection, household, member, clips)
+        )
+        scrubbed = scrub(self._database)
         return Receipt(
             household=household,
             members=tuple(names),
             n_exemplars=n_exemplars,
             at=now(),
-            log_emptied=self._database.scrub(),
+            log_emptied=scrubbed.log_emptied,
+            sealed_indexes=tuple(map(str, scrubbed.index_files.sealed)),
+            readable_indexes=tuple(map(str, scrubbed.index_files.readable)),
         )
 
     def calibration(self, household: str) -> str | None:
@@ -342,14 +333,15 @@ class Store:
 
     def changes(self, after_sequence: int = 0) -> list[Change]:
         """The log's lines after ``after_sequence``, in order. None is ever inserted before."""
-        query = (
-            select(operations)
-            .where(operations.c.sequence > after_sequence)
-            .order_by(operations.c.sequence)
-        )
-        return self._database.read(
-            lambda connection: [Change(*row) for row in connection.execute(query)]
-        )
+        return self._database.read(lambda connection: changes_after(connection, after_sequence))
+
+    def index_key(self) -> bytes | None:
+        """What seals a saved index, until the next deletion throws it away.
+
+        Read it before anything that the index is to hold: what is deleted afterwards then
+        cannot be read in the file, whenever that is written. None: do not save.
+        """
+        return self._database.read(index_key)
 
     def exemplars(
         self, model: str, *, after_id: int = 0, batch_size: int = 10_000

@@ -58,6 +58,12 @@ REASONS = {
 }
 
 
+READABLE_STAYS = (
+    "A search index of an older version may stay, with voices that whoever reads it can use; "
+    "it could not be removed, so delete it by hand: {}"
+)
+
+
 def store_place(store: str | None) -> str:
     """``store``, or the one in ``$SPKID_STORE``, or a file in the user's data folder."""
     import platformdirs
@@ -76,10 +82,13 @@ def store_files(store: str | None) -> list[str]:
 
 
 def open_store(store: str | None, *, create: bool = False) -> Store:
-    """The store at :func:`store_place`."""
+    """The store at :func:`store_place`; says where an older version left vectors readable."""
     from enrollment.store.store import Store
 
-    return Store.open(store_place(store), create=create)
+    opened = Store.open(store_place(store), create=create)
+    for path in opened.readable_indexes:
+        say(READABLE_STAYS.format(path))
+    return opened
 
 
 def identify(

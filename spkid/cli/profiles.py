@@ -15,6 +15,7 @@ from spkid.cli.enrolling import (
     print_verdicts,
 )
 from spkid.cli.homes import (
+    READABLE_STAYS,
     DeviceOption,
     HouseholdOption,
     ModelOption,
@@ -46,6 +47,7 @@ KeyOption = Annotated[
 
 LOG_KEPT = "Another program has the store open; its log is emptied when that one closes it."
 SERVER_KEEPS = "The server's own log and backups still hold the bytes until it recycles them."
+SEALED_STAYS = "The saved search index could not be removed; nobody can read it any more: {}"
 
 
 def profiles(
@@ -207,6 +209,10 @@ def forget(
         echo(f"Deleted {names} of {household}: the vectors of {n_clips}, {receipt.at}.")
         if not receipt.log_emptied:
             say(LOG_KEPT if not is_address(store_place(store)) else SERVER_KEEPS)
+        for path in receipt.sealed_indexes:
+            say(SEALED_STAYS.format(path))
+        for path in receipt.readable_indexes:
+            say(READABLE_STAYS.format(path))
 
 
 def archive(

@@ -21,12 +21,22 @@ from spkid import SpkidError
 STORES = Path(__file__).with_name("stores")
 FIRST = STORES / "version_1.sqlite3"
 SECOND = STORES / "version_2.sqlite3"
+SECOND_INDEX = STORES / "version_2.index"
 SECOND_ON_SERVER = STORES / "version_2.postgresql.sql"
 
 
 @pytest.fixture
 def old(tmp_path):
     return Path(shutil.copy(FIRST, tmp_path / "store.sqlite3"))
+
+
+@pytest.fixture
+def second(tmp_path):
+    """A store of the second schema with the index that was saved beside it, in plain bytes."""
+    folder = tmp_path / "second.sqlite3.index"
+    folder.mkdir()
+    shutil.copy(SECOND_INDEX, folder / "profiles.index")
+    return Path(shutil.copy(SECOND, tmp_path / "second.sqlite3"))
 
 
 def vector(seed: int) -> np.ndarray:
@@ -68,7 +78,7 @@ def test_everything_is_there_after_the_move(old):
     assert [change.kind for change in changes] == ["clip_added"] * 13
 
 
-def test_the_schema_after_the_move_is_the_schema_of_a_new_store(old, tmp_path):
+def test_the_schema_after_the_move_is_the_schema_of_a_new_store(old, second, tmp_path):
     def shape(path: Path) -> dict:
         with Store.open(path):
             pass
@@ -95,7 +105,6 @@ def test_the_schema_after_the_move_is_the_schema_of_a_new_store(old, tmp_path):
         connection.close()
         return about
 
-    second = Path(shutil.copy(SECOND, tmp_path / "second.sqlite3"))
     assert shape(old) == shape(second) == shape(tmp_path / "new.sqlite3")
     assert shape(old)["pragmas"][0] == (SCHEMA_VERSION,)
 
@@ -171,6 +180,14 @@ def test_a_moved_store_can_be_written_and_forgotten(old):
     files = b"".join(file.read_bytes() for file in old.parent.iterdir())
     assert vector(3).tobytes() in files
     assert vector(1).tobytes() not in files
+
+
+def test_the_second_schemas_readable_index_goes_when_the_store_is_moved(second):
+    index = second.with_name("second.sqlite3.index") / "profiles.index"
+    assert vector(1).tobytes() in index.read_bytes()
+    with Store.open(second) as store:
+        assert not index.exists()
+        assert store.readable_indexes == ()
 
 
 def test_a_failed_move_leaves_the_file_as_it_was(old, monkeypatch):

@@ -164,14 +164,6 @@ def test_a_refused_output_leaves_an_open_store_its_locks(tmp_path, suffix):
         assert len(store.members()) == 2
 
 
-def test_deleting_works_when_the_index_is_broken(store):
-    add(store, "Ana", 1)
-    store.index_folder.mkdir()
-    (store.index_folder / "index.faiss").write_bytes(b"broken")
-    store.forget("home")
-    assert not store.index_folder.exists()
-
-
 def lose_connections(server: str) -> None:
     """End every other connection, as a restart of the server would."""
     import psycopg

@@ -138,9 +138,6 @@ def test_sealed_audio_leaves_no_bytes_after_forget(tmp_path, vault):
             ).scalar_one()
         )
         middle = sealed[2000:2100]  # on a page of its own
-        index = store.index_folder
-        index.mkdir()
-        (index / "index.faiss").write_bytes(clip.vector.tobytes())
         files = [file for file in path.parent.rglob("*") if file.is_file()]
         assert any(middle in file.read_bytes() for file in files)
         assert store.forget("home", "Ana").log_emptied
