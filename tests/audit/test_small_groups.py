@@ -70,7 +70,7 @@ def test_who_is_better_off_is_said_too():
 
 @pytest.mark.parametrize("n_questions", [1, 6])
 def test_the_difference_that_is_said_is_found_four_times_in_five(n_questions):
-    """Against plain Student tests of as many speakers, whose values have a deviation of 10 points."""
+    """Against Student tests of as many speakers, whose values have a deviation of 10 points."""
     n, deviation = 24, 0.1
     half = stats.t.ppf(0.975, n - 1) * deviation / np.sqrt(n)
     said = power_words(pd.Series({"n_speakers": n, "low": -half, "high": half}), n_questions)
