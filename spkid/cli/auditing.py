@@ -139,7 +139,7 @@ def audit(
     else:
         if not isinstance(result, face.ComparisonResult):
             for line in result.counted():
-                typer.echo(line)
+                echo(line)
         for table in result.tables():
             print_table(table.title, table.header, table.rows)
         for line in result.verdict.split("\n"):
