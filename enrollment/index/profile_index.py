@@ -18,7 +18,12 @@ from enrollment.profile import Change, check_unit
 from enrollment.store.index_files import remove_indexes
 from enrollment.store.store import Store
 from spkid.encoder.hearing import Clip, Refused
-from spkid.errors import NotFound
+from spkid.errors import NotFound, SpkidError
+
+N_PARTS, N_TRIED = 5, 4  # of a saved index, clips are looked up in so many places, so many each
+SAME_COSINE = 1 - 1e-3
+# what faiss, numpy and our own checks make of an index that is none
+NO_INDEX = (RuntimeError, ValueError, TypeError, AttributeError, AssertionError, SpkidError)
 
 
 @dataclass(frozen=True)
@@ -34,10 +39,10 @@ class Hit:
 class ProfileIndex:
     """The enrolled clips of one model in a store; every search first catches up with the store.
 
-    A saved index is taken up where there is one, and made anew where it is damaged, of another
-    model, not of this store's past, or sealed with a key that a deletion has thrown away. What is
-    found is looked up in the store and compared with the vector there, so that nobody who was
-    forgotten is ever named.
+    A saved index is taken up where there is one. It is made anew where it is damaged, of another
+    model, not of this store's past, or sealed with a key that a deletion has thrown away, and
+    where it does not bring some of the store's own clips back. What is found is looked up in the
+    store and compared with the vector there, so that nobody who was forgotten is ever named.
 
     Parameters
     ----------
@@ -60,15 +65,11 @@ class ProfileIndex:
         self.model = model
         self._nothing = Generation(model, sequence=0, mark="", last_id=0)
         self._key: bytes | None = store.index_key()
-        found = saved_index.load(store.index_folder, self._key)
-        if found is not None and found[1].model == model:
-            self.vectors: VectorIndex | None = found[0]
-            self._generation = found[1]
-        else:
-            self.vectors = None
-            self._generation = self._nothing
-        self._n_saved = len(self)
-        self.catch_up()
+        self.vectors: VectorIndex | None = None
+        self._generation = self._nothing
+        if not self._take_up_saved():
+            self.vectors, self._generation, self._n_saved = None, self._nothing, 0
+            self.catch_up()
 
     def __len__(self) -> int:
         return 0 if self.vectors is None else len(self.vectors)
@@ -82,15 +83,40 @@ class ProfileIndex:
             If the vector has another dimension, is not finite or not of unit length.
         """
         self.catch_up()
-        if self.vectors is None:
-            return []
-        ids = self.vectors.search(vector, max(n_hits, self._config.n_rescored))
+        return [] if self.vectors is None else self._nearest(self.vectors, vector, n_hits)
+
+    def _nearest(self, vectors: VectorIndex, vector: ArrayLike, n_hits: int) -> list[Hit]:
+        ids = vectors.search(vector, max(n_hits, self._config.n_rescored))
         query = np.asarray(vector, dtype=np.float32)
         hits = [
             Hit(household, member, exemplar_id, float(query @ own))
             for exemplar_id, (household, member, own) in self._store.found(ids).items()
         ]
         return sorted(hits, key=lambda hit: (-hit.cosine, hit.exemplar_id))[:n_hits]
+
+    def _take_up_saved(self) -> bool:
+        """Whether there is a saved index that brings the store's own clips back."""
+        found = saved_index.load(self._store.index_folder, self._key)
+        if found is None or found[1].model != self.model:
+            return False
+        self.vectors, self._generation = found
+        self._n_saved = len(self)
+        try:
+            self.catch_up()
+            return self.vectors is None or self._brings_back(self.vectors)
+        except NO_INDEX:
+            return False
+
+    def _brings_back(self, vectors: VectorIndex) -> bool:
+        """Whether searches for some enrolled clips find them, or ones that are just like them."""
+        for part in range(N_PARTS):
+            first = part * self._generation.last_id // N_PARTS
+            batches = self._store.exemplars(self.model, after_id=first, batch_size=N_TRIED)
+            for vector in next((batch.vectors for batch in batches), ()):
+                hits = self._nearest(vectors, vector, 1)
+                if not hits or not hits[0].cosine >= SAME_COSINE:
+                    return False
+        return True
 
     def catch_up(self) -> None:
         """Take in what the store's log says since; save the index where much is new."""

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
 from enrollment.index.recall import Recall
@@ -21,6 +21,8 @@ from enrollment.store.index_files import (
     place_in,
     unfinished_in,
 )
+
+TYPES = (str, int, str, int, float, float, int, int)  # of what stands beside faiss's bytes
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ def save(folder: Path, index: VectorIndex, generation: Generation, key: bytes) -
 def load(folder: Path, key: bytes | None) -> tuple[VectorIndex, Generation] | None:
     """The saved index; None where there is none, or it is not as ``key`` sealed it.
 
-    faiss trusts its input, so nothing reaches it that was not sealed with this key.
+    faiss trusts its input, so nothing reaches it that was not sealed with this key. Whether what
+    it holds is of the store is for the caller to see.
     """
     import faiss
 
@@ -93,7 +96,11 @@ def load(folder: Path, key: bytes | None) -> tuple[VectorIndex, Generation] | No
             found = faiss.read_index(faiss.PyCallbackIOReader(stream.read, CHUNK_BYTES))
             if stream.read(1):
                 return None
-    except (OSError, ValueError, RuntimeError):  # faiss says RuntimeError
+        generation, recall = Generation(**header["generation"]), Recall(**header["recall"])
+        values = (*astuple(generation), *astuple(recall), header["n_built"])
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError):  # faiss says RuntimeError
         return None
-    index = VectorIndex(found, Recall(**header["recall"]), header["n_built"])
-    return index, Generation(**header["generation"])
+    kinds = (faiss.IndexIDMap2, faiss.IndexIVFScalarQuantizer)
+    if not isinstance(found, kinds) or tuple(map(type, values)) != TYPES:
+        return None
+    return VectorIndex(found, recall, header["n_built"]), generation

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from sqlalchemy import Connection
 from sqlalchemy.dialects import sqlite
@@ -53,6 +54,7 @@ def check_no_code(connection: Connection, place: str) -> None:
             raise _not_ours(f"{place}: a {kind} {name[:80]!r}, which spkid did not make")
 
 
+@cache
 def _expected() -> dict[tuple[str, str], Definition]:
     dialect = sqlite.dialect()
     named = {("table", "sqlite_sequence"): definition(SEQUENCES)}
