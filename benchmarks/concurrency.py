@@ -48,6 +48,7 @@ from benchmarks.pages.system_tables import concurrency
 from enrollment import Household, Store
 from enrollment.index import saved as saved_index
 from enrollment.index.profile_index import ProfileIndex
+from enrollment.index.vector_index import VectorIndex
 from enrollment.profile import Consent, Exemplar, Member
 from spkid.audio.speech import Quality
 from spkid.encoder.base import Vector
@@ -121,7 +122,7 @@ def compare(notes: list[Note], store: Store) -> Figures:
     batches = list(store.exemplars(MODEL, batch_size=1000))
     in_store = [int(exemplar_id) for batch in batches for exemplar_id in batch.ids]
     was_saved = saved_index.load(store.index_folder, store.index_key()) is not None
-    in_index = index_ids(ProfileIndex(store, model=MODEL, config=INDEX))
+    in_index = ids_in(ProfileIndex(store, model=MODEL, config=INDEX).vectors)
     n_never = len(set(members) - noted["enrol"])
     n_changed = len(set(members) - right)
     n_doubled = len(in_store) - len(set(in_store))
@@ -153,11 +154,11 @@ def is_whole(member: Member) -> bool:
     )
 
 
-def index_ids(index: ProfileIndex) -> list[int]:
+def ids_in(index: VectorIndex | None) -> list[int]:
     """The clips that an exact index holds, each as often as it is in it."""
-    if index.vectors is None:
+    if index is None:
         return []
-    exact: Any = index.vectors.faiss_index  # faiss has no types of its indexes
+    exact: Any = index.faiss_index  # faiss has no types of its indexes
     return sorted(faiss.vector_to_array(exact.id_map).tolist())
 
 

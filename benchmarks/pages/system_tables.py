@@ -65,6 +65,27 @@ def concurrency(own: Any) -> str:
     return table(["one store", *databases.values()], rows)
 
 
+def forget_killed(own: Any) -> str:
+    """What was left of deletions that were killed, a column a database."""
+    databases = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+    rows = [
+        [words, *(str(own[name][key]) for name in databases)]
+        for words, key in {
+            "deletions killed": "n_kills",
+            "– after the end of the deletion": "n_killed_after_the_end",
+            "– before it was stored: the person is whole": "n_not_stored",
+            "– of these half deleted": "n_half_deleted",
+            "– once it was stored": "n_stored",
+            "– of these found in a file before the next opening": "n_found_before_opening",
+            "– found in a file after it": "n_found_after_opening",
+            "– in an index that still opens": "n_index_opens",
+            "told when, on the same command again": "n_repeated_with_time",
+            "found in a file after the same command again": "n_found_in_the_end",
+        }.items()
+    ]
+    return table(["deletions killed at random moments", *databases.values()], rows)
+
+
 def timeline(own: Any) -> str:
     """Time-weighted errors of who spoke when, in parts, a column a set of homes."""
     errors = own["errors"]
@@ -178,6 +199,7 @@ def fuzz(own: Any) -> str:
 BLOCKS = {
     "speed": drawn(speed, "speed"),
     "concurrency": drawn(concurrency, "concurrency"),
+    "forget_killed": drawn(forget_killed, "forget_killed"),
     "timeline": drawn(timeline, "timeline"),
     "timeline_tuning": drawn(timeline_tuning, "timeline_tuning"),
     "index": drawn(index, "index"),
