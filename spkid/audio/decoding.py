@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 BLOCK_S = 30.0
 MAX_BLOCK_VALUES = 2**23  # of 4 bytes each
 UNKNOWN = b"\xff\xff\xff\xff"
+UNKNOWN_FRAMES = 2**62  # libsndfile says 2**63 - 1 of a FLAC that was streamed
 
 
 class CannotDecode(Exception):
@@ -59,6 +60,7 @@ def libsndfile(raw: BinaryIO) -> Iterator[Decoded]:
         with _opened(raw) as file:
             # of an MP3 libsndfile may guess the length; an Ogg was followed page by page
             promises = file.format != "OGG" and not (file.format == "MP3" and is_guessed)
+            promises &= file.frames < UNKNOWN_FRAMES
             promised = max(file.frames, 1) if promises else 1
             yield Decoded(file.samplerate, file.channels, _blocks(file), promised)
     except (soundfile.LibsndfileError, RuntimeError, OSError, TypeError) as error:
@@ -79,6 +81,9 @@ def _opened(raw: BinaryIO) -> soundfile.SoundFile:
 
 
 def _blocks(file: soundfile.SoundFile) -> Iterator[NDArray[np.float32]]:
+    # read once from front to back: after each block, soundfile would seek to where it is already,
+    # which a streamed FLAC refuses at its end
+    file.seekable = lambda: False
     n_block = int(min(BLOCK_S * file.samplerate, MAX_BLOCK_VALUES / file.channels))
     block = np.empty((max(n_block, 1), file.channels), dtype=np.float32)
     while len(samples := file.read(out=block)):
