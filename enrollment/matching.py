@@ -17,6 +17,7 @@ from spkid.encoder.base import Vector
 from spkid.scoring.calibration import Calibration
 from spkid.scoring.posterior import (
     AMBIGUOUS_ODDS,
+    doubted,
     household_llrs,
     known_log_odds,
     posteriors,
@@ -152,12 +153,14 @@ def decide(
     *,
     false_accept_rate: float,
     speech_s: float,
+    doubt: float = 0.0,
 ) -> Decision:
     """The household's posterior (METHODS section 7) turned into an answer.
 
     ``unknown`` below the threshold that lets a share ``false_accept_rate`` of strangers in;
     ``ambiguous`` where the posterior odds of the first member over the second, whatever both
-    together leave to a stranger, are below ``AMBIGUOUS_ODDS``.
+    together leave to a stranger, are below ``AMBIGUOUS_ODDS``. The chance ``doubt`` that the clip
+    says nothing, as of a whisper, makes every answer less sure and nobody known.
     """
     llrs, cosines = member_llrs(
         vector,
@@ -166,7 +169,8 @@ def decide(
         calibration,
         speech_s,
     )
-    shares = posteriors(llrs, guest_prior=calibration.guest_prior)
+    told = doubted(llrs, doubt)
+    shares = posteriors(told, guest_prior=calibration.guest_prior)
     order = np.argsort(-llrs)
     candidates = tuple(
         Candidate(members[k].name, float(shares[k]), float(llrs[k]), float(cosines[k]))
@@ -174,7 +178,7 @@ def decide(
     )
     first = candidates[0]
     second = candidates[1].probability if len(candidates) > 1 else 0.0
-    known = known_log_odds(llrs, guest_prior=calibration.guest_prior)
+    known = known_log_odds(np.minimum(llrs, told), guest_prior=calibration.guest_prior)
     status: Status = "unknown"
     threshold = calibration.household_threshold(false_accept_rate, speech_s=speech_s)
     if reaches(float(known), float(threshold)):

@@ -9,10 +9,11 @@ import numpy as np
 from enrollment.matching import FALSE_ACCEPT_RATE, member_llrs, reaches
 from enrollment.profile import Member, check_unit
 from spkid.audio.sources import Source
+from spkid.audio.voicing import doubt_of
 from spkid.encoder.hearing import Clip, Heard, Refused, hear
 from spkid.scoring.calibration import Calibration
 from spkid.scoring.model import Model
-from spkid.scoring.posterior import posteriors
+from spkid.scoring.posterior import doubted, posteriors
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ def verify_member(
         n_clips,
         calibration,
         speech_s=speech_s,
+        doubt=doubt_of(clip.quality.voiced_share),
         false_accept_rate=false_accept_rate,
     )
 
@@ -88,6 +90,7 @@ def verify_clips(
         1,
         calibration,
         speech_s=speech_s,
+        doubt=max(doubt_of(clip.quality.voiced_share) for clip in heard),
         false_accept_rate=false_accept_rate,
     )
 
@@ -99,9 +102,12 @@ def judge_pair(
     calibration: Calibration,
     *,
     speech_s: float,
+    doubt: float = 0.0,
     false_accept_rate: float,
 ) -> Verification:
     """What ``speech_s`` of speech scored against a profile of ``n_clips``, as an answer.
+
+    With the chance ``doubt`` the clip says nothing, which makes no answer surer.
 
     Raises
     ------
@@ -109,10 +115,11 @@ def judge_pair(
         If the score or its threshold is not finite.
     """
     threshold = calibration.pair_threshold(false_accept_rate, n_clips=n_clips, speech_s=speech_s)
+    told = float(doubted(llr, doubt))
     return Verification(
-        same=reaches(llr, float(threshold)),
+        same=reaches(min(llr, told), float(threshold)),
         reason="ok",
-        p_same=float(posteriors([llr], guest_prior=0.5)[0]),
+        p_same=float(posteriors([told], guest_prior=0.5)[0]),
         llr=llr,
         cosine=cosine,
         model=calibration.model,

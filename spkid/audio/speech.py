@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform, without_offset
+from spkid.audio.voicing import voiced_share
 
 CHUNK_SAMPLES = 512  # the detector's window, 32 ms
 CHUNK_S = CHUNK_SAMPLES / SAMPLE_RATE_HZ
@@ -35,8 +36,9 @@ class Quality:
     """What was heard in one clip.
 
     ``level_dbfs`` is the level of the speech (of everything, where there is no speech);
-    ``snr_db`` is None where it cannot be told. ``verdict`` is the first reason that applies of
-    ``no_speech``, ``too_short``, ``clipped`` and ``too_noisy``, else ``ok``.
+    ``snr_db`` is None where it cannot be told, and so is ``voiced_share``, the share of the loud
+    frames that have a pitch (:mod:`spkid.audio.voicing`). ``verdict`` is the first reason that
+    applies of ``no_speech``, ``too_short``, ``clipped`` and ``too_noisy``, else ``ok``.
     """
 
     duration_s: float
@@ -45,6 +47,7 @@ class Quality:
     clipped_share: float
     snr_db: float | None
     verdict: Verdict
+    voiced_share: float | None = None
 
 
 @cache
@@ -128,7 +131,8 @@ def assess(waveform: Waveform, *, min_speech_s: float = MATCH_SPEECH_S) -> Quali
         verdict = "clipped"
     elif snr_db is not None and snr_db < LOWEST_SNR_DB:
         verdict = "too_noisy"
-    return Quality(duration_s, speech_s, level_dbfs, clipped_share, snr_db, verdict)
+    voiced = voiced_share(waveform)
+    return Quality(duration_s, speech_s, level_dbfs, clipped_share, snr_db, verdict, voiced)
 
 
 def estimate_snr_db(

@@ -39,6 +39,16 @@ def posteriors(llrs: ArrayLike, *, guest_prior: float) -> Floats:
     return np.asarray(odds / odds.sum(axis=-1, keepdims=True))
 
 
+def doubted(llrs: ArrayLike, doubt: float) -> Floats:
+    """Log-likelihood ratios of a clip that, with the chance ``doubt``, says nothing of who speaks.
+
+    ``log((1 - doubt) e^s + doubt)``: nearer to zero, and zero where all is in doubt.
+    """
+    scores = np.asarray(llrs, dtype=np.float64)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.logaddexp(scores + np.log1p(-doubt), np.log(doubt)))
+
+
 def known_log_odds(llrs: ArrayLike, *, guest_prior: float) -> Floats:
     """Log odds of the likeliest member against a guest, ``[..., members]`` -> ``[...]``.
 
