@@ -50,9 +50,10 @@ def export_member(
     if found is None:
         raise no_member(member, household, [who.name for who in everybody])
     consents = store.consents(found.household, found.name)
+    merged = store.merged_consents(found.household, found.name)
     files: dict[str, bytes] = {
         "README.txt": README.encode(),
-        "profile.json": _profile(found, consents).encode(),
+        "profile.json": _profile(found, consents, merged).encode(),
         "clips.csv": _clips(found).encode(),
     }
     for clip in found.exemplars:
@@ -65,7 +66,18 @@ def export_member(
     return list(files)
 
 
-def _profile(member: Member, consents: dict[str, Consent]) -> str:
+def _consent(consent: Consent) -> dict[str, str]:
+    return {
+        "given_by": consent.given_by,
+        "given_at": consent.given_at,
+        "version": consent.version,
+        "text": consent.text,
+    }
+
+
+def _profile(
+    member: Member, consents: dict[str, Consent], merged: list[tuple[str, Consent]]
+) -> str:
     clips = []
     for clip in member.exemplars:
         about = dataclasses.asdict(clip)
@@ -74,17 +86,13 @@ def _profile(member: Member, consents: dict[str, Consent]) -> str:
     profile = {
         "household": member.household,
         "member": member.name,
+        "age_group": member.age_group,
         "model": member.model,
         "speech_s": member.speech_s,
-        "consents": {
-            subject: {
-                "given_by": consent.given_by,
-                "given_at": consent.given_at,
-                "version": consent.version,
-                "text": consent.text,
-            }
-            for subject, consent in consents.items()
-        },
+        "consents": {subject: _consent(consent) for subject, consent in consents.items()},
+        "consents_of_merged_profiles": [
+            {"subject": subject, **_consent(consent)} for subject, consent in merged
+        ],
         "clips": clips,
     }
     return json.dumps(profile, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from enrollment.age import age_hint
 from enrollment.home_rate import HomeRate, OwnTrials, choose_rate, own_trials
+from enrollment.inbox import Inbox
 from enrollment.matching import FALSE_ACCEPT_RATE, Decision, decide, not_heard
 from enrollment.names import tidy_name
 from enrollment.profile import (
@@ -16,6 +17,7 @@ from enrollment.profile import (
     Consent,
     Enrollment,
     Member,
+    Rearranged,
     Receipt,
     check_unit,
     find_named,
@@ -237,6 +239,7 @@ class Household:
             doubt=doubt_of(heard.quality.voiced_share),
         )
         hints = [age_hint(who) for who in members if who.name == decision.member]
+        hints.append(self.inbox.take(heard, decision))
         return replace(decision, hints=tuple(hint for hint in hints if hint))
 
     def verify(
@@ -266,6 +269,23 @@ class Household:
         rate = self.accepted_rate(members, false_accept_rate)
         judge = Judge(members, self.model.to_decide(), rate)
         return timeline(recording, self.model.encoder, judge)
+
+    @property
+    def inbox(self) -> Inbox:
+        """The voices that nobody here recognised, where somebody agreed to keep them."""
+        return Inbox(self.store, self.name, self.model)
+
+    def rename(self, member: str, to: str) -> Rearranged:
+        """Give a member another name; as ``Store.rename``."""
+        return self.store.rename(self.name, to, member=member)
+
+    def merge(self, member: str, into: str, *, vault: Vault | None = None) -> Rearranged:
+        """Make one profile of two of one person; as ``Store.merge``."""
+        return self.store.merge(self.name, member, into, vault=vault)
+
+    def move(self, member: str, to_household: str) -> Rearranged:
+        """Give a member to another household; as ``Store.move``."""
+        return self.store.move(self.name, member, to_household)
 
     def forget(self, member: str | None = None) -> Receipt:
         """Delete a member, or the whole household; errors as in ``Store.forget``."""

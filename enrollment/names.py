@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from spkid.errors import SpkidError
 
@@ -78,3 +79,11 @@ def new_name(name: str) -> str:
             code="reserved_name",
         )
     return tidy
+
+
+def look_alikes(names: Iterable[str]) -> list[tuple[str, ...]]:
+    """Groups of different names that look alike, as a store from before schema 3 may have."""
+    groups: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        groups.setdefault(name_key(name), []).append(name)
+    return [tuple(group) for group in groups.values() if len(group) > 1]

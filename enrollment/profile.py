@@ -185,11 +185,30 @@ class Receipt:
 
 
 @dataclass(frozen=True)
+class Rearranged:
+    """What ``rename``, ``merge`` or ``move`` made.
+
+    ``household`` and ``member`` are the names from now on (no member where the household was
+    renamed), ``dropped`` the ids of clips for which a profile had no room, ``uncalibrated`` the
+    households whose own threshold is gone with what it was measured on, ``gone_household`` the
+    one that went with its last member.
+    """
+
+    household: str
+    member: str | None
+    dropped: tuple[int, ...] = ()
+    uncalibrated: tuple[str, ...] = ()
+    gone_household: str | None = None
+
+
+@dataclass(frozen=True)
 class Change:
     """One line of the store's log: ids and a time, no names and no biometrics.
 
     ``kind`` is ``clip_added`` or ``clip_removed`` (one for each exemplar, with its id),
-    ``member_forgotten``, ``household_forgotten`` or ``calibrated``.
+    ``member_forgotten``, ``member_renamed``, ``member_merged`` (the one that is gone),
+    ``member_left``, ``member_joined``, ``household_forgotten``, ``household_renamed``,
+    ``calibrated``, ``inbox_on`` or ``inbox_off``.
     """
 
     sequence: int

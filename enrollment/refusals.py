@@ -56,6 +56,16 @@ def already_gone(missing: NotFound, at: str, *, is_scrubbed: bool) -> NotFound:
     )
 
 
+def no_voice(household: str) -> NotFound:
+    """No unknown voice of that number is kept."""
+    return NotFound(
+        f"no such unknown voice in {household!r}",
+        expected="a voice that was heard and has not expired",
+        do="see 'spkid inbox list'",
+        code="unknown_voice",
+    )
+
+
 def no_consent() -> ConsentError:
     """Nobody agreed that a description of the voice is kept."""
     return ConsentError(
@@ -103,6 +113,36 @@ def same_voice(member: str, other: str) -> SpkidError:
         expected="a voice that is not enrolled under another name",
         do=f"add them to {other!r}, or pass another_person=True if these are two people",
         code="same_voice",
+    )
+
+
+def name_taken(name: str) -> SpkidError:
+    """Somebody there has that name, or one that looks like it."""
+    return SpkidError(
+        f"the name {name!r}, which is taken there",
+        expected="a name of nobody else in the household",
+        do="choose another name, or merge the two profiles with 'spkid merge'",
+        code="name_taken",
+    )
+
+
+def one_profile(name: str) -> SpkidError:
+    """One profile was given twice, or is where it was to go."""
+    return SpkidError(
+        f"one profile, {name!r}, and nothing to do",
+        expected="two different profiles, or another household",
+        do="see 'spkid profiles' who is where",
+        code="same_profile",
+    )
+
+
+def needs_key() -> StoreError:
+    """Kept clips have to be sealed for another member."""
+    return StoreError(
+        "kept clips, which are sealed for one member",
+        expected="the key, to seal them for the other",
+        do="pass vault=",
+        code="bad_key",
     )
 
 

@@ -67,7 +67,7 @@ class Database:
         """
         if self.path is not None:
             return str(self.path.resolve())
-        if self._holds_secret:
+        if self._holds_secret or self._engine.url.password:
             raise StoreError(
                 f"{self.place}: a store whose address holds a password",
                 expected="an address without one, to pickle it",
@@ -231,9 +231,10 @@ def _state(connection: Connection) -> int | Literal["empty", "foreign"]:
     """
     if connection.dialect.name == "sqlite":
         run = connection.exec_driver_sql
+        # tables first: whoever makes them meanwhile says in the same transaction that they are ours
+        n_tables = run("SELECT count(*) FROM sqlite_master").scalar_one()
         if run("PRAGMA application_id").scalar_one() == APPLICATION_ID:
             return int(run("PRAGMA user_version").scalar_one())
-        n_tables = run("SELECT count(*) FROM sqlite_master").scalar_one()
         return "foreign" if n_tables else "empty"
     tables = set(inspect(connection).get_table_names())
     if schema_version.name in tables:

@@ -124,6 +124,7 @@ CREATE TABLE unknown_voice (
     speech_s FLOAT NOT NULL,
     snr_db FLOAT,
     heard_at TEXT NOT NULL,
+    expires_on TEXT NOT NULL,
     UNIQUE (household_id, digest),
     FOREIGN KEY(household_id) REFERENCES household (id) ON DELETE CASCADE
 );
@@ -164,6 +165,7 @@ def to_version_3(connection: Connection) -> None:
             update = text(f"UPDATE {table} SET key = :key WHERE id = :row_id")
             connection.execute(update, {"key": key, "row_id": row_id})
     connection.exec_driver_sql("CREATE UNIQUE INDEX household_key ON household (key)")
+    connection.exec_driver_sql("CREATE INDEX unknown_voice_expiry ON unknown_voice (expires_on)")
     connection.exec_driver_sql("CREATE UNIQUE INDEX member_key ON member (household_id, key)")
     first_state(connection)
     begin_anew(connection)

@@ -135,7 +135,9 @@ unknown_voices = Table(
     Column("speech_s", Float, nullable=False),
     Column("snr_db", Float),
     Column("heard_at", Text, nullable=False),
+    Column("expires_on", Text, nullable=False),  # the last day on which it is kept
     UniqueConstraint("household_id", "digest"),
+    Index("unknown_voice_expiry", "expires_on"),
     sqlite_autoincrement=True,
 )
 operations = Table(

@@ -5,66 +5,51 @@ Each change is one transaction. Nothing is written before a person's consent is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from sqlalchemy import Connection, Row, bindparam, func, select, update
+from sqlalchemy import Connection, update
 
 from enrollment.profile import (
-    MAX_EXEMPLARS,
     AgeGroup,
-    Change,
     Consent,
     Exemplar,
-    ExemplarBatch,
     Member,
+    Rearranged,
     Receipt,
 )
 from enrollment.refusals import (
-    already_enrolled,
     changed_meanwhile,
-    profile_full,
 )
+from enrollment.store import rearranging
+from enrollment.store.adding import NO_RECORDINGS, add_clips
 from enrollment.store.backup import Backup, back_up
 from enrollment.store.database import Database, open_database
-from enrollment.store.deletion import index_key
 from enrollment.store.forgetting import take_out
+from enrollment.store.reading import StoreReading
 from enrollment.store.records import (
-    changes_after,
     clip_ids,
-    clip_owners,
     delete_exemplars,
-    ensure_member,
     find_household,
     find_member,
     household_named,
-    household_names,
     insert_exemplar,
     keep_audio,
-    kept_clip,
     log,
     now,
     read_member,
-    read_members,
-    record_consent,
-    vectors_of,
 )
-from enrollment.store.schema import consents as consent_rows
-from enrollment.store.schema import exemplars as exemplar_rows
 from enrollment.store.schema import households as household_rows
-from enrollment.store.schema import kept_audio, operations
 from enrollment.store.schema import members as member_rows
 from enrollment.store.scrubbing import finish_deletions, index_folders, scrub
-from enrollment.store.vault import KeptClip, Vault
+from enrollment.store.vault import Vault
+from enrollment.store.voices import UnknownVoices
+from spkid.errors import StoreError
 
-NO_RECORDINGS: Mapping[str, bytes] = MappingProxyType({})
 
-
-class Store:
+class Store(StoreReading):
     """An open store. Make one with :meth:`open`; close it or use it in ``with``.
 
     Attributes
@@ -76,13 +61,16 @@ class Store:
     readable_indexes : tuple of Path
         Index files of an older version, with voice vectors for anybody who can read them, that
         could not be removed on opening. Whoever can should delete them.
+    voices : UnknownVoices
+        What the inboxes of households keep.
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        super().__init__(database)
         self.place = database.place
         self.index_folder = index_folders(database)[0]
         self.readable_indexes: tuple[Path, ...] = ()
+        self.voices = UnknownVoices(database)
 
     def __repr__(self) -> str:
         return f"Store({self.place!r})"
@@ -101,6 +89,8 @@ class Store:
         store = cls(open_database(place, create=create))
         try:
             store.readable_indexes = finish_deletions(store._database).readable
+            with suppress(StoreError):  # a store that cannot be written shows none of them
+                store.voices.expire()
         except BaseException:
             store.close()
             raise
@@ -130,14 +120,6 @@ class Store:
         An ``SpkidError`` says why where it cannot be done; a file at ``path`` is one reason.
         """
         return back_up(self._database, Path(path))
-
-    def households(self) -> list[str]:
-        """Names in alphabetical order."""
-        return self._database.read(household_names)
-
-    def members(self, household: str | None = None) -> list[Member]:
-        """Members with their exemplars, of one household or of all, in order of names."""
-        return self._database.read(lambda connection: read_members(connection, household))
 
     def add(
         self,
@@ -171,24 +153,17 @@ class Store:
         """
 
         def work(connection: Connection) -> Member:
-            household_id, member_id = ensure_member(connection, household, member, model, consent)
-            if consent is not None and consent.audio_text:
-                record_consent(connection, member_id, "audio", consent.audio_text, consent)
-            if age_group is not None:
-                row = update(member_rows).where(member_rows.c.id == member_id)
-                connection.execute(row.values(age_group=age_group))
-            owners = clip_owners(connection, household_id)
-            n_enrolled = sum(owner == member_id for owner, _ in owners.values())
-            if n_enrolled + len(exemplars) > MAX_EXEMPLARS:
-                raise profile_full(member, n_enrolled, len(exemplars), MAX_EXEMPLARS)
-            for exemplar in exemplars:
-                if exemplar.digest in owners:
-                    raise already_enrolled(owners[exemplar.digest][1])
-                owners[exemplar.digest] = member_id, member
-                exemplar_id = insert_exemplar(connection, household_id, member_id, exemplar)
-                if vault is not None and exemplar.digest in recordings:
-                    recording = recordings[exemplar.digest]
-                    keep_audio(connection, member_id, exemplar_id, recording, vault)
+            member_id = add_clips(
+                connection,
+                household,
+                member,
+                exemplars,
+                model=model,
+                consent=consent,
+                recordings=recordings,
+                vault=vault,
+                age_group=age_group,
+            )
             return read_member(connection, member_id)
 
         return self._database.write(work)
@@ -263,14 +238,53 @@ class Store:
             readable_indexes=tuple(map(str, scrubbed.index_files.readable)),
         )
 
-    def calibration(self, household: str) -> str | None:
-        """The household's own calibration as JSON text; None where it has none."""
+    def rename(self, household: str, to: str, *, member: str | None = None) -> Rearranged:
+        """Give a member, or the household itself, another name.
 
-        def work(connection: Connection) -> str | None:
-            found = find_household(connection, household)
-            return None if found is None else found.calibration
+        Raises
+        ------
+        SpkidError
+            If there is no such household or member, or the name is refused or taken.
+        """
+        return self._database.write(
+            lambda connection: rearranging.rename(connection, household, member, to)
+        )
 
-        return self._database.read(work)
+    def merge(
+        self, household: str, member: str, into: str, *, vault: Vault | None = None
+    ) -> Rearranged:
+        """Make one profile of two: ``member``'s clips and consents become ``into``'s.
+
+        Ten clips stay, those with most speech. Clips that are kept need their ``vault``.
+
+        Raises
+        ------
+        SpkidError
+            If there is no such member, both are one, their models differ, or the key is
+            missing. Nothing is changed then.
+        """
+        done = self._database.write(
+            lambda connection: rearranging.merge(connection, household, member, into, vault)
+        )
+        if done.dropped:
+            scrub(self._database)
+        return done
+
+    def move(self, household: str, member: str, to_household: str) -> Rearranged:
+        """Give a member with clips and consents to another household, made where it is new.
+
+        Raises
+        ------
+        SpkidError
+            If there is no such member, the name or a clip is there already, or the other
+            household's profiles are of another model. Nothing is changed then.
+        """
+        done = self._database.write(
+            lambda connection: rearranging.move(connection, household, member, to_household)
+        )
+        if done.gone_household:
+            scrub(self._database)
+        return done
 
     def set_calibration(self, household: str, text: str | None) -> None:
         """Keep ``text`` (JSON) as the household's calibration; None goes back to the model's.
@@ -291,102 +305,3 @@ class Store:
             log(connection, "calibrated", household_id)
 
         self._database.write(work)
-
-    def consents(self, household: str, member: str) -> dict[str, Consent]:
-        """What a member agreed to: ``voice``, and ``audio`` where clips are kept."""
-
-        def work(connection: Connection) -> Sequence[Row[Any]]:
-            home = find_household(connection, household)
-            own = None if home is None else find_member(connection, home.id, member)
-            if own is None:
-                return []
-            query = select(consent_rows).where(consent_rows.c.member_id == own.id)
-            return connection.execute(query).all()
-
-        rows = self._database.read(work)
-        return {
-            row.subject: Consent(row.given_by, row.version, row.text, given_at=row.given_at)
-            for row in rows
-        }
-
-    def recording(self, exemplar_id: int, vault: Vault) -> bytes | None:
-        """The kept clip as a FLAC file; None where it was not kept.
-
-        Raises
-        ------
-        SpkidError
-            If the key does not open it.
-        """
-        query = select(kept_audio.c.sealed).where(kept_audio.c.exemplar_id == exemplar_id)
-
-        def work(connection: Connection) -> tuple[bytes, KeptClip] | None:
-            sealed = connection.execute(query).scalar_one_or_none()
-            return None if sealed is None else (sealed, kept_clip(connection, exemplar_id))
-
-        found = self._database.read(work)
-        return None if found is None else vault.open(*found)
-
-    def last_sequence(self) -> int:
-        """The number of the latest change; 0 before the first."""
-        query = select(func.coalesce(func.max(operations.c.sequence), 0))
-        return self._database.read(lambda connection: int(connection.execute(query).scalar_one()))
-
-    def changes(self, after_sequence: int = 0) -> list[Change]:
-        """The log's lines after ``after_sequence``, in order. None is ever inserted before."""
-        return self._database.read(lambda connection: changes_after(connection, after_sequence))
-
-    def index_key(self) -> bytes | None:
-        """What seals a saved index, until the next deletion throws it away.
-
-        Read it before anything that the index is to hold: what is deleted afterwards then
-        cannot be read in the file, whenever that is written. None: do not save.
-        """
-        return self._database.read(index_key)
-
-    def exemplars(
-        self, model: str, *, after_id: int = 0, batch_size: int = 10_000
-    ) -> Iterator[ExemplarBatch]:
-        """All exemplars of ``model`` with ids above ``after_id``, in order of ids, in batches.
-
-        Each batch is a transaction of its own: what is deleted meanwhile is in :meth:`changes`.
-        """
-        query = (
-            select(exemplar_rows.c.id, exemplar_rows.c.member_id, exemplar_rows.c.vector)
-            .join(member_rows)
-            .where(member_rows.c.model == model, exemplar_rows.c.id > bindparam("after_id"))
-            .order_by(exemplar_rows.c.id)
-            .limit(batch_size)
-        )
-
-        def next_rows(connection: Connection) -> list[Any]:
-            return list(connection.execute(query, {"after_id": int(after_id)}))
-
-        while rows := self._database.read(next_rows):
-            ids, member_ids, vectors = zip(*rows, strict=True)
-            after_id = ids[-1]
-            yield ExemplarBatch(
-                ids=np.array(ids, dtype=np.int64),
-                member_ids=np.array(member_ids, dtype=np.int64),
-                vectors=vectors_of(ids, vectors),
-            )
-
-    def found(self, exemplar_ids: Sequence[int]) -> dict[int, tuple[str, str, NDArray[np.float32]]]:
-        """Household, member and vector of each exemplar that is still there."""
-        query = (
-            select(
-                exemplar_rows.c.id,
-                household_rows.c.name,
-                member_rows.c.name,
-                exemplar_rows.c.vector,
-            )
-            .select_from(exemplar_rows)
-            .join(member_rows)
-            .join(household_rows)
-            .where(exemplar_rows.c.id.in_([int(exemplar_id) for exemplar_id in exemplar_ids]))
-        )
-        return self._database.read(
-            lambda connection: {
-                exemplar_id: (household, name, vectors_of([exemplar_id], [vector])[0])
-                for exemplar_id, household, name, vector in connection.execute(query)
-            }
-        )

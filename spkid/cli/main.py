@@ -23,8 +23,10 @@ from spkid.cli import (
     evaluation,
     fitting,
     homes,
+    inbox,
     mitigating,
     profiles,
+    rearranging,
     timeline,
     training,
 )
@@ -107,6 +109,9 @@ for command in (
     profiles.profiles,
     profiles.confirm,
     profiles.forget,
+    rearranging.rename,
+    rearranging.merge,
+    rearranging.move,
     profiles.archive,
     profiles.reembed,
     backups.backup,
@@ -123,6 +128,7 @@ for command in (
     training.export,
 ):
     app.command()(command)
+app.add_typer(inbox.inbox, name="inbox")
 
 
 def main() -> None:

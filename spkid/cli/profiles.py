@@ -74,9 +74,29 @@ def profiles(
     else:
         columns = ("household", "member", "done %", "clips", "speech s", "consent", "model")
     print_table("Profiles", columns, [tuple(row.values())[: len(columns)] for row in rows])
+    for hint in [*filter(None, map(age_hint, members)), *look_alike_hints(members)]:
+        echo(hint)
+
+
+def look_alike_hints(members: list[Member]) -> list[str]:
+    """What to do about names that an older store took for different ones."""
+    from enrollment.names import look_alikes
+
+    homes: dict[str, list[str]] = {}
     for member in members:
-        if hint := age_hint(member):
-            echo(hint)
+        homes.setdefault(member.household, []).append(member.name)
+    hints = [
+        f"The households {' and '.join(map(repr, names))} look alike: give one another name with "
+        "'spkid rename', or take its members to the other with 'spkid move'."
+        for names in look_alikes(homes)
+    ]
+    for household, own in homes.items():
+        hints += [
+            f"{' and '.join(map(repr, names))} of {household} look alike: make them one with "
+            "'spkid merge', or give one another name with 'spkid rename'."
+            for names in look_alikes(own)
+        ]
+    return hints
 
 
 def member_rows(members: list[Member]) -> list[dict[str, Any]]:

@@ -40,6 +40,7 @@ def test_a_twin_is_enrolled_when_somebody_says_so(home, cast):
     with pytest.raises(SpkidError) as caught:  # it still fits Ana's profile better
         home.enroll("Bea", [second], consent=True)
     assert caught.value.code == "same_voice"
+    assert home.enroll("Ana", [second], consent=True).clips[0].sounds_like is None
 
 
 @pytest.mark.parametrize("level", [0.1, 0.5, 1.5])

@@ -122,6 +122,19 @@ def test_look_alikes_of_an_older_store_stay_and_can_be_named_apart(tmp_path):
         assert store.forget("Home").members == ("Ben",)
 
 
+def test_the_list_of_profiles_says_what_to_do_about_look_alikes(spkid, tmp_path):
+    shutil.copy(SECOND, tmp_path / "store.sqlite3")
+    out = spkid("profiles")[1]
+    assert "The households 'HOME' and 'home' look alike" in out
+    assert "'Ana' and 'ana ' of home look alike: make them one with 'spkid merge'" in out
+    code, out, _ = spkid("merge", "--household", "home", "--member", "ana ", "--into", "Ana")
+    assert (code, "The own threshold of home is gone" in out) == (0, True)
+    words = ("--household", "home", "--member", "Zo\u00eb", "--into", "Zo\u00eb")
+    assert spkid("merge", *words)[0] == 0
+    assert spkid("move", "--household", "HOME", "--member", "Ben", "--to-household", "home")[0] == 0
+    assert "look alike" not in spkid("profiles")[1]
+
+
 def test_the_later_of_two_look_alikes_is_found_when_the_first_is_gone(tmp_path):
     with Store.open(Path(shutil.copy(SECOND, tmp_path / "second.sqlite3"))) as store:
         store.forget("home", "Ana")

@@ -87,6 +87,7 @@ def test_unknown_snr_survives(store):
         ("same_clip", lambda store: add(store, "home", "Ana", 1)),
         ("same_clip", lambda store: add(store, "home", "Ben", 1)),
         ("same_clip", lambda store: add(store, "home", "Ben", 5, 5)),
+        ("bad_input", lambda store: add(store, "home", "Ben")),
         ("profile_full", lambda store: add(store, "home", "Ana", *range(10, 20))),
         ("unknown_member", lambda store: store.forget("home", "Zoe")),
         ("unknown_household", lambda store: store.forget("away")),

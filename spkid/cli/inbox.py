@@ -1,0 +1,162 @@
+"""Commands for the voices that nobody recognised: inbox on, off, list, name, delete."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from spkid.cli.enrolling import AnotherPersonFlag
+from spkid.cli.homes import HouseholdOption, ModelOption, StoreOption, open_store
+from spkid.cli.output import JsonFlag, echo, print_json, print_table, say
+from spkid.cli.profiles import MemberOption
+
+if TYPE_CHECKING:
+    from enrollment.inbox import UnknownSpeaker
+
+inbox = typer.Typer(
+    help="Voices that nobody recognised, where a household agreed to keep them for a while.",
+    no_args_is_help=True,
+)
+
+NumberArgument = Annotated[int, typer.Argument(help="A number in 'spkid inbox list'.")]
+
+
+@inbox.command("on")
+def switch_on(
+    household: HouseholdOption,
+    by: Annotated[str, typer.Option(help="Who agrees to it for the household.")],
+    days: Annotated[int, typer.Option(help="How long a voice is kept.")] = 30,
+    consent: Annotated[
+        bool, typer.Option("--consent", help="That person agreed to what is kept.")
+    ] = False,
+    store: StoreOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Keep the voices of strangers from now on: vectors, no clips."""
+    from enrollment.household import Household
+    from enrollment.inbox import CONSENT_TEXT
+
+    if not consent and sys.stdin.isatty():
+        say(CONSENT_TEXT.format(days=days))
+        consent = typer.confirm(f"Does {by} agree?")
+    with open_store(store) as opened:
+        terms = Household(opened, household).inbox.switch_on(by, consent=consent, keep_days=days)
+    if as_json:
+        print_json(terms)
+    else:
+        echo(f"Unknown voices in {household} are kept for {days} days, as {by} agreed.")
+
+
+@inbox.command("off")
+def switch_off(
+    household: HouseholdOption, store: StoreOption = None, as_json: JsonFlag = False
+) -> None:
+    """Keep no unknown voices any more and delete those there."""
+    with open_store(store) as opened:
+        n_deleted = opened.voices.switch_off(household)
+    if as_json:
+        print_json({"household": household, "n_deleted": n_deleted})
+    else:
+        echo(f"Unknown voices in {household} are kept no more; {clips(n_deleted)} deleted.")
+
+
+@inbox.command("list")
+def list_voices(
+    household: HouseholdOption,
+    model: ModelOption = None,
+    store: StoreOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say which voices there are: a row for what seems to be one person."""
+    from enrollment.household import Household
+    from spkid.scoring.model import Model
+
+    with open_store(store) as opened:
+        own = Household(opened, household, model=Model.load(model)).inbox
+        terms, speakers = own.terms, own.speakers()
+    rows = [speaker_row(speaker) for speaker in speakers]
+    if as_json:
+        print_json({"household": household, "terms": terms, "speakers": rows})
+        return
+    columns = ("number", "clips", "speech s", "first heard", "last heard", "kept until")
+    print_table(f"Unknown voices in {household}", columns, [tuple(row.values()) for row in rows])
+    if terms is None:
+        echo("The inbox is off; 'spkid inbox on' keeps the voices of strangers.")
+
+
+def speaker_row(speaker: UnknownSpeaker) -> dict[str, Any]:
+    """One unknown speaker, by column."""
+    first, last = speaker.voices[0], speaker.voices[-1]
+    return {
+        "number": speaker.number,
+        "n_clips": len(speaker.voices),
+        "speech_s": round(speaker.speech_s, 1),
+        "first_heard_at": first.heard_at,
+        "last_heard_at": last.heard_at,
+        "kept_until": last.expires_on,
+    }
+
+
+@inbox.command("name")
+def name_voice(
+    number: NumberArgument,
+    household: HouseholdOption,
+    member: MemberOption,
+    consent: Annotated[
+        bool, typer.Option("--consent", help="The person agreed to what is kept.")
+    ] = False,
+    another_person: AnotherPersonFlag = False,
+    model: ModelOption = None,
+    store: StoreOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say whose voice it is: the clips become that person's profile."""
+    from enrollment.household import Household
+    from enrollment.profile import CONSENT_TEXT
+    from spkid.scoring.model import Model
+
+    if not consent and sys.stdin.isatty():
+        say(CONSENT_TEXT)
+        consent = typer.confirm(f"Does {member} agree?")
+    with open_store(store) as opened:
+        home = Household(opened, household, model=Model.load(model))
+        profile = home.inbox.name(number, member, consent=consent, another_person=another_person)
+    n_clips = len(profile.exemplars)
+    if as_json:
+        print_json({"household": household, "member": profile.name, "n_clips": n_clips})
+    else:
+        echo(f"{profile.name}: {clips(n_clips)}, {profile.percent} % done.")
+
+
+@inbox.command("delete")
+def delete_voices(
+    household: HouseholdOption,
+    number: Annotated[
+        int | None, typer.Argument(help="A number in 'spkid inbox list'. Default: all.")
+    ] = None,
+    model: ModelOption = None,
+    store: StoreOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Delete one unknown voice, or all of them."""
+    from enrollment.household import Household
+    from spkid.scoring.model import Model
+
+    with open_store(store) as opened:
+        if number is None:  # without a model: deleting works when nothing else does
+            ids = [voice.id for voice in opened.voices.voices(household)]
+            n_deleted = opened.voices.delete(household, ids)
+        else:
+            home = Household(opened, household, model=Model.load(model))
+            n_deleted = home.inbox.delete(number)
+    if as_json:
+        print_json({"household": household, "n_deleted": n_deleted})
+    else:
+        echo(f"{clips(n_deleted)} deleted.")
+
+
+def clips(n_clips: int) -> str:
+    """So many clips, in words."""
+    return f"{n_clips} clip{'' if n_clips == 1 else 's'}"
