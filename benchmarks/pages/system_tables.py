@@ -45,8 +45,16 @@ def concurrency(own: Any) -> str:
             "– of them still there": "n_forgotten_but_there",
             "half done, doubled or never enrolled": "n_wrong",
             "searches that named somebody else": "n_missed_by_search",
+            "backups acknowledged": "n_backups_acknowledged",
+            "– of them not whole": "n_backups_not_whole",
+            "– acknowledged before, but not in them": "n_lost_in_backups",
+            "– forgotten before, but in them": "n_forgotten_in_backups",
+            "vectors forgotten": "n_vectors_forgotten",
+            "– files of spkid with bytes of them": "n_files_with_forgotten_bytes",
         }.items()
     ]
+    in_server = own["postgresql"]["n_server_files_with_forgotten_bytes"]
+    rows.append(["– files of the server with bytes of them", "", str(in_server)])
     agrees = ["yes" if own[name]["index_agrees_with_table"] else "no" for name in databases]
     rows.append(["index and database agree", *agrees])
     for words, key in {
