@@ -21,7 +21,7 @@ from spkid.cli.main import NO_OUTPUT, READER_GONE, UNFORESEEN
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.errors import BadTable
 
-TEX = r"$A^{\b}_Mc [/x]"
+TEX = r"$A^{\b}_M$ [/x]"
 WORDS = ("--household", "$5^{", "--member", TEX)
 
 
