@@ -9,7 +9,7 @@ import typer
 
 from spkid.cli.enrolling import AnotherPersonFlag
 from spkid.cli.homes import HouseholdOption, ModelOption, StoreOption, open_store
-from spkid.cli.output import JsonFlag, echo, print_json, print_table, say
+from spkid.cli.output import JsonFlag, TrustOption, ask, echo, print_json, print_table, say
 from spkid.cli.profiles import MemberOption
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def switch_on(
 
     if not consent and sys.stdin.isatty():
         say(CONSENT_TEXT.format(days=days))
-        consent = typer.confirm(f"Does {by} agree?")
+        consent = ask(f"Does {by} agree?")
     with open_store(store) as opened:
         terms = Household(opened, household).inbox.switch_on(by, consent=consent, keep_days=days)
     if as_json:
@@ -66,6 +66,7 @@ def switch_off(
 def list_voices(
     household: HouseholdOption,
     model: ModelOption = None,
+    trust_code: TrustOption = False,
     store: StoreOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -74,7 +75,7 @@ def list_voices(
     from spkid.scoring.model import Model
 
     with open_store(store) as opened:
-        own = Household(opened, household, model=Model.load(model)).inbox
+        own = Household(opened, household, model=Model.load(model, trust_code=trust_code)).inbox
         terms, speakers = own.terms, own.speakers()
     rows = [speaker_row(speaker) for speaker in speakers]
     if as_json:
@@ -109,6 +110,7 @@ def name_voice(
     ] = False,
     another_person: AnotherPersonFlag = False,
     model: ModelOption = None,
+    trust_code: TrustOption = False,
     store: StoreOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -119,9 +121,9 @@ def name_voice(
 
     if not consent and sys.stdin.isatty():
         say(CONSENT_TEXT)
-        consent = typer.confirm(f"Does {member} agree?")
+        consent = ask(f"Does {member} agree?")
     with open_store(store) as opened:
-        home = Household(opened, household, model=Model.load(model))
+        home = Household(opened, household, model=Model.load(model, trust_code=trust_code))
         profile = home.inbox.name(number, member, consent=consent, another_person=another_person)
     n_clips = len(profile.exemplars)
     if as_json:
@@ -137,6 +139,7 @@ def delete_voices(
         int | None, typer.Argument(help="A number in 'spkid inbox list'. Default: all.")
     ] = None,
     model: ModelOption = None,
+    trust_code: TrustOption = False,
     store: StoreOption = None,
     as_json: JsonFlag = False,
 ) -> None:
@@ -149,7 +152,7 @@ def delete_voices(
             ids = [voice.id for voice in opened.voices.voices(household)]
             n_deleted = opened.voices.delete(household, ids)
         else:
-            home = Household(opened, household, model=Model.load(model))
+            home = Household(opened, household, model=Model.load(model, trust_code=trust_code))
             n_deleted = home.inbox.delete(number)
     if as_json:
         print_json({"household": household, "n_deleted": n_deleted})
