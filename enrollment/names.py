@@ -16,10 +16,11 @@ from spkid.errors import SpkidError
 MAX_LENGTH = 80
 # printable for Python and yet nothing to see: fillers, joiners and selectors of a glyph's form
 _UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\ufe00-\ufe0f]")
-# words that our own answers and other programs' tables use for somebody who is nobody by name
+# words that our own answers and other programs' tables use for somebody who is nobody by name;
+# not "nan", which is what many call their grandmother
 RESERVED = frozenset(
     {"all", "ambiguous", "anybody", "doubtful", "everybody", "guest", "guests", "known", "n/a"}
-    | {"nan", "no_speech", "nobody", "none", "null", "poor_audio", "stranger", "strangers"}
+    | {"no_speech", "nobody", "none", "null", "poor_audio", "stranger", "strangers"}
     | {"too_short", "unknown"}
 )
 
