@@ -77,8 +77,8 @@ def check_log(path: Path) -> None:
     for _ in range(N_READINGS):
         salts = _salts(log)
         state = _state_without_log(path)
-        salts_now, known = _states_in(log)
-        if salts == salts_now:  # else another process began the log anew, after this one's reading
+        known = _states_in(log)
+        if salts == _salts(log):  # else another process began the log anew under this reading
             if known and state is not None and state not in known:
                 raise _stale_log(path, log)
             return
@@ -108,23 +108,23 @@ def _state_without_log(path: Path) -> str | None:
     return found[1].decode() if found else None
 
 
-def _states_in(log: Path) -> tuple[bytes, set[str]]:
-    """The log's salts, and all states that it leads to and from."""
+def _states_in(log: Path) -> set[str]:
+    """All states that the log leads to and from."""
     states: set[str] = set()
     try:
         with log.open("rb") as file:
             header = file.read(HEADER_BYTES)
             if int.from_bytes(header[:4]) not in MAGIC:
-                return header[16:24], states
+                return states
             n_page_bytes = int.from_bytes(header[8:12])
             while True:
                 frame = file.read(FRAME_HEADER_BYTES + n_page_bytes)
                 if frame[8:16] != header[16:24]:  # the end, or left from before
-                    return header[16:24], states
+                    return states
                 for pair in STATES.findall(frame):
                     states.update(state.decode() for state in pair)
     except FileNotFoundError:
-        return b"", states
+        return states
 
 
 def _stale_log(path: Path, log: Path) -> StoreError:

@@ -12,6 +12,7 @@ import pytest
 
 from enrollment import Store
 from enrollment.profile import Consent, Exemplar
+from enrollment.store import lineage
 from spkid import SpkidError
 
 ROOT = Path(__file__).parents[2]
@@ -97,3 +98,18 @@ def test_others_at_work_are_no_stale_log(place):
         busy.forget("home", "member 3")  # cuts the log
         with Store.open(place) as second:
             assert len(second.members()) == 79
+
+
+def test_a_log_that_is_begun_anew_while_it_is_read_is_no_stale_log(place, monkeypatch):
+    whole_reading = lineage._states_in
+    with Store.open(place) as busy:
+        add(busy, "guest", 900)
+
+        def interrupted(_: Path) -> set[str]:
+            monkeypatch.setattr(lineage, "_states_in", whole_reading)
+            busy.forget("home", "member 3")  # cuts the log
+            add(busy, "another guest", 901)
+            return {"what could be read until then"}
+
+        monkeypatch.setattr(lineage, "_states_in", interrupted)
+        lineage.check_log(place)
