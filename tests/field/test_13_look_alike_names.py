@@ -39,7 +39,7 @@ def test_a_look_alike_adds_to_the_member_and_says_so(spkid, cast, first, second)
     assert rows(spkid) == []
 
 
-@pytest.mark.parametrize("name", ["unknown", "Ambiguous", "stranger", "guest", "NaN", "none"])
+@pytest.mark.parametrize("name", ["unknown", "Ambiguous", "stranger", "guest", "none"])
 def test_nobody_is_called_what_answers_call_nobody(spkid, cast, name):
     clip = cast["Ana"]["enroll"][0]
     for household, member in (("home", name), (name, "Ana")):
