@@ -103,12 +103,12 @@ def test_others_at_work_are_no_stale_log(place):
 def test_a_log_that_is_begun_anew_while_it_is_read_is_no_stale_log(place, monkeypatch):
     whole_reading = lineage._states_in
     with Store.open(place) as busy:
-        add(busy, "guest", 900)
+        add(busy, "Gus", 900)
 
         def interrupted(_: Path) -> set[str]:
             monkeypatch.setattr(lineage, "_states_in", whole_reading)
             busy.forget("home", "member 3")  # cuts the log
-            add(busy, "another guest", 901)
+            add(busy, "Ida", 901)
             return {"what could be read until then"}
 
         monkeypatch.setattr(lineage, "_states_in", interrupted)
