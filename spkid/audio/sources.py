@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,12 +17,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from spkid.errors import BadAudio
+from spkid.files import why_unreadable
 
 STANDARD_INPUT = "-"
 LARGEST_STREAM_BYTES = 2**28  # a pipe or an open file is held in memory
 READ_BYTES = 2**20
 HIGHEST_FLOAT = 100.0  # full scale is 1: floats beyond this are integers that nobody scaled
-INTEGERS = ("int16", "int32")
+INTEGER_BYTES = (2, 4)
 
 Samples = tuple[ArrayLike, float]
 """Samples ``[n]`` or ``[n, channels]`` and their rate in Hz."""
@@ -125,9 +127,14 @@ def _opened_path(path: str | Path) -> Iterator[SoundFile]:
 
 def _open_file(file: Any) -> SoundFile:
     name = getattr(file, "name", None)  # an int where the file was opened by its number
-    if getattr(file, "seekable", bool)():
-        file.seek(0)
-    return _whole(name if isinstance(name, str) else "an open file", _held(file, "the file"))
+    shown = name if isinstance(name, str) else "an open file"
+    try:
+        if getattr(file, "seekable", bool)():
+            file.seek(0)
+        held = _held(file, "the file")
+    except (OSError, ValueError) as error:  # closed, opened to write only, or its other end is gone
+        raise unreadable(shown, why_unreadable(error)) from error
+    return _whole(shown, held)
 
 
 def _whole(name: str, raw: BinaryIO, *, is_lasting: bool = False) -> SoundFile:
@@ -140,7 +147,7 @@ def _held(stream: Any, what: str) -> BinaryIO:
     """All that ``stream`` gives, in memory."""
     held = io.BytesIO()
     while piece := stream.read(READ_BYTES):
-        if isinstance(piece, str):
+        if not isinstance(piece, bytes | bytearray | memoryview):
             raise _bad_sound("a file opened as text", "open it with mode 'rb'")
         held.write(piece)
         if held.tell() > LARGEST_STREAM_BYTES:
@@ -155,7 +162,7 @@ def _held(stream: Any, what: str) -> BinaryIO:
 
 def _samples(source: object) -> SoundArray:
     if isinstance(source, tuple):
-        if len(source) != 2 or np.ndim(source[1]) != 0 or isinstance(source[1], str):
+        if len(source) != 2 or not isinstance(source[1], Real):
             raise _bad_sound(f"a tuple of {len(source)}", "give (samples, rate_hz)")
         samples, rate_hz = _numbers(source[0]), float(source[1])
     else:
@@ -189,19 +196,21 @@ def _samples(source: object) -> SoundArray:
             f"float samples up to {highest:,.0f}",
             "give the integers themselves, or divide by their full scale",
         )
-    return SoundArray("waveform", scaled.reshape(len(scaled), -1), rate_hz)
+    return SoundArray("waveform", scaled if scaled.ndim == 2 else scaled[:, None], rate_hz)
 
 
 def _numbers(given: object) -> NDArray[Any]:
     """``given`` as an array of a type whose full scale is known."""
     try:
         samples = np.asarray(given)
-    except (TypeError, ValueError) as error:  # a list of lists of different lengths, for one
+    # a list of lists of different lengths, for one, or a tensor that keeps its gradient
+    except (TypeError, ValueError, RuntimeError) as error:
         raise _bad_sound(f"a {type(given).__name__}", "give an array of numbers") from error
-    if samples.dtype.kind == "f" or samples.dtype in INTEGERS:
+    kind, n_bytes = samples.dtype.kind, samples.dtype.itemsize
+    if kind == "f" or (kind == "i" and n_bytes in INTEGER_BYTES):
         return samples
     what = f"a {type(given).__name__}"
-    if samples.dtype.kind in "iu":
+    if kind in "iu":
         what += f" of {samples.dtype} numbers, whose full scale is not known"
     raise _bad_sound(what, "give an array of int16, int32 or floats")
 

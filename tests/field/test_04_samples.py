@@ -28,6 +28,7 @@ FORMS = {
     "int32": lambda voice: (pcm(voice, "int32"), RATE_HZ),
     "float64": lambda voice: (voice.astype(np.float64), RATE_HZ),
     "float16": lambda voice: (voice.astype(np.float16), RATE_HZ),
+    "int16, the other way round": lambda voice: (pcm(voice, "int16").astype(">i2"), RATE_HZ),
     "48 kHz": lambda voice: (pcm(at_48_khz(voice), "int16"), 48_000),
     "44.1 kHz, stereo": lambda voice: (
         np.stack([soxr.resample(voice, RATE_HZ, 44_100)] * 2, axis=1),
@@ -57,6 +58,26 @@ def test_files_in_memory_are_heard_as_the_file_itself(home, path):
         assert home.identify(file).member == "Ana"  # and again
 
 
+def test_no_samples_are_no_speech(home):
+    for nothing in (np.zeros(0, "float32"), (np.zeros((0, 2), "int16"), RATE_HZ), []):
+        assert home.identify(nothing).status == "no_speech"
+
+
+def test_a_file_that_cannot_be_read_is_one_sentence(home, path, tmp_path):
+    with path.open("rb") as closed:
+        pass
+
+    class Lost(io.RawIOBase):
+        def read(self, size=-1):
+            raise ConnectionResetError(104, "Connection reset by peer")
+
+    with (tmp_path / "new").open("wb") as written:
+        for file in (closed, written, Lost()):
+            with pytest.raises(SpkidError) as caught:
+                home.identify(file)
+            assert caught.value.code == "unreadable"
+
+
 def test_what_is_not_sound_yet_is_asked_for_what_is_missing(home, voice, path):
     integers = pcm(voice, "int16")
     wrong = [
@@ -74,6 +95,8 @@ def test_what_is_not_sound_yet_is_asked_for_what_is_missing(home, voice, path):
         (7, "bad_sound"),
         ((voice, RATE_HZ, 2), "bad_sound"),
         ((voice, "16000"), "bad_sound"),
+        ((voice, None), "bad_sound"),
+        ((voice, 16_000j), "bad_sound"),
         ((voice[None, None], RATE_HZ), "bad_shape"),
         ((np.full(RATE_HZ, np.nan), RATE_HZ), "not_finite"),
         ((voice, 0), "unreadable"),
