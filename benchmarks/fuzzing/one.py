@@ -1,6 +1,6 @@
 """Fuzz one target with atheris, whose mutations follow the branches that the code takes.
 
-    python -m benchmarks.fuzz.one TARGET CORPUS [LIBFUZZER OPTION ...]
+    python -m benchmarks.fuzzing.one TARGET CORPUS [LIBFUZZER OPTION ...]
 
 A finding ends the process; libFuzzer then has written the bytes that did it.
 """
@@ -14,7 +14,7 @@ import warnings
 import atheris
 
 with atheris.instrument_imports(include=["spkid", "enrollment"]):
-    from benchmarks.fuzz.targets import TARGETS, run, scratch_folder
+    from benchmarks.fuzzing.targets import TARGETS, run, scratch_folder
 
 
 def main() -> None:

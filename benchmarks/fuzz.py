@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.fuzz.targets import TARGETS, seeds
+from benchmarks.fuzzing.targets import TARGETS, seeds
 from benchmarks.harness.benchmark import Benchmark, Figures
 from benchmarks.harness.kept import RUNS
 from benchmarks.pages.system_tables import fuzz
@@ -50,7 +50,7 @@ def fuzz_one(target: str, folder: Path, corpus: Path, seconds: float) -> Figures
         options += [f"-rss_limit_mb={LARGEST_MB}", "-print_final_stats=1", "-close_fd_mask=1"]
         options += [f"-artifact_prefix={folder}/", "-max_len=65536"]
         done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.fuzz.one", target, str(corpus), *options],
+            [sys.executable, "-m", "benchmarks.fuzzing.one", target, str(corpus), *options],
             capture_output=True,
             text=True,
             errors="replace",
