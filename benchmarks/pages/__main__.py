@@ -15,6 +15,7 @@ from benchmarks.harness.benchmark import run_command
 from benchmarks.pages import (
     accuracy_tables,
     audit_tables,
+    ears_tables,
     model_tables,
     system_tables,
     training_tables,
@@ -27,6 +28,7 @@ ROOT = Path(__file__).parents[2]
 BLOCKS = {
     **accuracy_tables.BLOCKS,
     **audit_tables.BLOCKS,
+    **ears_tables.BLOCKS,
     **system_tables.BLOCKS,
     **training_tables.BLOCKS,
     **model_tables.BLOCKS,

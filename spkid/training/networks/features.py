@@ -47,15 +47,17 @@ class LogMel(nn.Module):
 
     The waveform is scaled to unit RMS, so the recording level does not reach the encoder; nor,
     where each band's mean over time is removed (``centred``), a fixed microphone colour.
-    ``frames = (samples - 400) // 160 + 1``.
+    ``frames = (samples - 400) // hop_samples + 1``.
     """
 
     basis: Tensor  # float32 [N_FFT + 2, 1, WINDOW_SAMPLES]
     filters: Tensor  # float32 [n_mels, N_FFT // 2 + 1]
 
-    def __init__(self, n_mels: int, *, centred: bool = True) -> None:
+    def __init__(
+        self, n_mels: int, *, centred: bool = True, hop_samples: int = HOP_SAMPLES
+    ) -> None:
         super().__init__()
-        self.centred = centred
+        self.centred, self.hop_samples = centred, hop_samples
         self.register_buffer("basis", torch.from_numpy(fourier_basis()), persistent=False)
         self.register_buffer("filters", torch.from_numpy(mel_filterbank(n_mels)), persistent=False)
 
@@ -64,7 +66,7 @@ class LogMel(nn.Module):
         rms = waveform.square().mean(dim=1, keepdim=True).sqrt()
         waveform = waveform / (rms + 1e-5)
         # [batch, cosine and sine bins, frames]
-        spectrum = nn.functional.conv1d(waveform.unsqueeze(1), self.basis, stride=HOP_SAMPLES)
+        spectrum = nn.functional.conv1d(waveform.unsqueeze(1), self.basis, stride=self.hop_samples)
         cosine, sine = spectrum.split(N_FFT // 2 + 1, dim=1)  # each [batch, bins, frames]
         power = cosine.square() + sine.square()
         log_mel = torch.log(torch.matmul(self.filters, power) + LOG_FLOOR)

@@ -1,0 +1,97 @@
+"""The ears: what is heard every 20 ms."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from spkid.audio import ears
+from spkid.audio.ears import FRAME_SAMPLES, Frames, Span, listen, spans
+from spkid.audio.reading import load_audio
+from spkid.errors import SpkidError
+
+
+@pytest.fixture(scope="module")
+def speech(clips):
+    return load_audio(next(iter(clips.values())))
+
+
+@pytest.mark.parametrize("n_samples", [0, 1, 319, 320, 321, 4_000])
+def test_there_is_a_frame_for_every_whole_20_ms(n_samples):
+    heard = listen(np.zeros(n_samples, np.float32))
+    assert heard.voices.shape == (n_samples // FRAME_SAMPLES, 3)
+    assert heard.new_voice.shape == (n_samples // FRAME_SAMPLES,)
+
+
+def test_probabilities_add_up(speech):
+    heard = listen(speech)
+    np.testing.assert_allclose(heard.voices.sum(axis=1), 1, atol=1e-5)
+    assert ((heard.new_voice >= 0) & (heard.new_voice <= 1)).all()
+
+
+def test_one_voice_is_heard_in_speech_and_nobody_in_silence_hiss_or_a_tone(speech, clips):
+    for path in clips.values():
+        heard = listen(load_audio(path))
+        assert heard.is_speech.mean() > 0.2
+        assert heard.is_several.mean() < 0.03
+    rng = np.random.default_rng(0)
+    time_s = np.arange(48_000) / 16_000
+    for sound in (
+        np.zeros(48_000),
+        0.1 * rng.standard_normal(48_000),
+        0.3 * np.sin(2 * np.pi * 440 * time_s),
+    ):
+        assert listen(sound.astype(np.float32)).is_speech.mean() < 0.05
+
+
+@pytest.mark.parametrize(("gain", "offset"), [(0.01, 0.0), (0.5, 0.2), (3.0, -0.1)])
+def test_level_and_offset_do_not_matter(speech, gain, offset):
+    plain, other = listen(speech), listen((gain * speech + offset).astype(np.float32))
+    np.testing.assert_allclose(other.voices, plain.voices, atol=0.05)
+
+
+def test_long_sound_is_heard_in_windows_as_it_is_as_a_whole(speech, monkeypatch):
+    long = np.tile(speech, 4)[: 16_000 * 16]
+    whole = listen(long)
+    monkeypatch.setattr(ears, "WINDOW_FRAMES", 250)
+    parts = listen(long)
+    assert len(parts.voices) == len(whole.voices)
+    assert (parts.is_speech == whole.is_speech).mean() > 0.97
+
+
+def test_what_is_no_number_is_refused_and_not_taken_for_nobody(speech):
+    damaged = speech.copy()
+    damaged[1_000] = np.nan
+    with pytest.raises(SpkidError, match="NaN or infinite") as caught:
+        listen(damaged)
+    assert caught.value.code == "model"
+
+
+def test_threads_hear_the_same(speech):
+    alone = listen(speech)
+    with ThreadPoolExecutor(4) as pool:
+        for heard in pool.map(listen, [speech] * 8):
+            np.testing.assert_array_equal(heard.voices, alone.voices)
+
+
+def test_a_new_voice_is_the_likeliest_frame_around():
+    new_voice = np.zeros(100, np.float32)
+    new_voice[[20, 24, 60, 90]] = 0.6, 0.9, 0.7, 0.4
+    heard = Frames(np.zeros((100, 3), np.float32), new_voice)
+    assert heard.new_voices(0.5).tolist() == [24, 60]
+    assert heard.new_voices(0.3).tolist() == [24, 60, 90]
+    assert Frames(np.zeros((0, 3), np.float32), np.zeros(0, np.float32)).new_voices().size == 0
+
+
+def test_spans_are_runs_of_frames_in_seconds():
+    there = np.array([1, 1, 0, 0, 1, 0, 1, 1, 1], dtype=bool)
+    assert [(round(s.start_s, 2), round(s.end_s, 2)) for s in spans(there)] == [
+        (0.0, 0.04),
+        (0.08, 0.1),
+        (0.12, 0.18),
+    ]
+    assert len(spans(there, least_s=0.03)) == 2
+    assert spans(np.zeros(5, bool)) == ()
+    assert isinstance(spans(there)[0], Span)
