@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from enrollment.age import age_hint
+from enrollment.company import decide_clip
 from enrollment.home_rate import HomeRate, OwnTrials, choose_rate, own_trials
 from enrollment.inbox import Inbox
-from enrollment.matching import FALSE_ACCEPT_RATE, Decision, decide, not_heard
+from enrollment.matching import FALSE_ACCEPT_RATE, Decision
 from enrollment.names import tidy_name
 from enrollment.profile import (
     AUDIO_CONSENT_TEXT,
@@ -28,7 +29,6 @@ from enrollment.store.store import Store
 from enrollment.store.vault import Vault
 from enrollment.verification import Verification, verify_member
 from spkid.audio.sources import Source, is_one_sound
-from spkid.audio.voicing import doubt_of
 from spkid.encoder.hearing import Clip, Heard, Refused, hear
 from spkid.errors import SpkidError
 from spkid.scoring.model import Model
@@ -228,18 +228,11 @@ class Household:
         """
         calibration, members = self.model.to_decide(), self.members()
         heard = clip if isinstance(clip, Heard | Refused) else hear(clip, self.model.encoder)
-        if isinstance(heard, Refused):
-            return not_heard(heard.quality, self.model.fingerprint)
-        decision = decide(
-            heard.vector,
-            members,
-            calibration,
-            false_accept_rate=self.accepted_rate(members, false_accept_rate),
-            speech_s=heard.quality.speech_s,
-            doubt=doubt_of(heard.quality.voiced_share),
-        )
+        rate = self.accepted_rate(members, false_accept_rate)
+        decision = decide_clip(heard, members, calibration, false_accept_rate=rate)
         hints = [age_hint(who) for who in members if who.name == decision.member]
-        hints.append(self.inbox.take(heard, decision))
+        if isinstance(heard, Heard) and not decision.other_voices:  # its vector is of one voice
+            hints.append(self.inbox.take(heard, decision))
         return replace(decision, hints=tuple(hint for hint in hints if hint))
 
     def verify(

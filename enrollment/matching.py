@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from enrollment.profile import Member, check_unit
 from enrollment.refusals import not_finite
-from spkid.audio.speech import Quality, Verdict
+from spkid.audio.ears import Span
+from spkid.audio.speech import Verdict
 from spkid.encoder.base import Vector
 from spkid.scoring.calibration import Calibration
 from spkid.scoring.posterior import (
@@ -27,7 +28,9 @@ from spkid.scoring.scale import Floats
 
 FALSE_ACCEPT_RATE = 0.05
 
-Status = Literal["known", "unknown", "ambiguous", "too_short", "no_speech", "poor_audio"]
+Status = Literal[
+    "known", "unknown", "ambiguous", "too_short", "no_speech", "poor_audio", "several_voices"
+]
 REFUSALS: dict[Verdict, Status] = {
     "no_speech": "no_speech",
     "too_short": "too_short",
@@ -57,7 +60,7 @@ class Decision:
     ----------
     status : str
         ``known``, ``unknown``, ``ambiguous``, or why nothing can be said: ``too_short``,
-        ``no_speech``, ``poor_audio``.
+        ``no_speech``, ``poor_audio``, ``several_voices`` (nobody speaks alone for long enough).
     member : str or None
         Named only when ``known``.
     p_member, p_stranger : float or None
@@ -75,6 +78,9 @@ class Decision:
         All members, most probable first.
     hints : tuple of str
         Sentences on what would make answers better.
+    other_voices : tuple of Span
+        Where somebody else speaks too: the rest of the answer is about the voice that speaks
+        most by itself.
     """
 
     status: Status
@@ -87,6 +93,7 @@ class Decision:
     speech_s: float
     candidates: tuple[Candidate, ...] = ()
     hints: tuple[str, ...] = ()
+    other_voices: tuple[Span, ...] = ()
 
     @property
     def is_known(self) -> bool:
@@ -94,17 +101,17 @@ class Decision:
         return self.status == "known"
 
 
-def not_heard(quality: Quality, model: str) -> Decision:
-    """The answer to a clip that its quality rules out."""
+def not_heard(status: Status, model: str, *, speech_s: float) -> Decision:
+    """The answer to a clip in which nobody can be told, for the reason that ``status`` is."""
     return Decision(
-        status=REFUSALS[quality.verdict],
+        status=status,
         member=None,
         p_member=None,
         p_stranger=None,
         margin=None,
         cosine=None,
         model=model,
-        speech_s=quality.speech_s,
+        speech_s=speech_s,
     )
 
 

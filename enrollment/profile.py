@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from enrollment.names import name_key
 from enrollment.refusals import not_unit
+from spkid.audio.ears import Span
 from spkid.encoder.unit import are_unit
 from spkid.scoring.posterior import profile_vector
 
@@ -140,10 +141,11 @@ def find_named(members: Sequence[Member], name: str) -> Member | None:
 
 @dataclass(frozen=True)
 class ClipVerdict:
-    """``reason`` is ``ok``, a quality verdict, ``unlike_others`` or ``same_clip``.
+    """``reason`` is ``ok``, a quality verdict or another code for why the clip is refused.
 
-    ``sounds_like`` is another member of the household whose voice, or whose clip, this seems
-    to be.
+    These are ``several_voices``, ``unlike_others`` and ``same_clip``. ``sounds_like`` is another
+    member of the household whose voice, or whose clip, this seems to be; ``other_voices`` is where
+    somebody else than the main voice speaks.
     """
 
     name: str
@@ -151,6 +153,7 @@ class ClipVerdict:
     reason: str
     speech_s: float
     sounds_like: str | None = None
+    other_voices: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from enrollment.company import voices_in
 from enrollment.matching import unlike_others
 from enrollment.names import new_name
 from enrollment.profile import (
@@ -23,6 +24,7 @@ from enrollment.refusals import changed_clip, no_consent, no_member, other_model
 from enrollment.same_voice import is_same_recording, sounds_like
 from enrollment.store.store import Store
 from enrollment.store.vault import Vault, to_flac
+from spkid.audio.ears import Span
 from spkid.audio.reading import Waveform, load_audio, loaded, without_offset
 from spkid.audio.sources import Source, opened
 from spkid.audio.speech import Quality
@@ -31,7 +33,7 @@ from spkid.encoder.hearing import Heard, digest_of, heard
 from spkid.errors import BadAudio
 from spkid.scoring.model import Model
 
-REVIEWABLE = ("unlike_others", "too_noisy", "clipped")  # a person may know better
+REVIEWABLE = ("several_voices", "unlike_others", "too_noisy", "clipped")  # a person may know better
 
 
 @dataclass
@@ -50,6 +52,7 @@ class _Candidate:
     is_known: bool
     owner: str | None
     is_reviewed: bool = False
+    other_voices: tuple[Span, ...] = ()
 
     def waveform(self) -> Waveform:
         """The samples that were judged; another reading may find other ones."""
@@ -147,6 +150,8 @@ class EnrollmentSession:
                 again, clip.name, clip.quality, clip.digest, vector, is_known=is_known, owner=owner
             )
         )
+        if isinstance(clip, Heard):
+            self._clips[-1].other_voices = voices_in(clip.company, self._calibration).others
         return self.verdicts[-1]
 
     def _known_clip(self, digest: str, vector: Vector | None) -> tuple[bool, str | None]:
@@ -198,7 +203,7 @@ class EnrollmentSession:
     def verdicts(self) -> tuple[ClipVerdict, ...]:
         """A verdict for each clip, with its reason code."""
         usable = [clip for clip in self._clips if clip.vector is not None and not clip.is_known]
-        gated = [clip for clip in usable if not clip.is_reviewed]
+        gated = [clip for clip in usable if not clip.is_reviewed and not clip.other_voices]
         known = [clip.vector for clip in usable if clip.is_reviewed and clip.vector is not None]
         known += [clip.vector for clip in self._known.exemplars] if self._known else []
         outliers = unlike_others(
@@ -300,10 +305,13 @@ def _reason(clip: _Candidate, strangers: set[str]) -> str:
         return "same_clip"
     if clip.is_reviewed:
         return "ok"
+    if clip.other_voices:
+        return "several_voices"
     return "unlike_others" if clip.digest in strangers else clip.quality.verdict
 
 
 def _verdict(clip: _Candidate, reason: str, sounds_like: str | None) -> ClipVerdict:
     accepted = reason == "ok"
     other = sounds_like if accepted else clip.owner
-    return ClipVerdict(clip.name, accepted, reason, clip.quality.speech_s, other)
+    seconds = clip.quality.speech_s
+    return ClipVerdict(clip.name, accepted, reason, seconds, other, clip.other_voices)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from enrollment.company import voices_in
 from enrollment.matching import FALSE_ACCEPT_RATE, member_llrs, reaches
 from enrollment.profile import Member, check_unit
 from spkid.audio.sources import Source
@@ -23,7 +24,8 @@ class Verification:
     Attributes
     ----------
     same : bool or None
-        None where it cannot be told: ``reason`` is the quality verdict then, else ``ok``.
+        None where it cannot be told: ``reason`` is the quality verdict then, or
+        ``several_voices`` where somebody else speaks too; else ``ok``.
     p_same : float or None
         Probability that it is, with even odds beforehand.
     llr, cosine : float or None
@@ -45,7 +47,9 @@ def verify_member(
 ) -> Verification:
     """Is it ``member`` who speaks in ``clip``?"""
     if isinstance(clip, Refused):
-        return cannot_tell(clip, calibration.model)
+        return cannot_tell(clip.quality.verdict, calibration.model)
+    if voices_in(clip.company, calibration).others:
+        return cannot_tell("several_voices", calibration.model)
     n_clips, speech_s = len(member.exemplars), clip.quality.speech_s
     llrs, cosines = member_llrs(clip.vector, [member.vector], [n_clips], calibration, speech_s)
     return judge_pair(
@@ -78,7 +82,9 @@ def verify_clips(
     for source in (first, second):
         clip = hear(source, model.encoder)
         if not isinstance(clip, Heard):
-            return cannot_tell(clip, model.fingerprint)
+            return cannot_tell(clip.quality.verdict, model.fingerprint)
+        if voices_in(clip.company, calibration).others:
+            return cannot_tell("several_voices", model.fingerprint)
         heard.append(clip)
     speech_s = min(clip.quality.speech_s for clip in heard)
     vectors = np.stack([clip.vector for clip in heard])
@@ -126,8 +132,6 @@ def judge_pair(
     )
 
 
-def cannot_tell(clip: Refused, model: str) -> Verification:
-    """No answer, because of the clip's quality."""
-    return Verification(
-        same=None, reason=clip.quality.verdict, p_same=None, llr=None, cosine=None, model=model
-    )
+def cannot_tell(reason: str, model: str) -> Verification:
+    """No answer, because of the clip's quality or because it holds several voices."""
+    return Verification(same=None, reason=reason, p_same=None, llr=None, cosine=None, model=model)

@@ -15,6 +15,7 @@ from spkid.cli.homes import (
     ModelOption,
     StoreOption,
     open_store,
+    seconds_of,
 )
 from spkid.cli.output import (
     JsonFlag,
@@ -147,7 +148,7 @@ def print_verdicts(session: EnrollmentSession) -> None:
 def verdict_words(clip: ClipVerdict) -> str:
     """The verdict on a clip in words."""
     if clip.sounds_like is None:
-        return REASONS[clip.reason]
+        return REASONS[clip.reason] + seconds_of(clip.other_voices)
     if clip.accepted:
         return f"{REASONS[clip.reason]}, but sounds like {clip.sounds_like}"
     return f"{REASONS[clip.reason]}, as a clip of {clip.sounds_like}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,6 +28,7 @@ from spkid.errors import SpkidError
 if TYPE_CHECKING:
     from enrollment.matching import Decision
     from enrollment.store.store import Store
+    from spkid.audio.ears import Span
 
 StoreOption = Annotated[
     str | None,
@@ -54,6 +56,7 @@ REASONS = {
     "too_noisy": "too noisy",
     "clipped": "clipped: recorded too loud",
     "same_clip": "enrolled already, or given twice",
+    "several_voices": "somebody else speaks too",
     "unlike_others": "does not sound like the other clips (--force takes it all the same)",
 }
 
@@ -167,6 +170,8 @@ def decision_cells(decision: Decision) -> tuple[str, str, str, str, str]:
         who = f"ambiguous: {first.member} or {second.member}"
     else:
         who = decision.member or decision.status.replace("_", " ")
+    if decision.other_voices:
+        who += f"; somebody else too{seconds_of(decision.other_voices)}"
     figures = ("–", "–", "–")
     if decision.candidates:
         probability = decision.p_stranger if decision.status == "unknown" else decision.p_member
@@ -176,6 +181,12 @@ def decision_cells(decision: Decision) -> tuple[str, str, str, str, str]:
             f"{decision.candidates[0].cosine:.2f}",
         )
     return (who, *figures, f"{decision.speech_s:.1f} s")
+
+
+def seconds_of(spans: Sequence[Span]) -> str:
+    """Where in a clip, such as ``, at 0.5 to 2.1 s``; empty where nowhere."""
+    words = " and ".join(f"{span.start_s:.1f} to {span.end_s:.1f} s" for span in spans)
+    return f", at {words}" if words else ""
 
 
 def verify(

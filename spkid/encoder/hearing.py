@@ -9,6 +9,7 @@ from spkid.audio.reading import Waveform, as_waveform, loaded, without_offset
 from spkid.audio.sources import Source, opened
 from spkid.audio.speech import MATCH_SPEECH_S, Quality, assess
 from spkid.encoder.base import Encoder, Vector
+from spkid.encoder.company import Company, company_in
 
 
 @dataclass(frozen=True)
@@ -16,13 +17,14 @@ class Heard:
     """A clip that can be used.
 
     ``name`` is for messages; ``vector`` is unit, float32 ``[dim]``; ``digest`` is the SHA-256
-    of the 16 kHz samples: the same for the same recording.
+    of the 16 kHz samples: the same for the same recording. ``company`` is who else may speak.
     """
 
     name: str
     quality: Quality
     digest: str
     vector: Vector = field(repr=False)
+    company: Company = field(default=Company(), repr=False)
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ def heard(waveform: Waveform, name: str, encoder: Encoder, *, min_speech_s: floa
     quality, digest = assess(waveform, min_speech_s=min_speech_s), digest_of(waveform)
     if quality.verdict != "ok":
         return Refused(name, quality, digest)
-    return Heard(name, quality, digest, encoder.embed(without_offset(waveform)))
+    plain = without_offset(waveform)
+    return Heard(name, quality, digest, encoder.embed(plain), company_in(plain, encoder))
 
 
 def digest_of(waveform: Waveform) -> str:

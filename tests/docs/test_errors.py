@@ -15,7 +15,7 @@ from spkid.audio.speech import Verdict
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
 # given to an error by a variable: what the database says, what is wrong with a clip
-BY_VARIABLE = {*get_args(Failure), *get_args(Verdict), "unlike_others"} - {"ok"}
+BY_VARIABLE = {*get_args(Failure), *get_args(Verdict), "unlike_others", "several_voices"} - {"ok"}
 
 
 def codes_of(path: Path) -> set[str]:
