@@ -144,11 +144,12 @@ def open_database(place: str | Path, *, create: bool) -> Database:
     else:
         database = _file(Path(place), create=create)
     try:
-        state = database.alone(_state)
-        if database.path is None and state == "empty" and not create:
+        state = _check(database.alone(_state), database.place)
+        if database.path is not None:
+            _keep_private(database.path)
+        elif state == "empty" and not create:
             raise _no_store(database.place)
         if state != SCHEMA_VERSION:
-            _check(state, database.place)
             database.write(lambda connection: _bring_up(connection, database.place))
         if database.path is not None:
             database.read(lambda connection: check_schema(connection, database.place))
@@ -171,18 +172,18 @@ LONGEST_VALUE = 64 << 20  # bytes; the longest that is kept is a sealed clip of 
 
 
 def _file(path: Path, *, create: bool) -> Database:
-    if str(path) in (".", ":memory:") or str(path).startswith("file:"):
+    if str(path) == ":memory:" or str(path).startswith("file:"):
         raise bad_address(f"{str(path)!r}, which is no file")
-    if not create and not path.exists():
-        raise _no_store(str(path))
     try:
-        if create and not path.exists():
+        is_there = path.exists()
+        if is_there and not path.is_file():
+            raise bad_address(f"{str(path)!r}, which is no file")
+        if not is_there and not create:
+            raise _no_store(str(path))
+        if not is_there:
             path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        file = path.resolve()  # SQLite keeps the log beside the file, not beside a link to it
-        for suffix in ("", "-wal", "-shm"):
-            keep_private(file.with_name(file.name + suffix))
-        check_log(file)
+        check_log(path.resolve())
     except OSError as error:
         raise _refusal("unusable_store", str(path), error) from error
 
@@ -197,6 +198,13 @@ def _file(path: Path, *, create: bool) -> Database:
 
     engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool, hide_parameters=True)
     return Database(engine, str(path), path)
+
+
+def _keep_private(path: Path) -> None:
+    """Take the store from others, once it is known to be one: no other file is touched."""
+    file = path.resolve()  # SQLite keeps the log beside the file, not beside a link to it
+    for suffix in ("", "-wal", "-shm"):
+        keep_private(file.with_name(file.name + suffix))
 
 
 def _server(address: Address) -> Database:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -94,6 +96,26 @@ def test_a_key_that_never_ends_is_refused(tmp_path):
 
 def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_what_is_no_store_keeps_its_permissions(tmp_path):
+    pipe, notes, other = tmp_path / "pipe", tmp_path / "notes.txt", tmp_path / "other.sqlite3"
+    os.mkfifo(pipe)
+    notes.write_text("a file of the user's " * 100)
+    with closing(sqlite3.connect(other)) as database:
+        database.execute("CREATE TABLE of_another_program (x)")
+    for path in (pipe, notes, other, tmp_path):
+        path.chmod(0o755)
+        for create in (False, True):
+            with pytest.raises(SpkidError):
+                Store.open(path, create=create)
+        assert mode_of(path) == 0o755, path
+
+
+@pytest.mark.parametrize("create", [False, True])
+def test_a_name_that_is_too_long_is_one_sentence(create, tmp_path):
+    with pytest.raises(SpkidError):
+        Store.open(tmp_path / ("a" * 300), create=create)
 
 
 def test_stores_and_keys_that_others_could_read_are_closed_to_them(tmp_path):
