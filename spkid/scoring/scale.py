@@ -148,11 +148,16 @@ def log_duration(speech_s: ArrayLike) -> Floats:
 def check_numbers(name: str, values: object, shape: tuple[int | None, ...]) -> None:
     """Refuse a field that is not of ``shape`` (None: any length) or not finite throughout."""
     try:
-        array = np.asarray(values, dtype=np.float64)
+        array = np.asarray(values)
     except (ValueError, TypeError):
         array = np.empty((0, 0, 0, 0))
-    fits = array.ndim == len(shape) and all(
-        expected in (None, length) for expected, length in zip(shape, array.shape, strict=True)
+    # "0.5" would become a number here, and stay text where it is used
+    fits = (
+        array.dtype.kind in "if"
+        and array.ndim == len(shape)
+        and all(
+            expected in (None, length) for expected, length in zip(shape, array.shape, strict=True)
+        )
     )
     if not fits:
         sizes = " x ".join("n" if length is None else str(length) for length in shape)
