@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from spkid.data.cells import read_back
 from spkid.errors import BadTable
@@ -13,6 +14,9 @@ from spkid.files import open_regular, why_unreadable
 
 if TYPE_CHECKING:
     import pandas as pd
+
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+LONGEST_HEADER = 1 << 16  # bytes
 
 
 def column_names(columns: Sequence[str]) -> str:
@@ -22,6 +26,8 @@ def column_names(columns: Sequence[str]) -> str:
 
 def read_manifest(path: str | Path, *, required: tuple[str, ...] = ("path",)) -> pd.DataFrame:
     """All columns as strings, an unknown value as the empty string.
+
+    Commas, semicolons or tabs between the columns; UTF-8, or UTF-16 with its mark.
 
     Raises
     ------
@@ -34,7 +40,15 @@ def read_manifest(path: str | Path, *, required: tuple[str, ...] = ("path",)) ->
         with open_regular(path) as file, warnings.catch_warnings():
             # pandas only warns of rows that are longer than the header
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(file, dtype=str, keep_default_na=False, index_col=False)
+            encoding, separator = _how_written(file)
+            table = pd.read_csv(
+                file,
+                sep=separator,
+                encoding=encoding,
+                dtype=str,
+                keep_default_na=False,
+                index_col=False,
+            )
     except (OSError, ValueError, pd.errors.ParserWarning) as error:
         raise BadTable(
             f"{path}: cannot be read as CSV ({why_unreadable(error)})",
@@ -51,3 +65,11 @@ def read_manifest(path: str | Path, *, required: tuple[str, ...] = ("path",)) ->
             do="correct the file",
         )
     return table
+
+
+def _how_written(file: BinaryIO) -> tuple[str, str]:
+    """Encoding and separator: spreadsheets also write UTF-16, and semicolons or tabs."""
+    start = file.readline(LONGEST_HEADER)
+    file.seek(0)
+    encoding = "utf-16" if start.startswith(UTF_16) else "utf-8"
+    return encoding, max(",;\t", key=start.decode(encoding, "replace").count)

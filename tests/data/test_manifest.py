@@ -81,3 +81,13 @@ def test_missing_file_and_folder_are_refused(tmp_path):
     for path in (tmp_path / "nowhere.csv", tmp_path):
         with pytest.raises(SpkidError, match="cannot be read as CSV"):
             read_manifest(path)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_what_spreadsheets_write_is_read(tmp_path, separator, encoding):
+    rows = [["path", "speaker", "note"], ["a.wav", "Zo\u00eb", "1"], ["b.wav", "\u0430", ""]]
+    path = tmp_path / "written.csv"
+    path.write_text("\r\n".join(map(separator.join, rows)), encoding=encoding)
+    table = read_manifest(path, required=("path", "speaker"))
+    assert [list(table.columns), *table.to_numpy().tolist()] == rows
