@@ -16,6 +16,7 @@ from spkid.errors import SpkidError
 MAX_LENGTH = 80
 # printable for Python and yet nothing to see: fillers, joiners and selectors of a glyph's form
 _UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0\ufe00-\ufe0f]")
+SCRIPTS_ALIKE = frozenset({"LATIN", "GREEK", "CYRILLIC"})  # they share the shapes of many letters
 # words that our own answers and other programs' tables use for somebody who is nobody by name;
 # not "nan", which is what many call their grandmother
 RESERVED = frozenset(
@@ -40,6 +41,16 @@ def name_key(name: str) -> str:
 def is_reserved(name: str) -> bool:
     """Whether our answers or others' tables use this word for nobody in particular."""
     return re.sub(r"[\s_-]+", "_", name_key(name)).strip("<>()_") in RESERVED
+
+
+def _mixes_scripts(word: str) -> bool:
+    """Whether letters stand in it that look like each other's, as in a forged name.
+
+    Unicode Technical Standard 39, section 5.2, lets no word mix these scripts.
+    """
+    letters = unicodedata.normalize("NFKD", word)
+    scripts = {unicodedata.name(letter, "").partition(" ")[0] for letter in letters}
+    return len(scripts & SCRIPTS_ALIKE) > 1
 
 
 def tidy_name(name: str) -> str:
@@ -69,9 +80,16 @@ def new_name(name: str) -> str:
     Raises
     ------
     SpkidError
-        As :func:`tidy_name`, or if it is a reserved word.
+        As :func:`tidy_name`, or if it is a reserved word or mixes scripts in one word.
     """
     tidy = tidy_name(name)
+    if any(map(_mixes_scripts, tidy.split())):
+        raise SpkidError(
+            f"the name {tidy!r}, which mixes Latin, Greek or Cyrillic letters in one word",
+            expected="words of one script each",
+            do="write it anew in one script",
+            code="bad_name",
+        )
     if is_reserved(tidy):
         raise SpkidError(
             f"the name {tidy!r}, which answers and tables use for nobody in particular",

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from enrollment import Household
+from enrollment.names import new_name
 from spkid import SpkidError
 
 CONSENT = "--consent"
@@ -58,3 +59,28 @@ def test_a_name_that_only_seems_to_be_another_is_refused(store, model, name):
         with pytest.raises(SpkidError) as caught:
             act()
         assert caught.value.code == "bad_name"
+
+
+@pytest.mark.parametrize("name", ["\u0410na", "Unkn\u043ewn", "\u0391na Maria", "Jos\u0435\u0301"])
+def test_letters_of_another_script_do_not_pass_for_a_name(spkid, cast, name):
+    clip = cast["Ana"]["enroll"][0]
+    for household, member in (("home", name), (name, "Ana")):
+        code, _, err = spkid("enroll", clip, "--household", household, "--member", member, CONSENT)
+        assert code == 2
+        assert "mixes Latin, Greek or Cyrillic letters" in err
+    assert rows(spkid) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u0410\u043d\u043d\u0430",
+        "\u0386\u03bd\u03bd\u03b1",
+        "Anna \u0410\u043d\u043d\u0430",
+        "\u7530\u4e2d Ana",
+        "Zo\u00eb 2",
+        "O\u2019Neil-\u00d1",
+    ],
+)
+def test_names_in_any_script_are_names(name):
+    assert new_name(name) == name
