@@ -110,7 +110,8 @@ def check_output(path: str | Path, *others: str | Path | None) -> None:
     Parameters
     ----------
     others : str, Path or None
-        What the work reads: files, or folders in which nothing may be written.
+        What the work reads: files, or folders; beside what lies in one, nothing may be written,
+        but in a folder inside it, such as that of an earlier run.
 
     Raises
     ------
@@ -121,7 +122,7 @@ def check_output(path: str | Path, *others: str | Path | None) -> None:
     target = Path(path)
     place = target.resolve()
     for own in (Path(other).resolve() for other in others if other):
-        if own == place or (own.is_dir() and own in place.parents) or _is_same(own, place):
+        if own == place or (own.is_dir() and own == place.parent) or _is_same(own, place):
             raise _refused(target, "is read by this very command")
     try:
         if not target.parent.is_dir():

@@ -13,6 +13,7 @@ from typing import BinaryIO, Literal
 from spkid.audio.streams import mp3_is_cut, ogg_is_cut
 
 UNKNOWN_LENGTH = 0x7FFF_0000  # this or more is written by programs that stream
+LAST_PLACE = 2**63 - 1  # that a file has
 MAX_CHUNKS = 10_000  # before the sound begins
 HEAD_BYTES = 2_048
 SOUND_CHUNKS = (b"data", b"SSND", b"BODY")
@@ -108,5 +109,8 @@ def _voc_is_cut(raw: BinaryIO, size: int) -> bool:
 
 
 def _at(raw: BinaryIO, place: int, n_bytes: int) -> bytes:
+    """What stands at ``place``; nothing where a length in the file leads beyond any file."""
+    if place > LAST_PLACE:
+        return b""
     raw.seek(place)
     return raw.read(n_bytes)

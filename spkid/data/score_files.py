@@ -121,7 +121,14 @@ def _flaw(file: Printed, columns: Columns) -> BadTable:
     table = _read(file, columns, dtype=str)
     scores = table["score"].str.replace(file.decimal, ".", regex=False)
     finite = np.isfinite(pd.to_numeric(scores, errors="coerce"))
-    row = int(np.flatnonzero(~finite | (table == "").any(axis=1))[0])
+    wrong = np.flatnonzero(~finite | (table == "").any(axis=1))
+    if not len(wrong):  # odd blanks that part the words of one line in two ways
+        return BadTable(
+            f"{file.path}: lines that cannot be parted into columns",
+            expected=WHAT,
+            do="put single blanks or commas between the columns",
+        )
+    row = int(wrong[0])
     line = file.line_of(row + columns.has_header)
     if (table.loc[row] == "").any():
         return BadTable(f"{file.path}: a word missing in line {line}", expected=WHAT, do="mend it")

@@ -321,7 +321,8 @@ def test_embed_skips_and_counts_bad_files(spkid, protocol, clips):
 
 
 def test_reversed_scores_are_called_out(spkid, tmp_path):
-    lines = [f"a b {value} {label}" for value, label in ((0.1, 1), (0.2, 1), (0.8, 0), (0.9, 0))]
+    values = ((0.1, 1), (0.2, 1), (0.8, 0), (0.9, 0))
+    lines = [f"a{n} b{n} {value} {label}" for n, (value, label) in enumerate(values)]
     (tmp_path / "s.txt").write_text("\n".join(lines))
     code, _, err = spkid("evaluate", tmp_path / "s.txt")
     assert code == 0

@@ -240,8 +240,8 @@ def test_bad_input_is_one_sentence(spkid, home, place, recording, tmp_path):
         ((tmp_path / "none.wav", *own), "no such file"),
         ((path, "--household", "cabin", *own[2:]), "cabin"),
         ((path, *own, "--plot", tmp_path / "day.pdf"), ".png or .svg"),
-        ((path, *own, "--out-rttm", tmp_path / "no" / "day.rttm"), "choose another --out-rttm"),
-        ((path, *own, "--plot", tmp_path / "no" / "day.png"), "choose another --plot"),
+        ((path, *own, "--out-rttm", tmp_path / "no" / "day.rttm"), "no such folder to write to"),
+        ((path, *own, "--plot", tmp_path / "no" / "day.png"), "no such folder to write to"),
     ]:
         code, printed, said = spkid("timeline", *words)
         assert (code, printed) == (2, "")
