@@ -1,11 +1,12 @@
-"""The bundled model, or any table of embeddings, on every protocol list.
+"""A bundled model, or any table of embeddings, on every protocol list.
 
     python -m benchmarks.accuracy --data DIR
+    python -m benchmarks.accuracy --data DIR --name accurate --model accurate
     python -m benchmarks.accuracy --data DIR --name resemblyzer --embeddings FILE.npz
     python -m benchmarks.accuracy --data DIR --name NAME --embeddings FILE.npz --calibrate
 
-Writes `benchmarks/results/accuracy_NAME.json`. The bundled model's vectors are kept in
-`runs/accuracy.npz`, so that a stopped run goes on. About four minutes on two cores. Another
+Writes `benchmarks/results/accuracy_NAME.json`. A bundled model's vectors are kept in
+`runs/accuracy_MODEL.npz`, so that a stopped run goes on. About four minutes on two cores. Another
 system's scores are raw cosines; with `--calibrate`, it gets a calibration of its own from the
 same held-out training speakers as ours, landmarks and all, but for the length of clips.
 """
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from benchmarks.harness.benchmark import Benchmark, Data, Figures
 from benchmarks.harness.kept import bundled_embeddings
 from benchmarks.harness.protocols import Protocols, protocol_figures
-from benchmarks.model.bundle_model import fitted_calibration
+from benchmarks.model.bundle_model import fitted_calibration, training_clips
 from benchmarks.pages.accuracy_tables import detection_costs, homes
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.errors import SpkidError
@@ -32,7 +33,11 @@ SEED = 1  # of a calibration that is fitted here
 
 
 def measure(
-    data: Data, name: str = "bundled", embeddings: Path | None = None, calibrate: bool = False
+    data: Data,
+    name: str = "bundled",
+    model: str = "small",
+    embeddings: Path | None = None,
+    calibrate: bool = False,
 ) -> Figures:
     """Every figure of every list; ``embeddings`` are another system's vectors."""
     if calibrate and not embeddings:
@@ -46,7 +51,7 @@ def measure(
     if embeddings:
         table = EmbeddingTable.load(embeddings)
     else:
-        table = bundled_embeddings(speech, protocols.paths())
+        table = bundled_embeddings(speech, protocols.paths(), model=model)
     # a calibration is of a model that has a name
     named = replace(table, model=table.model or name)
     calibration = bundled_or_raw(named.model)
@@ -55,7 +60,8 @@ def measure(
         def embed(paths: Sequence[str], speech_s: Sequence[float]) -> NDArray[np.floating]:
             return table.vectors[[table.row_of[path] for path in paths]]
 
-        calibration = fitted_calibration(speech, embed, model=named.model, seed=SEED)
+        clips = training_clips(speech)
+        calibration = fitted_calibration(clips, embed, model=named.model, seed=SEED)
     return {**protocol_figures(protocols, named, calibration), "model": table.model}
 
 

@@ -23,6 +23,7 @@ from spkid.encoder.vectors import EmbeddingTable
 from spkid.scoring.trials import score_trials
 from spkid.training.held_out import CLIPS_PER_SPEAKER, errors_by_corpus
 
+SIDES = ("enroll", "test")
 VECTORS = Path("runs") / "vectors"
 
 
@@ -45,18 +46,30 @@ def list_errors(data: Path, vectors: EmbeddingTable) -> dict[str, float]:
     return errors
 
 
-def measure(data: Data, vectors: Path = VECTORS, left_out: str = LEFT_OUT) -> Figures:
-    """Every table's figures, by its name."""
-    clips = all_clips(data)
+def compared_paths(data: Path) -> set[str]:
+    """The paths of every clip that :func:`measure` compares."""
+    parts = _compared(all_clips(data), LEFT_OUT)
+    lists = [read_trials(place) for place in data.glob("*/protocols/verify_*.txt")]
+    own = [part[part["speaker"] != ""].groupby("speaker").head(CLIPS_PER_SPEAKER) for part in parts]
+    named = [part["path"] for part in own] + [each[side] for each in lists for side in SIDES]
+    return set(pd.concat(named))
+
+
+def _compared(clips: pd.DataFrame, left_out: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     clips = clips[clips["split"] == "train"]
     unheard = clips["corpus"].isin(left_out.split(","))
-    held_out = clips["speaker"].map(is_known_held_out) & ~unheard
+    return clips[clips["speaker"].map(is_known_held_out) & ~unheard], clips[unheard]
+
+
+def measure(data: Data, vectors: Path = VECTORS, left_out: str = LEFT_OUT) -> Figures:
+    """Every table's figures, by its name."""
+    held_out, unheard = _compared(all_clips(data), left_out)
     systems = {}
     for place in sorted(vectors.glob("*.npz")):
         heard = EmbeddingTable.load(place)
         own = {
-            "held_out": corpus_errors(clips[held_out], heard),
-            "left_out": corpus_errors(clips[unheard], heard),
+            "held_out": corpus_errors(held_out, heard),
+            "left_out": corpus_errors(unheard, heard),
         }
         means = {f"mean_{name}": float(np.mean(list(each.values()))) for name, each in own.items()}
         lists = list_errors(data, heard)

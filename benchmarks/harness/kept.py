@@ -44,9 +44,9 @@ def kept_figures(name: str, settings: Any, measure: Callable[[], Any]) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def bundled_embeddings(speech: Path, paths: list[str]) -> EmbeddingTable:
-    """Vectors of the bundled model, from ``runs/accuracy.npz`` where they are there already."""
-    encoder, out = SpeakerEncoder.load(), RUNS / "accuracy.npz"
+def bundled_embeddings(speech: Path, paths: list[str], *, model: str = "small") -> EmbeddingTable:
+    """Vectors of a bundled model, from ``runs/accuracy_MODEL.npz`` where they are there already."""
+    encoder, out = SpeakerEncoder.load(model), RUNS / f"accuracy_{model}.npz"
     out.parent.mkdir(exist_ok=True)
     if out.exists() and EmbeddingTable.load(out).model != encoder.fingerprint:
         out.unlink()

@@ -21,6 +21,8 @@ SYSTEMS = {
 }
 # the same, and the peers with a calibration that is fitted to them as ours is to us
 CALIBRATED = {
+    "bundled": SYSTEMS["bundled"],
+    "accurate": "spkid, accurate",
     **SYSTEMS,
     "resemblyzer_calibrated": "Resemblyzer, calibrated as ours",
     "resemblyzer_lda_calibrated": "Resemblyzer + LDA, calibrated as ours",

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from benchmarks.harness.benchmark import Data, run_command
 from spkid.data.manifest import read_manifest
+from spkid.encoder.base import Encoder
 from spkid.encoder.batch import embed_cuts
 from spkid.encoder.encoder import BUNDLED_MODEL, SpeakerEncoder
 from spkid.encoder.vectors import mean_vectors
@@ -57,9 +58,13 @@ def training_landmarks(table: pd.DataFrame, embed: Embed, *, seed: int) -> Landm
     return landmarks_of(mean_vectors(table, whole)[1], seed=seed)
 
 
-def fitted_calibration(data: Path, embed: Embed, *, model: str, seed: int) -> Calibration:
-    """What is shipped with a model, or would be with another one."""
-    table = read_manifest(data / "manifest.csv", required=("path", "speaker", "split", "corpus"))
+def training_clips(data: Path) -> pd.DataFrame:
+    """The manifest of a data folder."""
+    return read_manifest(data / "manifest.csv", required=("path", "speaker", "split", "corpus"))
+
+
+def fitted_calibration(table: pd.DataFrame, embed: Embed, *, model: str, seed: int) -> Calibration:
+    """What is shipped with a model, or would be with another one; ``table`` has a row a clip."""
     held_out = table[(table["split"] == "train") & table["speaker"].map(is_held_out)]
     clips = clips_to_fit(held_out)
     return Calibration.fit(
@@ -83,15 +88,11 @@ def export_run(runs: list[Path]) -> None:
     write_text(TRAINING, json.dumps(legs, indent=2) + "\n")
 
 
-def main(data: Data, run: Legs = None) -> None:
-    """Export the run, if there is one, and calibrate what is bundled."""
-    if run:
-        export_run(run)
-    speech = data / "speech"
-    encoder = SpeakerEncoder.load()
+def cuts_embedded(encoder: Encoder, root: Path) -> Embed:
+    """How clips below ``root`` are embedded, whole and cut."""
 
     def embed(paths: Sequence[str], speech_s: Sequence[float]) -> NDArray[np.floating]:
-        clips = [(speech / path, None) for path in paths]
+        clips = [(root / path, None) for path in paths]
         vectors = []
         for found in embed_cuts(clips, encoder, speech_s):
             if isinstance(found, SpkidError):
@@ -99,9 +100,18 @@ def main(data: Data, run: Legs = None) -> None:
             vectors.append(found)
         return np.stack(vectors)
 
+    return embed
+
+
+def main(data: Data, run: Legs = None) -> None:
+    """Export the run, if there is one, and calibrate what is bundled."""
+    if run:
+        export_run(run)
+    speech = data / "speech"
+    encoder = SpeakerEncoder.load()
     calibration = fitted_calibration(
-        speech,
-        embed,
+        training_clips(speech),
+        cuts_embedded(encoder, speech),
         model=encoder.fingerprint,
         seed=json.loads(TRAINING.read_text())[0]["train"]["seed"],
     )

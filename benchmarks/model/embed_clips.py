@@ -4,7 +4,7 @@
 
 `DIR` holds `speech/manifest.csv` and, if it is there, `extra/manifest.csv`. A clip is heard for
 12 s at most; one shorter than half a second is repeated. Twenty minutes on one core for CAM++; a
-stopped run is resumed.
+stopped run is resumed. With `--compared`, only the clips that `benchmarks.unheard_corpora` reads.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from benchmarks.harness.benchmark import Data, File, run_command
+from benchmarks.unheard_corpora import compared_paths
 from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform, load_audio
 from spkid.data.manifest import read_manifest
 from spkid.encoder.base import Encoder, Vector
@@ -56,14 +57,17 @@ def start_of(path: str | Path) -> Waveform:
     return waveform
 
 
-def main(data: Data, encoder: File, out: File) -> None:
+def main(data: Data, encoder: File, out: File, compared: bool = False) -> None:
     """Embed what is not embedded yet."""
+    wanted = compared_paths(data) if compared else None
     out.parent.mkdir(parents=True, exist_ok=True)
     loaded = CheckpointEncoder(encoder)
     for folder in (data / "speech", data / "extra"):
         if not (folder / "manifest.csv").exists():
             continue
         paths = list(read_manifest(folder / "manifest.csv")["path"])
+        if wanted is not None:
+            paths = [path for path in paths if path in wanted]
         with Progress() as progress:
             advance = partial(progress.advance, progress.add_task(folder.name, total=len(paths)))
             embed_manifest(paths, folder, out, loaded, advance=advance, report=print)

@@ -22,7 +22,7 @@ ENCODERS = {
     "cam_plus_plus": "CAM++",
     "cam_plus_plus_centred": "CAM++, centred",
     "cam_plus_plus_projected": "CAM++ + LDA",
-    "accurate": "ours, first leg",
+    "accurate": "ours, accurate",
 }
 UNHEARD_LISTS = {"verify_sessions_phone": "other days, other telephones"}
 

@@ -14,7 +14,9 @@ from spkid.encoder.base import Encoder, Vector
 from spkid.encoder.graph import open_graph, reopened, unusable
 from spkid.errors import NotFound, SpkidError
 
-BUNDLED_MODEL = Path(__file__).parents[1] / "models" / "spkid.onnx"
+MODELS = Path(__file__).parents[1] / "models"
+BUNDLED_MODEL = MODELS / "spkid.onnx"  # the default
+BUNDLED = {"small": BUNDLED_MODEL, "accurate": MODELS / "accurate.onnx"}
 OWN_GRAPH = "an ONNX file written by spkid's export"
 LOADERS = "spkid.encoders"  # entry points: other kinds of encoder by name
 HUB = "hub:"  # before the name of a model that is to be fetched
@@ -48,9 +50,10 @@ class SpeakerEncoder(Encoder):
     def load(
         source: str | Path | None = None, *, n_threads: int = 1, trust_code: bool = False
     ) -> Encoder:
-        """The bundled model, or the one at ``source``: an ONNX file that spkid exported.
+        """The default model, the ``"small"`` or ``"accurate"`` one, or the file at ``source``.
 
-        Neither needs a network or torch. Encoders of another kind are named by it: ``onnx:FILE``
+        A file is an ONNX graph that spkid exported. None of them needs a network or torch.
+        Encoders of another kind are named by it: ``onnx:FILE``
         for a graph that others published (:mod:`spkid.encoder.published`);
         ``speechbrain:FOLDER`` takes the train extra, and ``speechbrain:hub:OWNER/NAME``
         a network too; without ``hub:``, nothing is ever fetched.
@@ -69,11 +72,9 @@ class SpeakerEncoder(Encoder):
             If it is no such model, the extra that it takes is not installed, or it may hold
             code that is not trusted.
         """
-        kind, name = kind_and_place(source or "")
+        kind, name = kind_and_place(BUNDLED_MODEL if source is None else source)
         if not kind:
-            return SpeakerEncoder(
-                BUNDLED_MODEL if source is None else Path(source), n_threads=n_threads
-            )
+            return SpeakerEncoder(Path(name), n_threads=n_threads)
         loaders = entry_points(group=LOADERS)
         if kind not in loaders.names:
             raise NotFound(
@@ -118,7 +119,9 @@ class SpeakerEncoder(Encoder):
 
 
 def kind_and_place(source: str | Path) -> tuple[str, str]:
-    """``speechbrain:FOLDER`` in two; the kind is empty for an ONNX file."""
+    """``speechbrain:FOLDER`` in two; the kind is empty for an ONNX file, also a bundled one."""
+    if str(source) in BUNDLED:
+        return "", str(BUNDLED[str(source)])
     kind, colon, place = str(source).partition(":")
     if not colon or len(kind) == 1:  # a drive's letter is no kind
         return "", str(source)

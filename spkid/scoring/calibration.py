@@ -196,9 +196,12 @@ class Calibration(Scale):
 
 
 def bundled_or_raw(model: str) -> Scale:
-    """The bundled calibration for vectors of its ``model``, raw cosines for those of another."""
-    bundled = Calibration.load()
-    return bundled if model == bundled.model else raw_cosines(model)
+    """The calibration of a bundled ``model``, raw cosines for vectors of another."""
+    for path in sorted(BUNDLED_CALIBRATION.parent.glob("*.calibration.json")):
+        calibration = Calibration.load(path)
+        if calibration.model == model:
+            return calibration
+    return raw_cosines(model)
 
 
 def _fields(scale: Scale) -> dict[str, Any]:

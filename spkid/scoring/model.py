@@ -63,7 +63,10 @@ class Model:
         n_threads: int = 1,
         trust_code: bool = False,
     ) -> Model:
-        """The bundled model, or the one at ``source`` as :meth:`SpeakerEncoder.load` reads it.
+        """The default model, or ``source`` as :meth:`SpeakerEncoder.load` reads it.
+
+        ``"small"`` is the default; ``"accurate"`` errs less on voices and rooms that no training
+        heard, and takes longer.
 
         Its calibration is ``calibration``, or the file beside it: ``mine.calibration.json`` of
         ``mine.onnx``. Where there is none, the model is loaded without.
