@@ -54,6 +54,7 @@ class Database:
         self._holds_secret = holds_secret
         self.place = place
         self.path = path
+        self._opened = None if path is None else (path.resolve(), _which_file(path))
         event.listen(engine, "begin", _begin)
         close_at_forks(engine)
 
@@ -109,7 +110,8 @@ class Database:
                     connection.begin()
                     result = work(connection)
                     committing = begin == "write"
-                    if committing and self.path is not None:
+                    if committing and self._opened is not None:
+                        _check_in_place(*self._opened, self.place)
                         next_state(connection)
                     connection.commit()
                     return result
@@ -128,6 +130,26 @@ class Database:
     def close(self) -> None:
         """Give back all connections."""
         self._engine.dispose()
+
+
+def _which_file(path: Path) -> tuple[int, int] | None:
+    """The device and number of a file, which it keeps under any name; None where none is."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _check_in_place(path: Path, opened: tuple[int, int] | None, place: str) -> None:
+    """Refuse a change that nobody would find again: the file is not at its place any more."""
+    if _which_file(path) != opened:
+        raise StoreError(
+            f"{place}: moved, removed or replaced since it was opened",
+            expected="the file that was opened",
+            do="open the store again; nothing was changed",
+            code="store_moved",
+        )
 
 
 def open_database(place: str | Path, *, create: bool) -> Database:
