@@ -80,9 +80,9 @@ class Printed:
 
     def line_of(self, row: int) -> int:
         """The number of the line on which row ``row`` (from 0, a header counted) stands."""
-        with self._opened() as file:
+        with io.TextIOWrapper(self._opened(), encoding="latin-1") as file:  # any ends of lines
             filled = [number for number, line in enumerate(file, 1) if line.strip()]
-        return filled[row]
+        return filled[min(row, len(filled) - 1)] if filled else 1
 
     def _opened(self) -> BinaryIO:
         return open_regular(self.path) if self.content is None else io.BytesIO(self.content)
