@@ -18,7 +18,6 @@ from spkid.audio.decoding import BLOCK_S, CannotDecode, Decoded
 from spkid.audio.streams import id3_bytes
 from spkid.errors import SpkidError
 
-MOST_CHANNELS = 8  # PyAV (18.1) reads those behind from beyond the frame: a crash
 FORMATS = "m4a, mp4, 3gp, aac, webm, mka, wma or amr"
 TOLERANCE_S = 0.25  # encoders fill the last packet up, and leave out their own delay
 WITHOUT_LENGTH = ("aac", "amr")
@@ -69,8 +68,6 @@ def ffmpeg(raw: BinaryIO, reader: str, name: str) -> Iterator[Decoded]:
             if not known:
                 raise CannotDecode("no sound in it")
             stream = known[0]
-            if stream.channels > MOST_CHANNELS:
-                raise CannotDecode(f"more than {MOST_CHANNELS} channels")
             promised_s = 0.0
             if reader not in WITHOUT_LENGTH and stream.duration and stream.time_base:
                 promised_s = float(stream.duration * stream.time_base)
@@ -86,14 +83,14 @@ def _blocks(container: Any, stream: Any) -> Iterator[NDArray[np.float32]]:
     """Blocks ``[samples, channels]``; a change of rate or channels half way is an error."""
     import av
 
-    resampler = av.AudioResampler(format="fltp", layout=stream.layout, rate=stream.rate)
+    # all channels in one plane: of eight planes or more, PyAV (18.1) reads one too many
+    resampler = av.AudioResampler(format="flt", layout=stream.layout, rate=stream.rate)
     packets: list[NDArray[np.float32]] = []
     n_samples = 0
     for frame in container.decode(stream):
-        if frame.layout.nb_channels > MOST_CHANNELS:
-            raise ValueError("channels that PyAV reads from beyond the frame")
         for part in resampler.resample(frame):
-            packets.append(part.to_ndarray().T.astype(np.float32))
+            samples = part.to_ndarray().reshape(-1, part.layout.nb_channels)
+            packets.append(samples.astype(np.float32))
             n_samples += part.samples
         if n_samples >= BLOCK_S * stream.rate:
             yield np.concatenate(packets)
