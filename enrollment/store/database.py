@@ -118,6 +118,8 @@ class Database:
             except DBAPIError as error:
                 failure = failure_of(error)
                 refusal = _refusal(failure, self.place, error)
+                if self.path is not None:
+                    self._engine.dispose()  # a statement that failed may be open on its connection
             # out here, no error is chained: the driver's holds the password it connected with
             if failure == "lost" and committing:
                 raise _unsure(self.place)

@@ -280,3 +280,37 @@ def test_writers_wait_in_line_and_give_up_with_a_sentence(place, monkeypatch):
         assert [member.name for member in first.members()] == ["Ana"]
         add(second, "Ben", 2)
         assert len(first.members()) == 2
+
+
+OPEN_AT_ONCE = """
+import multiprocessing, sys
+from enrollment import Store
+
+def open_it(place, start, told):
+    start.wait()
+    try:
+        with Store.open(place) as store:
+            told.put(str(store.households()))
+    except Exception as error:
+        told.put(str(error))
+
+context = multiprocessing.get_context("fork")
+for number in range(25):
+    start, told = context.Event(), context.Queue()
+    place = f"{sys.argv[1]}/{number}.sqlite3"
+    workers = [context.Process(target=open_it, args=(place, start, told)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    start.set()
+    answers = {told.get() for _ in workers}
+    assert answers == {"[]"}, answers
+    for worker in workers:
+        worker.join()
+"""
+
+
+def test_processes_that_make_one_new_store_at_once_all_open_it(tmp_path):
+    """To switch the log on, SQLite does not wait: the statement fails, and may stay open."""
+    words = [sys.executable, "-c", OPEN_AT_ONCE, str(tmp_path)]
+    result = subprocess.run(words, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stderr
