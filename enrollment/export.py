@@ -103,6 +103,5 @@ def _clips(member: Member) -> str:
     writer = csv.writer(table)
     writer.writerow(CLIP_COLUMNS)
     for clip in member.exemplars:
-        cells = (protected(getattr(clip, column)) for column in CLIP_COLUMNS)
-        writer.writerow("" if cell != cell else cell for cell in cells)  # NaN: unknown
+        writer.writerow(protected(getattr(clip, column)) for column in CLIP_COLUMNS)
     return table.getvalue()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +12,7 @@ from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform
 
 FRAME = 640  # 40 ms: two periods of the lowest voice
 HOP = 320
+PART_FRAMES = 1_500  # 30 s
 LOWEST_HZ, HIGHEST_HZ = 70.0, 500.0
 VOICED = 0.45  # of a frame's power comes back after one period
 LOUD = 0.1  # of the loudest tenth's level: what is softer is no vowel
@@ -33,16 +37,23 @@ def voiced_share(waveform: Waveform) -> float | None:
     if n_frames < 1:
         return None
     frames = np.lib.stride_tricks.sliding_window_view(waveform, FRAME)[::HOP]
-    frames = frames - frames.mean(axis=1, keepdims=True)
-    level = np.sqrt(np.square(frames).mean(axis=1))
-    loud = level > LOUD * np.quantile(level, 0.9)
-    if not loud.any():
+    level = np.concatenate([part.std(axis=1) for part in _parts(frames)])
+    loud = np.flatnonzero(level > LOUD * np.quantile(level, 0.9))
+    if not len(loud):
         return None
-    return float((_periodicity(frames[loud]) > VOICED).mean())
+    is_voiced = [_periodicity(frames[part]) > VOICED for part in _parts(loud)]
+    return float(np.concatenate(is_voiced).mean())
+
+
+def _parts(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """``rows`` in order, few at a time: the spectra of ten minutes would fill 400 MB."""
+    for start in range(0, len(rows), PART_FRAMES):
+        yield rows[start : start + PART_FRAMES]
 
 
 def _periodicity(frames: NDArray[np.float32]) -> NDArray[np.float32]:
     """The highest normalised autocorrelation of each frame at a lag of a voice's period."""
+    frames = frames - frames.mean(axis=1, keepdims=True)
     spectrum = np.fft.rfft(frames, 2 * FRAME)
     correlation = np.fft.irfft(np.square(np.abs(spectrum)))[:, :FRAME]
     lags = np.arange(int(SAMPLE_RATE_HZ / HIGHEST_HZ), int(SAMPLE_RATE_HZ / LOWEST_HZ))

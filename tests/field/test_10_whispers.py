@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy.signal import lfilter
@@ -97,3 +99,14 @@ def test_what_cannot_be_told_is_doubted():
     assert doubt_of(None) == doubt_of(float("nan")) == 1.0
     assert voiced_share(np.zeros(100, np.float32)) is None
     assert voiced_share(np.zeros(16_000, np.float32)) is None
+
+
+def test_ten_minutes_are_judged_in_little_memory():
+    noise = np.random.default_rng(1).standard_normal(600 * 16_000, dtype=np.float32)
+    tracemalloc.start()
+    try:
+        voiced_share(0.1 * noise)
+        peak_mb = tracemalloc.get_traced_memory()[1] / 1e6
+    finally:
+        tracemalloc.stop()
+    assert peak_mb < 150
