@@ -1,4 +1,4 @@
-# make demo: the main job on real voices, core install only.  make quick: tests in a minute.
+# make demo: the main job on real voices, core install only.  make quick: most tests, sooner.
 # make test: all tests.  make lint: style and types.  make docs: the site.
 # make wheel: both distributions, checked.  make fuzz: an hour of damaged files.
 PYTHON ?= python3
