@@ -167,7 +167,7 @@ def computes_in_half(device: torch.device) -> bool:
 
 @contextmanager
 def joined() -> Iterator[Team]:
-    """The team that torchrun started, or this process alone."""
+    """The team that torchrun started, or this process alone; without an error all leave at once."""
     size, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
     device = torch.device("cpu")
     if torch.cuda.is_available():
@@ -179,5 +179,8 @@ def joined() -> Iterator[Team]:
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Team(rank, size, device)
+        # they leave together: one that ends Python while a thread of gloo still lets go of the
+        # last exchange is aborted now and then, and takes the others with it
+        dist.barrier()
     finally:
         dist.destroy_process_group()

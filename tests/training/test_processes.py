@@ -51,17 +51,25 @@ rank = os.environ.get("RANK", "0")
 """
 
 
-def launched(tmp_path: Path, recipe: Path, *, n_processes: int) -> Path:
-    """The folder of a run, under torchrun where it has several processes."""
-    (tmp_path / "worker.py").write_text(WORKER)
-    folder = tmp_path / f"by-{n_processes}"
+LEAVING = """
+import sys, time
+from pathlib import Path
+from spkid.training.processes import joined
+
+left = Path(sys.argv[1])
+with joined() as team:
+    if team.rank == 0:
+        time.sleep(1)  # as if it were saving
+        left.touch()
+assert left.exists()
+"""
+
+
+def run_script(script: Path, *arguments: Path, n_processes: int) -> None:
+    """Run it, under torchrun where it has several processes."""
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={n_processes}"]
     result = subprocess.run(
-        [
-            sys.executable,
-            *(launcher if n_processes > 1 else []),
-            *(tmp_path / "worker.py", recipe, folder),
-        ],
+        [sys.executable, *(launcher if n_processes > 1 else []), script, *arguments],
         env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
@@ -69,7 +77,19 @@ def launched(tmp_path: Path, recipe: Path, *, n_processes: int) -> Path:
         check=False,
     )
     assert result.returncode == 0, result.stderr[-3000:]
+
+
+def launched(tmp_path: Path, recipe: Path, *, n_processes: int) -> Path:
+    """The folder of a run."""
+    (tmp_path / "worker.py").write_text(WORKER)
+    folder = tmp_path / f"by-{n_processes}"
+    run_script(tmp_path / "worker.py", recipe, folder, n_processes=n_processes)
     return folder
+
+
+def test_no_process_leaves_before_the_others(tmp_path):
+    (tmp_path / "leaving.py").write_text(LEAVING)
+    run_script(tmp_path / "leaving.py", tmp_path / "left", n_processes=2)
 
 
 def test_two_processes_make_the_steps_of_one(tmp_path, speech_root, noise_root):
