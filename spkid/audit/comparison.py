@@ -6,8 +6,9 @@ both and goes out of the difference.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,8 @@ from spkid.audit.statistics.differences import holm
 from spkid.audit.statistics.measures import gap, garbe
 from spkid.audit.statistics.rules import LEVEL, MIN_SPEAKERS
 from spkid.audit.statistics.speaker_errors import speaker_errors
+from spkid.audit.study import Check
+from spkid.data.left_out import LeftOut
 from spkid.encoder.vectors import Floats
 from spkid.errors import BadTable
 
@@ -32,7 +35,8 @@ class Comparison:
     (``false_match_rate``, ``false_non_match_rate``, ``garbe``, ``gap_<rate>``), ``first``,
     ``second``, ``difference`` (second less first: below zero is better), ``low``, ``high``,
     ``p``, ``p_corrected`` (Holm, over all rows) and ``certain``. Each system is read at its own
-    threshold in ``thresholds``.
+    threshold in ``thresholds``. ``left_out``, ``checks`` and ``notes`` are those of the two
+    audits, each with the name of its system, or with an empty one where it holds for both.
     """
 
     names: tuple[str, str]
@@ -41,7 +45,28 @@ class Comparison:
     n_speakers: int
     n_resamples: int
     seed: int
-    notes: tuple[str, ...]
+    left_out: tuple[tuple[str, LeftOut], ...]
+    notes: tuple[tuple[str, str], ...]
+    checks: tuple[tuple[str, Check], ...] = ()
+
+
+Said = TypeVar("Said", LeftOut, Check, str)
+
+
+def of_both(
+    names: tuple[str, str], first: Sequence[Said], second: Sequence[Said]
+) -> tuple[tuple[str, Said], ...]:
+    """What is said of two systems, each with the system's name; empty where it holds for both."""
+    own = [{words_of(each): each for each in said} for said in (first, second)]
+    found = [("", each) for words, each in own[0].items() if words in own[1]]
+    for name, one, other in zip(names, own, reversed(own), strict=True):
+        found += [(name, each) for words, each in one.items() if words not in other]
+    return tuple(found)
+
+
+def words_of(said: LeftOut | Check | str) -> str:
+    """What is said, as a sentence."""
+    return said if isinstance(said, str) else said.words
 
 
 def compare_audits(
@@ -81,8 +106,9 @@ def compare_audits(
             do="compare scores of the same speakers",
         )
     alone = len(speakers[0] | speakers[1]) - len(common)
-    notes = [f"{alone} speakers who are in one file only are left out."] if alone else []
-
+    one_only = LeftOut(
+        "one_system_only", 0, alone, f"{alone:,} speakers who are in one file only are left out."
+    )
     draws = Draws(common, n_resamples, seed)
     table = pd.DataFrame(_rows(audits, draws))
     table["p_corrected"] = holm(table["p"])
@@ -94,7 +120,11 @@ def compare_audits(
         n_speakers=len(common),
         n_resamples=n_resamples,
         seed=seed,
-        notes=tuple(notes),
+        left_out=(
+            *([("", one_only)] if alone else []),
+            *of_both(names, first.left_out, second.left_out),
+        ),
+        notes=of_both(names, first.notes, second.notes),
     )
 
 

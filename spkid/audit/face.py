@@ -10,15 +10,17 @@ from typing import Any, TypedDict, Unpack
 import pandas as pd
 
 from spkid.audit.cohorts.findings import Findings, find_cohorts, without_cohorts
-from spkid.audit.comparison import Comparison, compare_audits
+from spkid.audit.comparison import Comparison, compare_audits, of_both
 from spkid.audit.grouping import by_clip
 from spkid.audit.homes import audit_decisions
 from spkid.audit.inputs import Table, described, groupings, name_of, need_same_names, scored
 from spkid.audit.report.comparison_page import (
     comparison_figures,
     comparison_files,
+    comparison_left_out,
     comparison_record,
     comparison_verdict,
+    said_of_systems,
 )
 from spkid.audit.report.page import audit_page
 from spkid.audit.report.record import TABLES, audit_record, headline_figures, record_files
@@ -119,8 +121,22 @@ class ComparisonResult:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences on who was left out."""
-        return self.comparison.notes
+        """Sentences on how the input was read."""
+        return tuple(said_of_systems(self.comparison.notes))
+
+    @property
+    def left_out(self) -> tuple[tuple[str, LeftOut], ...]:
+        """What is not counted, by system and reason; the system is empty where it is so of both."""
+        return self.comparison.left_out
+
+    @property
+    def checks(self) -> tuple[tuple[str, Check], ...]:
+        """What of the study bears on every figure, by system as in ``left_out``."""
+        return self.comparison.checks
+
+    def counted(self) -> list[str]:
+        """Sentences on what is not counted and on the study, to stand before all figures."""
+        return [*comparison_left_out(self.comparison), *said_of_systems(self.comparison.checks)]
 
     @property
     def figures(self) -> Figures:
@@ -282,9 +298,11 @@ def compare(
         *audits, names=names, n_resamples=audits[0].n_resamples, seed=audits[0].seed
     )
     asked = [column for section in audits[0].groupings for column in section.columns]
-    said = [each.words for audit in audits for each in audit.left_out]
-    said = [*_said_of(spellings, asked), *dict.fromkeys(said)]
-    return ComparisonResult(replace(found, notes=(*found.notes, *said)))
+    spelled = [("", line) for line in _said_of(spellings, asked)]
+    checks = [check_study(each.trials, people, seed=each.seed) for each in audits]
+    return ComparisonResult(
+        replace(found, notes=(*found.notes, *spelled), checks=of_both(names, *checks))
+    )
 
 
 def decisions(

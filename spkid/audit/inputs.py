@@ -10,7 +10,7 @@ import pandas as pd
 
 from spkid.data.descriptions import plain_descriptions
 from spkid.data.labels import USUAL, label_of
-from spkid.data.manifest import column_names, read_manifest
+from spkid.data.manifest import column_names, columns_there, read_manifest
 from spkid.data.names import plain_categories
 from spkid.data.score_columns import ROLES, headed
 from spkid.data.score_files import read_score_file
@@ -110,7 +110,7 @@ def need_columns(table: pd.DataFrame, columns: Sequence[str], what: str) -> None
     if missing:
         raise BadTable(
             f"{what} without {column_names(missing)}",
-            expected=f"{column_names(columns)}; there are {', '.join(table.columns) or 'none'}",
+            expected=f"{column_names(columns)}; {columns_there(table.columns)}",
             do="correct the name or the table",
         )
 

@@ -137,9 +137,8 @@ def audit(
     if as_json:
         print_json(result.record())
     else:
-        if not isinstance(result, face.ComparisonResult):
-            for line in result.counted():
-                echo(line)
+        for line in result.counted():
+            echo(line)
         for table in result.tables():
             print_table(table.title, table.header, table.rows)
         for line in result.verdict.split("\n"):

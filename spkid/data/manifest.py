@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 LONGEST_HEADER = 1 << 16  # bytes
+MOST_NAMED = 30  # columns in an error
 
 
 def column_names(columns: Sequence[str]) -> str:
@@ -61,10 +62,20 @@ def read_manifest(path: str | Path, *, required: tuple[str, ...] = ("path",)) ->
         lack = f"no column {', '.join(missing)}" if missing else "no rows"
         raise BadTable(
             f"{path}: {lack}",
-            expected=f"a CSV with {column_names(required)}, and at least one row",
+            expected=f"a CSV with {column_names(required)}, and at least one row; "
+            f"{columns_there(table.columns)}",
             do="correct the file",
         )
     return table
+
+
+def columns_there(columns: Iterable[object]) -> str:
+    """``there are speaker, age``, for an error: the first of them where there are very many."""
+    named = [str(column) for column in columns]
+    more = len(named) - MOST_NAMED
+    return f"there are {', '.join(named[:MOST_NAMED]) or 'none'}" + (
+        f" and {more} more" if more > 0 else ""
+    )
 
 
 def _how_written(file: BinaryIO) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import html
 import json
 import math
 
@@ -22,6 +23,7 @@ from spkid.encoder.vectors import EmbeddingTable
 from spkid.errors import BadTable, SpkidError
 
 IS_BAD = np.arange(48) % 2 == 1
+IS_BAD_BY_NAME = {f"s{number:03d}": bad for number, bad in enumerate(IS_BAD)}
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +141,39 @@ def test_two_systems_are_compared_by_name(tables):
         "first",
         "second",
     )
+
+
+def test_a_comparison_says_what_is_left_out_and_checks_the_study_as_an_audit_does(tables, tmp_path):
+    scores, people = tables
+    others = scores[scores["enroll"] != "s000"]  # as many trials again, all of one speaker
+    many = pd.concat([scores, pd.concat([scores[scores["enroll"] == "s001"]] * 40)])
+    some = people.assign(region=people["region"].where(people.index > 3, "unknown"))
+    found = face.compare(many, others, some, by="region", names=("old", "new"), n_resamples=9)
+    alone = [face.audit(each, some, by="region", n_resamples=9) for each in (many, others)]
+    for name, own, other in (("old: ", *alone), ("new: ", *reversed(alone))):
+        for line in own.counted():
+            expected = line if line in other.counted() else name + line
+            assert expected in found.counted()
+    assert any("in very many of the" in line for line in found.counted())
+    assert found.checks[0][0] == "old"
+    record = json.loads((found.save(tmp_path).parent / "compare.json").read_text())
+    page = (tmp_path / "compare.html").read_text()
+    assert [each["system"] for each in record["checks"]] == [name for name, _ in found.checks]
+    assert [each["words"] for each in record["left_out"]] == [
+        each.words for _, each in found.left_out
+    ]
+    for each in (*record["left_out"], *record["checks"]):
+        assert html.escape(each["words"], quote=False).replace("'", "&#39;") in page
+
+
+def test_where_a_comparison_leaves_nothing_out_it_says_so(tables):
+    scores, people = tables
+    own = scores[
+        scores["label"]
+        | (scores["enroll"].map(IS_BAD_BY_NAME) == scores["test"].map(IS_BAD_BY_NAME))
+    ]
+    found = face.compare(own, own, people, by="region", n_resamples=9)
+    assert found.counted() == ["No trial and no speaker is left out."]
 
 
 def test_the_result_shows_no_table_in_its_repr(result):

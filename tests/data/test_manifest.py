@@ -77,6 +77,15 @@ def test_unusable_file_is_refused_by_name(written, content, fragment):
     assert "path, speaker, split" in caught.value.expected
 
 
+def test_the_refusal_lists_the_columns_that_are_there(written):
+    path = written("clip,age,name\na.wav,7,ann\n")
+    with pytest.raises(SpkidError, match="one row; there are clip, age, name"):
+        read_manifest(path)
+    columns = [f"c{number}" for number in range(40)]
+    with pytest.raises(SpkidError, match=r"there are c0, c1, c2, c3.* c28, c29 and 10 more"):
+        read_manifest(written(",".join(columns) + "\n" + "," * 39))
+
+
 def test_missing_file_and_folder_are_refused(tmp_path):
     for path in (tmp_path / "nowhere.csv", tmp_path):
         with pytest.raises(SpkidError, match="cannot be read as CSV"):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 from spkid import __version__
-from spkid.audit.comparison import Comparison
+from spkid.audit.comparison import Comparison, words_of
+from spkid.audit.report.words import NOTHING_LEFT_OUT
+from spkid.audit.study import Check
 from spkid.data.cells import to_csv
+from spkid.data.left_out import LeftOut
 from spkid.files import to_json
 from spkid.pages import percent, render
 
@@ -70,6 +75,19 @@ def comparison_verdict(comparison: Comparison) -> list[str]:
     return lines
 
 
+def said_of_systems(said: Iterable[tuple[str, LeftOut | Check | str]]) -> list[str]:
+    """Sentences, each with the system that it is of, if it is not of both."""
+    lines = [(name, words_of(each)) for name, each in said]
+    return [
+        words if not name or words.startswith(name) else f"{name}: {words}" for name, words in lines
+    ]
+
+
+def comparison_left_out(comparison: Comparison) -> list[str]:
+    """Who and what is not counted, or that nothing is."""
+    return said_of_systems(comparison.left_out) or [NOTHING_LEFT_OUT]
+
+
 def comparison_record(comparison: Comparison) -> dict[str, Any]:
     """The comparison as plain values, for JSON."""
     return {
@@ -81,7 +99,13 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
         "n_speakers": comparison.n_speakers,
         "n_resamples": comparison.n_resamples,
         "seed": comparison.seed,
-        "notes": list(comparison.notes),
+        "left_out": [
+            {"system": name, **dataclasses.asdict(each)} for name, each in comparison.left_out
+        ],
+        "checks": [
+            {"system": name, **dataclasses.asdict(each)} for name, each in comparison.checks
+        ],
+        "notes": said_of_systems(comparison.notes),
         "rows": comparison.table.to_dict("records"),
     }
 
@@ -131,6 +155,8 @@ def comparison_files(comparison: Comparison) -> dict[str, str]:
         first=first,
         second=second,
         verdict=comparison_verdict(comparison),
+        left_out=comparison_left_out(comparison),
+        checks=said_of_systems(comparison.checks),
         sections=sections,
         method=[
             f"Each system has its own shared threshold: {comparison.thresholds[0]:.3f} and "
@@ -138,7 +164,7 @@ def comparison_files(comparison: Comparison) -> dict[str, str]:
             f"systems are resampled with the same {comparison.n_resamples} draws of speakers (seed "
             f"{comparison.seed}). Intervals are 95 %; p-values are corrected for the number of "
             "changes tested (Holm). Changes of rates are in points.",
-            *comparison.notes,
+            *said_of_systems(comparison.notes),
         ],
     )
     return {

@@ -19,6 +19,7 @@ RATE_WORDS = {
     "false_positive_identification_rate": "of guests' clips are taken for a member",
     "misidentification_rate": "of members' clips are taken for another member",
 }
+NOTHING_LEFT_OUT = "No trial and no speaker is left out."
 SIDE_TITLES = {
     "both": "trials within each group",
     "enroll": "trials by the group of the enrolled speaker",
@@ -148,7 +149,7 @@ def found_sentence(findings: Findings) -> str:
 def left_out_lines(audit: Audit) -> list[str]:
     """Who and what is not counted, or that nothing is."""
     if not audit.left_out:
-        return ["No trial and no speaker is left out."]
+        return [NOTHING_LEFT_OUT]
     return [each.words for each in audit.left_out]
 
 
