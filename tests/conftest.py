@@ -23,6 +23,8 @@ TESTS = Path(__file__).parent
 SLOW = (  # they train, audit in a browser or start processes; `make quick` leaves them out
     "training",
     "benchmarks",
+    "assistants/test_command.py",
+    "assistants/test_worker.py",
     "audit/report/test_browser.py",
     "cli/test_auditing.py",
     "cli/test_fitting.py",

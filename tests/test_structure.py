@@ -14,10 +14,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 # Each package may import those that stand to the left of it, and itself.
 FLOORS = """
-errors < shown < files < config < pages data audio < encoder < scoring < audit.statistics < audit
-< audit.cohorts < audit.report < audit.face < mitigation < training.networks < training.config
-< training.data < training.objectives < training < enrollment.refusals enrollment.names
-< enrollment.profile < enrollment.store < enrollment.index < enrollment < serve < cli < benchmarks
+errors < shown client < files < config < pages data audio < encoder < scoring < audit.statistics
+< audit < audit.cohorts < audit.report < audit.face < mitigation < training.networks
+< training.config < training.data < training.objectives < training
+< enrollment.refusals enrollment.names < enrollment.profile < enrollment.store < enrollment.index
+< enrollment < serve assistants < cli < benchmarks
 """
 ITS_OWN_MODULES = "spkid.training.networks.registry"  # imports each module of its own package
 FACE = {"spkid", "spkid.__main__", "spkid.audit"}  # import on demand

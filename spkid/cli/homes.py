@@ -45,6 +45,14 @@ ModelOption = Annotated[
 ]
 HouseholdOption = Annotated[str, typer.Option(help="Name of the household.")]
 DeviceOption = Annotated[str, typer.Option(help="Label of the microphone, such as kitchen.")]
+HomeRateOption = Annotated[
+    float | None,
+    rate_option(
+        "--far",
+        "Share of strangers' clips that may be accepted, such as 1%. Default: the one that "
+        "the home was calibrated for, or 5%.",
+    ),
+]
 FarOption = Annotated[
     float, rate_option("--far", "Share of strangers' clips that may be accepted, such as 1%.")
 ]
@@ -102,14 +110,7 @@ def identify(
         str | None,
         typer.Option(help="Name of the household. Default: the one of the nearest profile."),
     ] = None,
-    far: Annotated[
-        float | None,
-        rate_option(
-            "--far",
-            "Share of strangers' clips that may be accepted, such as 1%. Default: the one that "
-            "the home was calibrated for, or 5%.",
-        ),
-    ] = None,
+    far: HomeRateOption = None,
     model: ModelOption = None,
     trust_code: TrustOption = False,
     store: StoreOption = None,

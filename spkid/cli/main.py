@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from spkid import __version__
 from spkid.cli import (
+    assistants,
     auditing,
     backups,
     calibration,
@@ -128,6 +129,8 @@ for command in (
     training.finetune,
     training.export,
     serving.serve,
+    assistants.wyoming,
+    assistants.mcp,
 ):
     app.command()(command)
 app.add_typer(inbox.inbox, name="inbox")

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spkid.cli.homes import HouseholdOption, ModelOption, StoreOption, open_store, store_files
+from spkid.cli.homes import (
+    HomeRateOption,
+    HouseholdOption,
+    ModelOption,
+    StoreOption,
+    open_store,
+    store_files,
+)
 from spkid.cli.output import (
     JsonFlag,
     TrustOption,
@@ -16,7 +23,6 @@ from spkid.cli.output import (
     check_plot,
     print_json,
     print_table,
-    rate_option,
     save_plot,
 )
 from spkid.files import write_text
@@ -41,14 +47,7 @@ def timeline(
     plot: Annotated[
         Path | None, typer.Option(readable=False, help="Write a picture as a .png or .svg.")
     ] = None,
-    far: Annotated[
-        float | None,
-        rate_option(
-            "--far",
-            "Share of strangers that may be accepted, such as 1%. Default: the one that the home "
-            "was calibrated for, or 5%.",
-        ),
-    ] = None,
+    far: HomeRateOption = None,
     model: ModelOption = None,
     trust_code: TrustOption = False,
     store: StoreOption = None,
