@@ -61,7 +61,8 @@ class Household:
         self.store = store
         self.name = tidy_name(name)
         self.model = model if model is not None else Model.load()
-        self._seen: tuple[int, list[Member]] | None = None  # the members as of a log sequence
+        # the members and the own calibration, as of a log sequence
+        self._seen: tuple[int, list[Member], HomeRate | None] | None = None
 
     def __repr__(self) -> str:
         return f"Household({self.store!r}, {self.name!r})"
@@ -77,9 +78,12 @@ class Household:
         SpkidError
             If the household is unknown or a profile comes from another model.
         """
+        return list(self._as_of_now()[0])
+
+    def _as_of_now(self) -> tuple[list[Member], HomeRate | None]:
         sequence = self.store.last_sequence()
         if self._seen is not None and self._seen[0] == sequence:
-            return list(self._seen[1])
+            return self._seen[1:]
         members = self.store.members(self.name)
         if not members:
             raise no_household(self.name, self.store.households())
@@ -87,8 +91,10 @@ class Household:
             if member.model != self.model.fingerprint:
                 raise other_model(member.name, member.model, self.model.fingerprint)
             check_unit(member.vector, dim=self.model.dim)
-        self._seen = sequence, members
-        return list(members)
+        text = self.store.calibration(self.name)
+        own = None if text is None else HomeRate.from_json(text)
+        self._seen = sequence, members, own
+        return members, own
 
     def enroll(
         self,
@@ -200,11 +206,8 @@ class Household:
 
     def own_rate(self, members: list[Member]) -> HomeRate | None:
         """What :meth:`calibrate` chose, while the profiles are still the same."""
-        text = self.store.calibration(self.name)
-        if text is None:
-            return None
-        chosen = HomeRate.from_json(text)
-        return chosen if chosen.fits(members) else None
+        _, chosen = self._as_of_now()
+        return chosen if chosen is not None and chosen.fits(members) else None
 
     def accepted_rate(self, members: list[Member], asked: float | None) -> float:
         """The shipped threshold's rate that decides: the home's own, the one asked for, or 5 %."""

@@ -14,6 +14,8 @@ FRAME = 640  # 40 ms: two periods of the lowest voice
 HOP = 320
 PART_FRAMES = 1_500  # 30 s
 LOWEST_HZ, HIGHEST_HZ = 70.0, 500.0
+SHORTEST_LAG, LONGEST_LAG = int(SAMPLE_RATE_HZ / HIGHEST_HZ), int(SAMPLE_RATE_HZ / LOWEST_HZ)
+TRANSFORM = 896  # 2**7 * 7: from FRAME + LONGEST_LAG on, no lag that is used wraps round
 VOICED = 0.45  # of a frame's power comes back after one period
 LOUD = 0.1  # of the loudest tenth's level: what is softer is no vowel
 
@@ -54,10 +56,12 @@ def _parts(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
 def _periodicity(frames: NDArray[np.float32]) -> NDArray[np.float32]:
     """The highest normalised autocorrelation of each frame at a lag of a voice's period."""
     frames = frames - frames.mean(axis=1, keepdims=True)
-    spectrum = np.fft.rfft(frames, 2 * FRAME)
-    correlation = np.fft.irfft(np.square(np.abs(spectrum)))[:, :FRAME]
-    lags = np.arange(int(SAMPLE_RATE_HZ / HIGHEST_HZ), int(SAMPLE_RATE_HZ / LOWEST_HZ))
-    overlap = 1 - lags / FRAME  # the tail of a frame has fewer pairs
-    normalised = correlation[:, lags] / (correlation[:, :1] * overlap + 1e-12)
-    best: NDArray[np.float32] = normalised.max(axis=1)
+    spectrum = np.fft.rfft(frames, TRANSFORM)
+    powers = np.square(spectrum.real) + np.square(spectrum.imag)
+    correlation = np.fft.irfft(powers, TRANSFORM)
+    overlap = (
+        1 - np.arange(SHORTEST_LAG, LONGEST_LAG) / FRAME
+    )  # the tail of a frame has fewer pairs
+    found = correlation[:, SHORTEST_LAG:LONGEST_LAG] / overlap.astype(np.float32)
+    best: NDArray[np.float32] = found.max(axis=1) / (correlation[:, 0] + 1e-12)
     return best

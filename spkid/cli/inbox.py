@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 inbox = typer.Typer(
     help="Voices that nobody recognised, where a household agreed to keep them for a while.",
     no_args_is_help=True,
+    add_completion=False,  # the command as a whole has it
 )
 
 NumberArgument = Annotated[int, typer.Argument(help="A number in 'spkid inbox list'.")]

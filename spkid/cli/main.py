@@ -1,4 +1,4 @@
-"""The ``spkid`` command. Commands import what they need when they run."""
+"""The ``spkid`` command: its options, and what it says and how it ends when something fails."""
 
 from __future__ import annotations
 
@@ -8,64 +8,25 @@ import os
 import re
 import sys
 import traceback
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from spkid import __version__
-from spkid.cli import (
-    assistants,
-    auditing,
-    backups,
-    calibration,
-    demo,
-    enrolling,
-    evaluation,
-    fitting,
-    homes,
-    inbox,
-    mitigating,
-    profiles,
-    rearranging,
-    serving,
-    timeline,
-    training,
-)
+from spkid.cli.commands import MARKUP, Commands
 from spkid.cli.output import OutputLostError, report_error, result, say
 from spkid.errors import SpkidError
 from spkid.files import why_unreadable
-from spkid.shown import visible
 
-OTHER_WORDS = {"delete": "forget", "list": "profiles", "remove": "forget", "recognize": "identify"}
 BAD_INPUT = 2
 UNFORESEEN = 70  # EX_SOFTWARE of BSD's sysexits.h
 NO_OUTPUT = 74  # EX_IOERR
 READER_GONE = 141  # what a shell says of a program that SIGPIPE ended
-USAGE_ERROR: Any = typer.BadParameter.__mro__[1]  # typer has no public name for it
 SHOW_TRACEBACK = "SPKID_TRACEBACK"
 NUMBERS = re.compile(
     r"(?:[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?[\s,;\[\]()]+){3,}\S*", re.IGNORECASE
 )
 BYTES = re.compile(r"""b(['"]).{16,}\1""")
-
-
-class Commands(TyperGroup):
-    """The commands; a word that other tools use for one of them names it."""
-
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command, or an error that names the one that was meant."""
-        if cmd_name in OTHER_WORDS:
-            ctx.fail(f"No such command {cmd_name!r}. Did you mean {OTHER_WORDS[cmd_name]!r}?")
-        return super().get_command(ctx, cmd_name)
-
-    def invoke(self, ctx: Any) -> Any:
-        """As ever; words that were typed, names of files too, are shown without what hides."""
-        try:
-            return super().invoke(ctx)
-        except USAGE_ERROR as error:
-            error.message = visible(error.message)
-            raise
 
 
 app = typer.Typer(
@@ -74,7 +35,7 @@ app = typer.Typer(
     help="Who is speaking at home, and is it equally good for everyone.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",  # as "rich", it would take a [table] for markup and drop it
+    rich_markup_mode=MARKUP,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -99,42 +60,6 @@ def options(
     ] = False,
 ) -> None:
     """Who is speaking at home, and is it equally good for everyone."""
-
-
-for command in (
-    demo.demo,
-    enrolling.enroll,
-    homes.identify,
-    homes.verify,
-    timeline.timeline,
-    calibration.calibrate,
-    profiles.profiles,
-    profiles.confirm,
-    profiles.forget,
-    rearranging.rename,
-    rearranging.merge,
-    rearranging.move,
-    profiles.archive,
-    profiles.reembed,
-    backups.backup,
-    backups.restore,
-    evaluation.embed,
-    evaluation.score,
-    evaluation.evaluate,
-    evaluation.households,
-    fitting.fit,
-    auditing.audit,
-    mitigating.mitigate,
-    training.train,
-    training.finetune,
-    training.export,
-    serving.serve,
-    assistants.wyoming,
-    assistants.mcp,
-):
-    app.command()(command)
-app.add_typer(inbox.inbox, name="inbox")
-app.add_typer(serving.token, name="token")
 
 
 def main() -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 token = typer.Typer(
     help="Who may call a service that others can reach: add, list and revoke tokens.",
     no_args_is_help=True,
+    add_completion=False,  # the command as a whole has it
 )
 TokensOption = Annotated[
     Path | None,
