@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,45 @@ LOOK: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "legend.frameon": False,
+    "legend.handlelength": 1.2,
     "text.parse_math": False,
 }
 
 
-def render(template: str, **content: Any) -> str:
-    """The page of ``template``; all text is escaped, and names can neither hide nor turn it."""
+@dataclass(frozen=True)
+class Cell:
+    """A figure in a table, with its interval; ``data`` names it for programs that read the page."""
+
+    value: str
+    range: str = ""
+    worse: bool = False
+    long: bool = False
+    data: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: what it is of, then a cell, or plain text, a column."""
+
+    name: str
+    cells: tuple[Cell | str, ...]
+    worst: bool = False
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A picture with what it shows, which is read out in its place."""
+
+    svg: Any
+    caption: str
+
+
+def render(template: str, *, terms: Mapping[str, str] | None = None, **content: Any) -> str:
+    """The page of ``template``; all text is escaped, and names can neither hide nor turn it.
+
+    ``terms`` are explained at the page's end; text that goes through the filter ``terms`` links
+    to them.
+    """
     import jinja2
     from markupsafe import Markup
 
@@ -41,7 +76,33 @@ def render(template: str, **content: Any) -> str:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
     )
-    return environment.get_template(template).render(**content)
+    explained = terms or {}
+    environment.filters |= {"terms": lambda text: linked(text, explained), "anchor": anchor}
+    return environment.get_template(template).render(terms=explained, **content)
+
+
+def anchor(term: str) -> str:
+    """The name of the place where ``term`` is explained."""
+    return "term-" + re.sub(r"\W+", "-", term.lower())
+
+
+def linked(text: str, terms: Iterable[str]) -> Any:
+    """``text``, escaped; where one of ``terms`` comes first in it is a link to its explanation."""
+    from markupsafe import Markup, escape
+
+    longest = sorted(terms, key=len, reverse=True)
+    if not longest:
+        return escape(visible(text))
+    parts = re.split(rf"(?<!\w)({'|'.join(map(re.escape, longest))})(?!\w)", text)
+    seen: set[str] = set()
+    shown = []
+    for place, part in enumerate(parts):
+        word = escape(visible(part))
+        if place % 2 and part not in seen:
+            seen.add(part)
+            word = Markup('<a class="term" href="#{}">{}</a>').format(anchor(part), word)
+        shown.append(word)
+    return Markup("").join(shown)
 
 
 @contextmanager
@@ -79,14 +140,28 @@ def to_svg(figure: Any) -> Any:
 
 def percent(rate: float, *, decimals: int = 1) -> str:
     """A rate in words of a page: ``4.2 %``, or a dash where it is not known."""
-    return "–" if math.isnan(rate) else f"{100 * rate:.{decimals}f} %"
+    return f"{100 * rate:.{decimals}f} %" if math.isfinite(rate) else "–"
 
 
 def signed(change: float) -> str:
     """A change of a rate in points: ``+1.3``, or a dash where it is not known."""
-    return "–" if math.isnan(change) else f"{100 * change:+.1f}"
+    return f"{100 * change:+.1f}" if math.isfinite(change) else "–"
+
+
+def number(value: float) -> str:
+    """A number as a cell: three places, or four digits where that would show none, or a dash."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:.3f}" if value == 0 or 1e-3 <= abs(value) < 1e5 else f"{value:.4g}"
+
+
+def span(low: float, high: float, show: Callable[[float], str]) -> str:
+    """``1.0 to 4.0``, as ``show`` writes both ends; empty where they are not known."""
+    return f"{show(low)} to {show(high)}" if math.isfinite(low) and math.isfinite(high) else ""
 
 
 def points(low: float, high: float) -> str:
     """An interval of a difference of rates in words of a page."""
-    return f"95 % interval {signed(low)} to {signed(high)} points"
+    return f"95 % interval {span(low, high, signed) or 'not known'}" + (
+        " points" if math.isfinite(low) and math.isfinite(high) else ""
+    )

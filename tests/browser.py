@@ -6,15 +6,14 @@ nothing but the browser itself is needed.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
-import shutil
 import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -28,12 +27,6 @@ FLAGS = (
     "--disable-extensions",
     "--remote-debugging-pipe",
 )
-
-
-def find_browser() -> str | None:
-    """Path of an installed Chromium or Chrome, ``$SPKID_CHROMIUM`` first."""
-    named = os.environ.get("SPKID_CHROMIUM")
-    return named or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @dataclass
@@ -138,3 +131,11 @@ class Browser:
             value = self._call("Runtime.evaluate", expression=script, returnByValue=True)
             self._seen.answers.append(value["result"].get("value"))
         return self._seen
+
+    def picture(self, width: int, height: int) -> bytes:
+        """The top of the open page, as the bytes of a PNG file."""
+        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
+        shot = self._call(
+            "Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip
+        )
+        return base64.b64decode(shot["data"])

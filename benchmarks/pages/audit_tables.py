@@ -134,7 +134,14 @@ def mitigation(own: Any) -> str:
     return table(["cohort: method", "error, %", "gap, points", "change of the gap"], rows)
 
 
+def audit_pages(own: Any) -> str:
+    """What became of random small tables."""
+    row = [f"{own[name]:,}" for name in ("n_tables", "n_pages", "n_refused", "n_findings")]
+    return table(["random small tables", "audited", "refused", "findings"], [row])
+
+
 BLOCKS = {
+    "audit_pages": drawn(audit_pages, "audit_pages"),
     "audit_groups": drawn(audit_groups, "audit_real"),
     "audit_gaps": drawn(audit_gaps, "audit_real"),
     "audit_cohorts": drawn(audit_cohorts, "audit_real"),

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from spkid.audit.grouping import members_of, parse_grouping, speakers_of
+from spkid.audit.origin import Origin
 from spkid.audit.result import Audit
 from spkid.audit.statistics.contrast import deviations
 from spkid.audit.statistics.differences import holm
@@ -48,6 +49,7 @@ class Comparison:
     left_out: tuple[tuple[str, LeftOut], ...]
     notes: tuple[tuple[str, str], ...]
     checks: tuple[tuple[str, Check], ...] = ()
+    origin: Origin | None = None
 
 
 Said = TypeVar("Said", LeftOut, Check, str)

@@ -13,7 +13,16 @@ from spkid.audit.cohorts.findings import Findings, find_cohorts, without_cohorts
 from spkid.audit.comparison import Comparison, compare_audits, of_both
 from spkid.audit.grouping import by_clip
 from spkid.audit.homes import audit_decisions
-from spkid.audit.inputs import Table, described, groupings, name_of, need_same_names, scored
+from spkid.audit.inputs import (
+    Table,
+    described,
+    groupings,
+    name_of,
+    need_same_names,
+    said_of,
+    scored,
+)
+from spkid.audit.origin import origin_of, renamed
 from spkid.audit.report.comparison_page import (
     comparison_figures,
     comparison_files,
@@ -33,11 +42,11 @@ from spkid.data.decision_log import read_decisions
 from spkid.data.left_out import LeftOut, sound_trials
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.errors import SpkidError
-from spkid.files import made_folder, write_texts
+from spkid.printing import write_page
 
 FILES = (  # of an audit, and of a comparison
-    *("audit.html", "audit.json", *(f"{name}.csv" for name in TABLES)),
-    *("compare.html", "compare.json", "compare.csv"),
+    *("audit.html", "audit.pdf", "audit.json", *(f"{name}.csv" for name in TABLES)),
+    *("compare.html", "compare.pdf", "compare.json", "compare.csv"),
 )
 Figures = dict[str, dict[str, float]]  # by grouping and name; what a condition may name
 
@@ -102,10 +111,23 @@ class AuditResult:
         """Everything as plain values, as ``audit.json`` has it."""
         return audit_record(self.findings)
 
-    def save(self, folder: str | Path) -> Path:
-        """Write ``audit.html``, ``audit.json`` and the tables as CSV; returns the page's path."""
+    def made_by(self, command: str) -> AuditResult:
+        """The same with ``command`` as what made it, for its page and record."""
+        return AuditResult(replace(self.findings, origin=renamed(self.findings.origin, command)))
+
+    def save(self, folder: str | Path, *, pdf: bool = False) -> Path:
+        """Write ``audit.html``, ``audit.json`` and the tables as CSV; returns the page's path.
+
+        With ``pdf`` an installed Chromium, Chrome or Edge prints ``audit.pdf`` too, with tags for
+        screen readers.
+
+        Raises
+        ------
+        SpkidError
+            As :func:`spkid.printing.write_page`.
+        """
         files = {"audit.html": audit_page(self.findings), **record_files(self.findings)}
-        return write_texts(made_folder(folder), files)[0]
+        return write_page(files, folder, pdf=pdf)
 
 
 @dataclass(frozen=True)
@@ -151,9 +173,17 @@ class ComparisonResult:
         """Everything as plain values, as ``compare.json`` has it."""
         return comparison_record(self.comparison)
 
-    def save(self, folder: str | Path) -> Path:
-        """Write ``compare.html``, ``compare.json`` and ``compare.csv``; returns the page's path."""
-        return write_texts(made_folder(folder), comparison_files(self.comparison))[0]
+    def made_by(self, command: str) -> ComparisonResult:
+        """The same with ``command`` as what made it, for its page and record."""
+        origin = renamed(self.comparison.origin, command)
+        return ComparisonResult(replace(self.comparison, origin=origin))
+
+    def save(self, folder: str | Path, *, pdf: bool = False) -> Path:
+        """Write ``compare.html``, ``compare.json`` and ``compare.csv``; returns the page's path.
+
+        With ``pdf`` also ``compare.pdf``, as :meth:`AuditResult.save`.
+        """
+        return write_page(comparison_files(self.comparison), folder, pdf=pdf)
 
 
 class HomeOptions(TypedDict, total=False):
@@ -242,10 +272,11 @@ def audit(
     0  north          20                  0.00
     1  south          20                  0.55
     """
+    sources = {"scores": scores, "metadata": metadata, "trials": trials, "embeddings": embeddings}
     people, spellings = described(metadata)
     own = _audited(scores, people, by, trials, columns, options)
     asked = [column for section in own.groupings for column in section.columns]
-    own = replace(own, notes=(*own.notes, *_said_of(spellings, [*asked, *tree])))
+    own = replace(own, notes=(*own.notes, *said_of(spellings, [*asked, *tree])))
     if embeddings is not None and not isinstance(embeddings, EmbeddingTable):
         embeddings = EmbeddingTable.load(embeddings)
     found = find_cohorts(
@@ -258,7 +289,8 @@ def audit(
         seed=own.seed,
     )
     checks = check_study(own.trials, people, seed=own.seed)
-    return AuditResult(replace(found, checks=checks))
+    given = {"by": by, "columns": columns, "tree": tuple(tree), "share": share, **options}
+    return AuditResult(replace(found, checks=checks, origin=origin_of("audit", sources, given)))
 
 
 def compare(
@@ -298,11 +330,12 @@ def compare(
         *audits, names=names, n_resamples=audits[0].n_resamples, seed=audits[0].seed
     )
     asked = [column for section in audits[0].groupings for column in section.columns]
-    spelled = [("", line) for line in _said_of(spellings, asked)]
+    spelled = [("", line) for line in said_of(spellings, asked)]
     checks = [check_study(each.trials, people, seed=each.seed) for each in audits]
-    return ComparisonResult(
-        replace(found, notes=(*found.notes, *spelled), checks=of_both(names, *checks))
-    )
+    sources = {"first": first, "second": second, "metadata": metadata, "trials": trials}
+    origin = origin_of("audit.compare", sources, {"by": by, "columns": columns, **options})
+    found = replace(found, notes=(*found.notes, *spelled), checks=of_both(names, *checks))
+    return ComparisonResult(replace(found, origin=origin))
 
 
 def decisions(
@@ -340,9 +373,12 @@ def decisions(
     need_same_names([answers["speaker"]], people, "the log")
     own = audit_decisions(answers, people, groupings(by), **options)
     asked = [column for section in own.groupings for column in section.columns]
-    own = replace(own, notes=(*own.notes, *_said_of(spellings, asked)))
+    own = replace(own, notes=(*own.notes, *said_of(spellings, asked)))
     checks = check_study(own.trials, people, seed=own.seed)
-    return AuditResult(replace(without_cohorts(own, title=_title(log)), checks=checks))
+    sources = {"log": log, "metadata": metadata, "truth": truth}
+    origin = origin_of("audit.decisions", sources, {"by": by, **options})
+    found = without_cohorts(own, title=_title(log))
+    return AuditResult(replace(found, checks=checks, origin=origin))
 
 
 def _title(source: Table) -> str:
@@ -362,8 +398,3 @@ def _audited(
     need_same_names([table["enroll"], table["test"]], people, "the scores")
     table, left_out = sound_trials(table, are_clips=by_clip(table, people))
     return audit_scores(table, people, groupings(by), notes=notes, left_out=left_out, **options)
-
-
-def _said_of(spellings: dict[str, list[str]], columns: Sequence[str]) -> list[str]:
-    """What was taken for one value or for unknown, in the columns that are used."""
-    return [line for column in dict.fromkeys(columns) for line in spellings.get(column, ())]

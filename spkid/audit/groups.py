@@ -10,6 +10,7 @@ import pandas as pd
 
 from spkid.audit.grouping import Grouping
 from spkid.audit.result import GroupAudit
+from spkid.audit.small_groups import small_table
 from spkid.audit.statistics.differences import Difference, difference, holm
 from spkid.audit.statistics.figures import Figure
 from spkid.audit.statistics.intervals import Estimate, resampled_errors, t_quantile
@@ -73,6 +74,7 @@ def audit_groups(
     starts = np.searchsorted(codes[order], np.arange(len(group.cat.categories) + 1))
     rows, judged = [], {}
     small: dict[str, np.ndarray] = {}
+    too_few: list[dict[str, object]] = []
 
     def counts(name: str, own: np.ndarray) -> dict[str, object]:
         n_speakers = len(np.unique(np.concatenate([np.unique(side[own]) for side in speakers])))
@@ -98,6 +100,7 @@ def audit_groups(
             row |= _values(judged[str(name)])
         else:
             small[str(name)] = own
+            too_few.append(row)
         rows.append(row)
     if len(rows) < 2:
         raise BadTable(
@@ -121,6 +124,9 @@ def audit_groups(
         groups=pd.DataFrame(rows),
         measures=measures_table(judged, figures, resampling),
         differences=differences,
+        small=small_table(
+            too_few, {name: estimate(own) for name, own in small.items()}, judged, resampling.pair
+        ),
         pooled=pd.DataFrame(pooled, columns=list(rows[0])),
         n_unknown=n_unknown,
         n_across=len(codes) - n_unknown - int((codes >= 0).sum()),

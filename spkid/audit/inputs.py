@@ -125,3 +125,8 @@ def need_same_names(names: Sequence[pd.Series], people: pd.DataFrame, where: str
                 expected="the same names in both",
                 do="read the metadata's names as text: pandas.read_csv(file, dtype=str)",
             )
+
+
+def said_of(spellings: dict[str, list[str]], columns: Sequence[str]) -> list[str]:
+    """What was taken for one value or for unknown, in the columns that are used."""
+    return [line for column in dict.fromkeys(columns) for line in spellings.get(column, ())]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from spkid.audit.statistics.figures import Figure
 from spkid.data.left_out import LeftOut
 from spkid.errors import SpkidError
+
+OWN_THRESHOLD = "equal_error_rate"  # the one rate that is not at the shared threshold
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,10 @@ class GroupAudit:
         ``certain``. The small groups together stand against the judged ones. Holm's correction
         runs over all groupings of the audit, for the rates by themselves (the verdict rests on
         them) and for the figures that explain them.
+    small : DataFrame
+        The groups with too few speakers to be judged alone, a row a group and rate: ``group``,
+        ``n_speakers``, ``figure``, ``n_trials``, ``raw`` and, by partial pooling over all groups,
+        ``estimate``, ``low``, ``high``; as :func:`small_groups.small_table` gives it.
     pooled : DataFrame
         The groups with too few speakers to be judged alone, together as one row as in
         ``groups``; empty where there are fewer than two, or too few speakers in all.
@@ -60,6 +67,7 @@ class GroupAudit:
     groups: pd.DataFrame
     measures: pd.DataFrame
     differences: pd.DataFrame
+    small: pd.DataFrame
     pooled: pd.DataFrame
     n_unknown: int
     n_across: int
@@ -142,3 +150,20 @@ class Audit:
         order = table.assign(size=table["difference"].abs())
         order = order.sort_values(["certain", "size"], ascending=False, kind="stable")
         return table.loc[order.index].reset_index(drop=True)
+
+    def headline(self) -> pd.Series | None:
+        """The row of :meth:`notable` that the verdict speaks of; None where none is defined.
+
+        Who is certainly worse off comes before who is certainly better off, and that before the
+        largest of the differences that are not certain; in each, a rate at the shared threshold
+        comes before that at a group's own.
+        """
+        table = self.notable()
+        table = table[table["difference"].notna()]
+        if table.empty:
+            return None
+        certain = table["certain"].to_numpy(bool)
+        worse = (table["difference"] > 0).to_numpy()
+        rank = np.select([certain & worse, certain], [0, 1], 2)
+        at_own = (table["figure"] == OWN_THRESHOLD).to_numpy()
+        return table.iloc[np.lexsort((at_own, rank))[0]]

@@ -26,6 +26,7 @@ from spkid.scoring.metrics import threshold_at_false_match_rate, threshold_at_le
 
 RATES = tuple(figure.name for figure in FIGURES if figure.is_rate)
 PAIR = ("false_match_rate", "false_non_match_rate")
+LARGEST_SCORE = 1e100  # the square of a larger one may be none
 
 
 def audit_scores(
@@ -163,6 +164,13 @@ def _check_scores(trials: pd.DataFrame) -> None:
         raise BadTable(
             f"{int((~np.isfinite(score)).sum())} scores that are NaN or infinite",
             expected="finite scores",
+            do="check the system that made them",
+        )
+    largest = float(np.abs(score).max())
+    if largest > LARGEST_SCORE:
+        raise BadTable(
+            f"scores as large as {largest:.3g}",
+            expected=f"similarities or log odds, none beyond {LARGEST_SCORE:g}",
             do="check the system that made them",
         )
     if score.min() == score.max():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,11 +81,15 @@ def audit(
         list[str] | None,
         typer.Option(help="Exit with 1 where this is true, as 'garbe>0.2'. May be repeated."),
     ] = None,
+    pdf: Annotated[
+        bool, typer.Option("--pdf", help="The page as PDF too; an installed Chromium prints it.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Who is it worse for, is that certain, and which cohort to work on first."""
     from spkid.audit import face
     from spkid.audit.conditions import read_condition
+    from spkid.printing import need_browser
 
     conditions = [read_condition(text) for text in fail_if or ()]
     groupings = words_of(by)
@@ -108,6 +114,8 @@ def audit(
             do="leave it out",
         )
     check_folder(out, face.FILES, inputs=(*scores, metadata, trials, truth, embeddings))
+    if pdf:
+        need_browser()
     options: face.Options = {
         "false_accept_rate": far,
         "cost_prior": cost,
@@ -133,7 +141,8 @@ def audit(
             share=share,
             **options,
         )
-    page = result.save(out)
+    result = result.made_by(shlex.join(["spkid", *sys.argv[1:]]))
+    page = result.save(out, pdf=pdf)
     if as_json:
         print_json(result.record())
     else:

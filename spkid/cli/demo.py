@@ -104,14 +104,14 @@ def write_report(
     guest_prior: float,
 ) -> None:
     """A page with the chance of each clip's likeliest member against a stranger, by group."""
-    from spkid.pages import COLOURS, new_figure, render, to_svg
+    from spkid.pages import COLOURS, Plot, Row, new_figure, render, to_svg
 
     def share(decision: Decision) -> float:
         member, stranger = decision.p_member or 0.0, decision.p_stranger or 0.0
         return 100 * member / (member + stranger)
 
     groups = sorted({person["age_group"] for person, *_ in heard})
-    with new_figure(8.0, 1.0 + 0.6 * len(groups)) as figure:
+    with new_figure(3.7, 1.2 + 0.6 * len(groups)) as figure:
         axes = figure.subplots()
         for is_member, colour, label in (
             (True, COLOURS[0], "members"),
@@ -129,17 +129,16 @@ def write_report(
         axes.set_ylim(-0.5, len(groups) - 0.5)
         axes.set_xlim(-2, 102)
         axes.set_xlabel("the likeliest member against a stranger, % (line: the threshold)")
-        axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+        figure.legend(loc="outside upper left", ncols=2)
         svg = to_svg(figure)
     page = render(
         "scores.html",
         title="A family, recognised",
         lead=f"{len(heard)} clips of three members and two strangers, real voices.",
-        svg=svg,
-        caption="Each dot is one clip; right of the line a member is named.",
+        plot=Plot(svg, "Each dot is one clip; right of the line a member is named."),
         header=("speaking", "group", "heard as", "probability", "margin", "cosine", "speech"),
         rows=[
-            (person["name"], person["age_group"], *decision_cells(decision))
+            Row(person["name"], (person["age_group"], *decision_cells(decision)))
             for person, _, decision, _ in heard
         ],
         note=(

@@ -149,7 +149,7 @@ def notes_on(
         return ["The audit found the cohort on the speakers for choosing alone."]
     threshold = cohort.record["threshold"]["value"]
     grouping, group = worst_group(trials, threshold, groupings, choosing)
-    if (grouping, group) == (cohort.grouping, cohort.group):
+    if (grouping, (group,)) == (cohort.grouping, cohort.labels):
         return ["The speakers used for choosing alone point to the same worst group."]
     other = f"{grouping}: {group}" if grouping else "none"
     return [

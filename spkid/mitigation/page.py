@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from spkid import __version__
+from spkid.audit.report.glossary import chosen_terms
+from spkid.audit.report.page import facts
 from spkid.data.cells import to_csv
 from spkid.files import to_json, write_texts
 from spkid.mitigation.trade import BEFORE, FIGURES, Trade
@@ -16,9 +18,22 @@ from spkid.mitigation.words import (
     mitigation_verdict,
     shown_change,
 )
-from spkid.pages import COLOURS, INK, new_figure, percent, render, signed, to_svg
+from spkid.pages import (
+    COLOURS,
+    INK,
+    Cell,
+    Plot,
+    Row,
+    new_figure,
+    percent,
+    render,
+    signed,
+    span,
+    to_svg,
+)
 
 FILES = ("mitigation.html", "mitigation.json", "mitigation.csv", "speakers.csv")
+TERMS = ("mean error", "cohort", "shared threshold", "95 % interval", "certain", "points")
 COLUMNS = ("error", "gap", "error_cohort", "error_others")  # of the table that people read
 
 
@@ -59,7 +74,7 @@ def shown_rows(trade: Trade) -> list[dict[str, Any]]:
                 {
                     "figure": figure,
                     "value": show(row.value),
-                    "range": f"{show(row.low)} to {show(row.high)}",
+                    "range": span(row.low, row.high, show),
                     "change": "" if system == BEFORE else shown_change(row),
                 }
             )
@@ -67,9 +82,22 @@ def shown_rows(trade: Trade) -> list[dict[str, Any]]:
     return rows
 
 
+def page_rows(trade: Trade) -> list[Row]:
+    """The same as the page shows it."""
+    rows = []
+    for row in shown_rows(trade):
+        cells: list[Cell | str] = []
+        for each in row["cells"]:
+            data = {"system": row["system"], "figure": each["figure"]}
+            cells += [Cell(each["value"], each["range"], data=data), each["change"]]
+        chosen = " (chosen)" if row["system"] == trade.chosen else ""
+        rows.append(Row(row["words"] + chosen, tuple(cells)))
+    return rows
+
+
 def trade_plot(trade: Trade) -> Any:
     """Overall error against gap, a point a system with both intervals; down and left is better."""
-    with new_figure(5.2, 3.8) as figure:
+    with new_figure(3.7, 3.9) as figure:
         axes = figure.subplots()
         for system, colour in zip(trade.systems, (INK, *COLOURS), strict=False):
             error, gap = (trade.at(system, name) for name in ("error", "gap"))
@@ -89,7 +117,7 @@ def trade_plot(trade: Trade) -> Any:
         axes.set_xlabel("mean error of everybody, %")
         axes.set_ylabel("gap, points")
         axes.grid(alpha=0.3)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+        figure.legend(loc="outside upper left", ncols=2)
         return to_svg(figure)
 
 
@@ -102,10 +130,18 @@ def write_mitigation(found: Mitigation, folder: Path) -> None:
         lead=f"{trade.n_read} held-out speakers. Changes are in points; below zero is better.",
         verdict=mitigation_verdict(found),
         caveat=found.caveat,
-        header=[FIGURES[figure] for figure in COLUMNS],
-        rows=shown_rows(trade),
-        chosen=trade.chosen,
-        plot=trade_plot(trade),
+        terms=chosen_terms(TERMS),
+        facts=facts(None),
+        header=[
+            "system",
+            *(FIGURES[figure] + end for figure in COLUMNS for end in ("", ", change")),
+        ],
+        rows=page_rows(trade),
+        plot=Plot(
+            trade_plot(trade),
+            "Mean error of everybody against the gap, with 95 % interval. Lower and further left "
+            "is better; at a gap of 0 the cohort does as well as all others.",
+        ),
         notes=found.notes,
         method=mitigation_method(found),
     )

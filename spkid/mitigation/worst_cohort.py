@@ -32,16 +32,16 @@ from spkid.files import parse_json, read_text
 class WorstCohort:
     """The worst cohort that an audit wrote.
 
-    ``kind`` is ``group`` (named by ``grouping`` and ``group``), ``region`` (where all
-    ``conditions`` hold) or ``discovered``; ``members`` has ``speaker``, ``cohort``, ``worst`` and
-    ``searched`` of everybody who was searched for cohorts (no rows where it was not discovered);
-    ``record`` is the audit's JSON.
+    ``kind`` is ``group`` (those of ``grouping`` whose group is one of ``labels``), ``region``
+    (where all ``conditions`` hold) or ``discovered``; ``members`` has ``speaker``, ``cohort``,
+    ``worst`` and ``searched`` of everybody who was searched for cohorts (no rows where it was not
+    discovered); ``record`` is the audit's JSON.
     """
 
     kind: str
     name: str
     grouping: str
-    group: str
+    labels: tuple[str, ...]
     conditions: tuple[Condition, ...]
     words: str
     speakers: frozenset[str]
@@ -72,7 +72,7 @@ class WorstCohort:
                 for each in worst["conditions"]
             )
             kind, name, words = worst["kind"], worst["name"], worst["words"]
-            grouping, group = worst["grouping"] or "", worst["group"] or ""
+            grouping, labels = worst["grouping"] or "", tuple(worst["labels"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadTable(
                 f"{folder}: no audit.json that can be read",
@@ -90,7 +90,7 @@ class WorstCohort:
             kind=kind,
             name=name,
             grouping=grouping,
-            group=group,
+            labels=labels,
             conditions=conditions,
             words=words,
             speakers=frozenset(speakers),
@@ -151,7 +151,7 @@ class WorstCohort:
             vectors; only used for a discovered cohort.
         """
         if self.kind == "group":
-            inside = group_names(metadata, parse_grouping(self.grouping)) == self.group
+            inside = group_names(metadata, parse_grouping(self.grouping)).isin(self.labels)
             return frozenset(metadata["speaker"][inside]) - {""}
         if self.kind == "region":
             speakers = sorted(set(metadata["speaker"]) - {""})

@@ -253,6 +253,7 @@ def refusals():
         "'a0' with two different": (scores, pd.concat([people, people[:1].assign(group="b")])),
         "no trial whose two sides": (scores.assign(enroll="x"), people),
         "all equal": (scores.assign(score=1.5), people),
+        r"as large as 2e\+200": (scores.assign(score=2e200 * scores["label"]), people),
         "labels that all contradict .* swap the labels": (
             scores.assign(label=~scores["label"]),
             people,

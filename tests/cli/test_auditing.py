@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from planted import planted_voices
 
+from spkid import printing
 from spkid.audit.report.record import SCHEMA
 
 
@@ -52,7 +53,7 @@ def test_an_audit_with_cohorts_writes_everything(spkid, files):
     code, out, err = spkid(*AUDIT, "--embeddings", "v.npz", "--tree", "group,half")
     assert code == 0, err
     assert {path.name for path in (files / "out").iterdir()} == {
-        *("audit.html", "audit.json", "overall.csv", "groups.csv", "measures.csv"),
+        *("audit.html", "audit.json", "overall.csv", "groups.csv", "small.csv", "measures.csv"),
         *("differences.csv", "cohorts.csv", "cohort.csv", "discovered.csv"),
     }
     assert "It is worse for 'south' (by group)" in out
@@ -69,6 +70,14 @@ def test_an_audit_with_cohorts_writes_everything(spkid, files):
     code, out, _ = spkid(*AUDIT, "--json")
     assert code == 0
     assert json.loads(out)["n_trials"] == 48 * 14
+
+
+def test_a_pdf_needs_a_browser_and_that_is_said_before_any_work(spkid, files, monkeypatch):
+    monkeypatch.setattr(printing, "find_browser", lambda: None)
+    code, _, err = spkid(*AUDIT, "--pdf")
+    assert code == 2
+    assert "no browser to print a PDF with" in err
+    assert not (files / "out").exists()
 
 
 @pytest.mark.parametrize(

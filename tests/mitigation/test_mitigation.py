@@ -277,7 +277,8 @@ def test_the_command_with_a_score_file_alone(files, tmp_path):
     page = (tmp_path / "mitigation.html").read_text()
     assert not re.search(r"""(?:src|href)=["'](?!#)|<script""", page)
     cells = re.findall(
-        r'data-system="calibration" data-figure="gap"><span>(.*?)</span>.*?<span>(.*?)</span></td>',
+        r'data-system="calibration" data-figure="gap"><span class="value">(.*?)</span></td>'
+        r"<td [^>]*>(.*?)</td>",
         re.sub(r'<span class="range">.*?</span>', "", page),
     )
     (cell,) = cells

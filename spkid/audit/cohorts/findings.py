@@ -13,6 +13,7 @@ from spkid.audit.cohorts.metadata import by_speaker, over_representation
 from spkid.audit.cohorts.tree import CohortTree, grow_tree
 from spkid.audit.cohorts.tree_conditions import Condition
 from spkid.audit.grouping import speakers_of
+from spkid.audit.origin import Origin
 from spkid.audit.result import Audit
 from spkid.audit.statistics.contrast import Contrast, contrast
 from spkid.audit.statistics.rules import MIN_SPEAKERS
@@ -31,8 +32,12 @@ class Cohort:
 
     ``kind`` is ``group`` (known by a label), ``region`` (a leaf of the tree) or ``discovered``;
     ``read`` compares it with all other speakers, for the latter two on the half of the speakers
-    that was not searched. What defines it is data too: ``grouping`` and ``group`` of a group,
-    ``conditions`` of a region; a discovered cohort has neither.
+    that was not searched. What defines it is data too: ``grouping``, ``group`` and ``labels``
+    (those that it joins, several where small groups are judged together) of a group, ``conditions``
+    of a region; a discovered cohort has neither.
+
+    ``certain`` says whether it is certainly worse off: of a group by the corrected tests of its
+    rates, on which the verdict rests too, of others by the interval of ``read``.
     """
 
     kind: str
@@ -40,8 +45,10 @@ class Cohort:
     speakers: tuple[str, ...]
     share: float
     read: Contrast
+    certain: bool
     grouping: str = ""
     group: str = ""
+    labels: tuple[str, ...] = ()
     conditions: tuple[Condition, ...] = ()
 
 
@@ -65,6 +72,7 @@ class Findings:
     tree: CohortTree | None
     notes: tuple[str, ...]
     checks: tuple[Check, ...] = ()
+    origin: Origin | None = None
 
     @property
     def measured(self) -> tuple[Cohort, ...]:
@@ -78,8 +86,30 @@ class Findings:
 
     @property
     def worst(self) -> Cohort | None:
-        """The cohort to work on first; None where no cohort is large enough to be read."""
-        return next((each for each in self.cohorts if each.read.difference > 0), None)
+        """The cohort to work on first; None where none is worse off.
+
+        The known group that the verdict names, unless a cohort that was searched for is certainly
+        worse off by more, or the group is not certainly so.
+        """
+        known = self._known()
+        found = next((each for each in self.searched if each.certain), None)
+        if found is None:
+            behind = (each for each in self.searched if each.read.difference > 0)
+            return known or next(behind, None)
+        if known is not None and known.certain and not found.read.low > known.read.difference:
+            return known
+        return found
+
+    def _known(self) -> Cohort | None:
+        """The known group that stands first among those that are worse off, certainly or not."""
+        headline, notable = self.audit.headline(), self.audit.notable()
+        rows = [] if headline is None else [headline]
+        rows += [row for _, row in notable[notable["difference"] > 0].iterrows()]
+        named = next(
+            ((row["grouping"], row["group"]) for row in rows if row["difference"] > 0), None
+        )
+        groups = (each for each in self.cohorts if each.kind == "group")
+        return next((each for each in groups if (each.grouping, each.group) == named), None)
 
 
 def find_cohorts(
@@ -151,6 +181,7 @@ def find_cohorts(
                 speakers=leaf.speakers,
                 share=len(leaf.speakers) / n_all,
                 read=leaf.read,
+                certain=leaf.read.low > 0,
                 conditions=leaf.conditions,
             )
             for leaf in tree.leaves
@@ -158,8 +189,9 @@ def find_cohorts(
     if discovery is not None:
         names = tuple(discovery.worst_speakers)
         name = "speakers who sound alike"
-        found.append(Cohort("discovered", name, names, discovery.share, discovery.read))
-    found.sort(key=lambda each: (each.read.low > 0, np.nan_to_num(each.read.difference, nan=-1)))
+        certain = discovery.read.low > 0
+        found.append(Cohort("discovered", name, names, discovery.share, discovery.read, certain))
+    found.sort(key=lambda each: (each.certain, np.nan_to_num(each.read.difference, nan=-1)))
     return Findings(
         audit=audit,
         title=title,
@@ -187,7 +219,7 @@ def without_cohorts(audit: Audit, *, title: str) -> Findings:
 
 
 def known_cohorts(audit: Audit, *, n_resamples: int = N_RESAMPLES) -> list[Cohort]:
-    """Every group of the audit as a cohort, read on all speakers.
+    """Every group of the audit as a cohort, and small groups together, read on all speakers.
 
     A speaker belongs to the groups of his clips. Intervals hold together in 95 % within a
     grouping (Bonferroni).
@@ -197,6 +229,9 @@ def known_cohorts(audit: Audit, *, n_resamples: int = N_RESAMPLES) -> list[Cohor
     errors = speaker_errors(
         trials, audit.shared_threshold, names, n_resamples=n_resamples, seed=audit.seed
     )
+    notable = audit.notable()
+    worse = notable[notable["certain"].astype(bool) & (notable["difference"] > 0)]
+    worse_off = set(zip(worse["grouping"], worse["group"], strict=True))
     found = []
     for section in audit.groupings:
         pairs = pd.concat(
@@ -207,9 +242,11 @@ def known_cohorts(audit: Audit, *, n_resamples: int = N_RESAMPLES) -> list[Cohor
                 for side in ("enroll", "test")
             ]
         ).dropna()
-        groups = list(section.groups["group"])
-        for group in groups:
-            inside = np.isin(names, pairs["speaker"][pairs["group"] == group].to_numpy(object))
+        groups = {group: (group,) for group in section.groups["group"]}
+        small = section.groups["group"][~section.groups["judged"].astype(bool)]
+        groups |= dict.fromkeys(section.pooled["group"], tuple(small))
+        for group, labels in groups.items():
+            inside = np.isin(names, pairs["speaker"][pairs["group"].isin(labels)].to_numpy(object))
             read = contrast(
                 errors, inside, min_speakers=MIN_SPEAKERS, n_comparisons=max(1, len(groups) - 1)
             )
@@ -220,8 +257,10 @@ def known_cohorts(audit: Audit, *, n_resamples: int = N_RESAMPLES) -> list[Cohor
                     speakers=tuple(names[inside]),
                     share=float(inside.mean()),
                     read=read,
+                    certain=(section.name, group) in worse_off,
                     grouping=section.name,
                     group=group,
+                    labels=labels,
                 )
             )
     return found

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from spkid.audit.cohorts.findings import Findings
 from spkid.audit.report.plots import cohorts_plot, map_plot
 from spkid.audit.report.words import contrast_words
 from spkid.audit.statistics.contrast import Contrast
-from spkid.pages import percent, signed
+from spkid.pages import Cell, Plot, Row, percent, signed, span
 
 MOST_COHORTS = 12  # in the table and plot
+CONTRAST_HEADER = ("mean error", "mean error of all others", "difference, points")
 KINDS = {"region": "tree", "discovered": "voices"}
 
 
-def contrast_cells(read: Contrast, *, decimals: int = 1) -> dict[str, Any]:
+def contrast_cells(read: Contrast) -> tuple[Cell | str, ...]:
     """A set of speakers against all others: both mean errors and their difference."""
-    return {
-        "error": percent(read.error, decimals=decimals),
-        "others": percent(read.error_others, decimals=decimals),
-        "difference": signed(read.difference),
-        "range": "" if math.isnan(read.low) else f"{signed(read.low)} to {signed(read.high)}",
-        "worse": read.low > 0,
-    }
+    difference = Cell(
+        signed(read.difference), span(read.low, read.high, signed), worse=read.low > 0
+    )
+    return (percent(read.error), percent(read.error_others), difference)
 
 
 def cohorts_content(findings: Findings) -> dict[str, Any] | None:
@@ -32,18 +29,24 @@ def cohorts_content(findings: Findings) -> dict[str, Any] | None:
     if not shown:
         return None
     return {
+        "header": ["cohort", "from", "speakers", "share", *CONTRAST_HEADER],
         "rows": [
-            {
-                "name": each.name,
-                "kind": KINDS[each.kind],
-                "n_speakers": len(each.speakers),
-                "share": percent(each.share),
-                **contrast_cells(each.read),
-            }
+            Row(
+                each.name,
+                (
+                    KINDS[each.kind],
+                    f"{len(each.speakers):,}",
+                    percent(each.share),
+                    *contrast_cells(each.read),
+                ),
+            )
             for each in shown
         ],
-        "n_more": sum(each.kind != "group" for each in findings.cohorts) - len(shown),
-        "plot": cohorts_plot(shown),
+        "has_more": sum(each.kind != "group" for each in findings.cohorts) > len(shown),
+        "plot": Plot(
+            cohorts_plot(shown),
+            "Mean error of each cohort less that of all others: right of the line is worse.",
+        ),
     }
 
 
@@ -56,31 +59,38 @@ def discovery_content(findings: Findings) -> dict[str, Any] | None:
     for row in found.table.to_dict("records"):
         typical = found.typical[found.typical["cohort"] == row["cohort"]]
         rows.append(
-            {
-                "cohort": row["cohort"],
-                "worse": row["worst"],
-                "n_searched": row["n_searched"],
-                "n_read": row["n_read"],
-                "error_searched": percent(row["error_searched"]),
-                "error_read": percent(row["error_read"]),
-                "described": findings.described[row["cohort"]] or "nothing certain",
-                "clips": list(typical["path"]),
-            }
+            Row(
+                f"{row['cohort']}, worst" if row["worst"] else str(row["cohort"]),
+                (
+                    f"{row['n_searched']:,}",
+                    f"{row['n_read']:,}",
+                    percent(row["error_searched"]),
+                    percent(row["error_read"]),
+                    Cell(findings.described[row["cohort"]] or "nothing certain", long=True),
+                    Cell(", ".join(typical["path"]), long=True),
+                ),
+                worst=bool(row["worst"]),
+            )
         )
     over = findings.over_represented
     return {
+        "header": [
+            *("cohort", "speakers searched", "speakers measured", "mean error, searched"),
+            *("mean error, measured", "over-represented", "typical clips"),
+        ],
         "rows": rows,
         "read": contrast_words(found.read),
         "naive": contrast_words(found.naive),
-        "map": map_plot(found),
+        "map": Plot(map_plot(found), "The speakers' voices. Squares: the worst cohort."),
         "over": [
-            {
-                "words": f"{row['column']} {row['value']}",
-                "inside": percent(row["share_inside"]),
-                "others": percent(row["share_others"]),
-                "ratio": f"{row['ratio']:.2f}",
-                "range": f"{row['low']:.2f} to {row['high']:.2f}",
-            }
+            Row(
+                f"{row['column']} {row['value']}",
+                (
+                    percent(row["share_inside"]),
+                    percent(row["share_others"]),
+                    Cell(f"{row['ratio']:.2f}", span(row["low"], row["high"], "{:.2f}".format)),
+                ),
+            )
             for row in over[over["low"] > 1].to_dict("records")
         ],
         "stability": [
@@ -91,22 +101,28 @@ def discovery_content(findings: Findings) -> dict[str, Any] | None:
 
 
 def tree_content(findings: Findings) -> dict[str, Any] | None:
-    """The leaves of the tree as rules; None where none was grown."""
+    """The leaves of the tree as rules; None where it has no more than one."""
     tree = findings.tree
-    if tree is None:
+    if tree is None or len(tree.leaves) < 2:
         return None
     return {
         "columns": ", ".join(tree.columns),
         "n_grown": tree.n_grown,
         "n_read": tree.n_read,
+        "header": [
+            *("rule", "speakers grown on", "speakers measured", "mean error, grown on"),
+            *("mean error, measured", *CONTRAST_HEADER[1:]),
+        ],
         "rows": [
-            {
-                "rule": leaf.rule,
-                "n_grown": leaf.n_grown,
-                "n_read": leaf.read.n_speakers,
-                "error_grown": percent(leaf.error_grown),
-                **contrast_cells(leaf.read),
-            }
+            Row(
+                leaf.rule,
+                (
+                    f"{leaf.n_grown:,}",
+                    f"{leaf.read.n_speakers:,}",
+                    percent(leaf.error_grown),
+                    *contrast_cells(leaf.read),
+                ),
+            )
             for leaf in tree.leaves
         ],
     }

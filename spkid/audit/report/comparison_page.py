@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable
 from typing import Any
 
 from spkid import __version__
 from spkid.audit.comparison import Comparison, words_of
+from spkid.audit.report.glossary import COMPARISON, chosen_terms
+from spkid.audit.report.page import facts
 from spkid.audit.report.words import NOTHING_LEFT_OUT
 from spkid.audit.study import Check
 from spkid.data.cells import to_csv
 from spkid.data.left_out import LeftOut
 from spkid.files import to_json
-from spkid.pages import percent, render
+from spkid.pages import Cell, Row, number, percent, render, signed, span
 
 FIGURE_WORDS = {
     "false_match_rate": "strangers accepted (FMR)",
@@ -26,19 +29,26 @@ FIGURE_WORDS = {
 
 def shown(figure: str, value: float) -> str:
     """A figure as a cell: GARBE as a number, rates in percent."""
-    return f"{value:.3f}" if figure == "garbe" else percent(value)
+    return number(value) if figure == "garbe" else percent(value)
 
 
-def shown_change(figure: str, *values: float) -> list[str]:
+def shown_change(figure: str, value: float) -> str:
     """Signed, in points for rates."""
-    return [f"{value:+.3f}" if figure == "garbe" else f"{100 * value:+.1f}" for value in values]
+    if figure != "garbe":
+        return signed(value)
+    return f"{value:+.3f}" if math.isfinite(value) else "–"
+
+
+def change_span(row: Any) -> str:
+    """The interval of a change; a dash where it is not known."""
+    return span(row.low, row.high, lambda end: shown_change(row.figure, end)) or "–"
 
 
 def change_words(row: Any) -> str:
     """``7.2 % to 5.1 % (change -2.1, 95 % interval -3.0 to -1.2)``."""
-    change, low, high = shown_change(row.figure, row.difference, row.low, row.high)
     first, second = shown(row.figure, row.first), shown(row.figure, row.second)
-    return f"{first} to {second} (change {change}, 95 % interval {low} to {high})"
+    change = shown_change(row.figure, row.difference)
+    return f"{first} to {second} (change {change}, 95 % interval {change_span(row)})"
 
 
 def comparison_verdict(comparison: Comparison) -> list[str]:
@@ -68,7 +78,7 @@ def comparison_verdict(comparison: Comparison) -> list[str]:
     ):
         said = []
         for row in part.itertuples():
-            (change,) = shown_change(row.figure, row.difference)
+            change = shown_change(row.figure, row.difference)
             said.append(f"{row.group} ({FIGURE_WORDS[row.figure]} {change})")
         parts.append(f"Certainly {word}: {', '.join(said) or 'none'}.")
     lines.append(" ".join(parts))
@@ -94,6 +104,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
         "spkid": __version__,
         "first": comparison.names[0],
         "second": comparison.names[1],
+        "origin": None if comparison.origin is None else dataclasses.asdict(comparison.origin),
         "verdict": comparison_verdict(comparison),
         "thresholds": list(comparison.thresholds),
         "n_speakers": comparison.n_speakers,
@@ -105,6 +116,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
         "checks": [
             {"system": name, **dataclasses.asdict(each)} for name, each in comparison.checks
         ],
+        "glossary": chosen_terms(COMPARISON),
         "notes": said_of_systems(comparison.notes),
         "rows": comparison.table.to_dict("records"),
     }
@@ -125,7 +137,6 @@ def comparison_rows(comparison: Comparison) -> list[dict[str, str]]:
     """Every row of the table in words, for people."""
     rows = []
     for row in comparison.table.itertuples():
-        change, low, high = shown_change(row.figure, row.difference, row.low, row.high)
         rows.append(
             {
                 "grouping": row.grouping,
@@ -133,8 +144,8 @@ def comparison_rows(comparison: Comparison) -> list[dict[str, str]]:
                 "figure": FIGURE_WORDS[row.figure],
                 "first": shown(row.figure, row.first),
                 "second": shown(row.figure, row.second),
-                "change": change,
-                "range": f"{low} to {high}",
+                "change": shown_change(row.figure, row.difference),
+                "range": change_span(row),
                 "certain": "yes" if row.certain else "no",
             }
         )
@@ -144,26 +155,29 @@ def comparison_rows(comparison: Comparison) -> list[dict[str, str]]:
 def comparison_files(comparison: Comparison) -> dict[str, str]:
     """``compare.html``, ``compare.json`` and ``compare.csv``, by name."""
     first, second = comparison.names
-    sections: dict[str, list[dict[str, str]]] = {}
+    sections: dict[str, list[Row]] = {}
     for row in comparison_rows(comparison):
         name = f"By {row['grouping']}" if row["grouping"] else "Overall"
-        sections.setdefault(name, []).append(row)
+        what = f"{row['group']}: {row['figure']}" if row["group"] else row["figure"]
+        cells = (row["first"], row["second"], Cell(row["change"], row["range"]), row["certain"])
+        sections.setdefault(name, []).append(Row(what, cells))
     page = render(
         "compare.html",
         title=f"{first} and {second}",
         lead=f"{comparison.n_speakers} speakers, paired. A change below zero is better.",
-        first=first,
-        second=second,
+        terms=chosen_terms(COMPARISON),
+        facts=facts(comparison.origin),
+        header=["figure", first, second, "change", "certain"],
         verdict=comparison_verdict(comparison),
         left_out=comparison_left_out(comparison),
         checks=said_of_systems(comparison.checks),
         sections=sections,
         method=[
-            f"Each system has its own shared threshold: {comparison.thresholds[0]:.3f} and "
-            f"{comparison.thresholds[1]:.3f}. A group's rates are those of its own trials. Both "
-            f"systems are resampled with the same {comparison.n_resamples} draws of speakers (seed "
-            f"{comparison.seed}). Intervals are 95 %; p-values are corrected for the number of "
-            "changes tested (Holm). Changes of rates are in points.",
+            f"Each system has its own shared threshold: {number(comparison.thresholds[0])} "
+            f"and {number(comparison.thresholds[1])}. A group's rates are those of its own trials. "
+            f"Both systems are resampled with the same {comparison.n_resamples} draws of "
+            f"speakers (seed {comparison.seed}). Intervals are 95 %; p-values are corrected for "
+            "the number of changes tested (Holm). Changes of rates are in points.",
             *said_of_systems(comparison.notes),
         ],
     )

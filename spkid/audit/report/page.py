@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
+from spkid import __version__
 from spkid.audit.cohorts.findings import Findings
+from spkid.audit.origin import Origin
 from spkid.audit.report.cohort_sections import (
     cohorts_content,
     discovery_content,
     tree_content,
 )
-from spkid.audit.report.plots import det_plot, distribution_plot, group_scores, rates_plot
+from spkid.audit.report.conclusion import conclusion
+from spkid.audit.report.frequencies import frequencies
+from spkid.audit.report.glossary import terms_of
+from spkid.audit.report.plots import (
+    MOST_GROUPS,
+    MOST_ROWS,
+    det_plot,
+    distribution_plot,
+    group_scores,
+    rate_plot,
+)
 from spkid.audit.report.words import (
     MEAN_ERROR,
     SIDE_TITLES,
-    cohort_sentence,
     left_out_lines,
     limits,
     method,
@@ -24,7 +34,7 @@ from spkid.audit.report.words import (
 from spkid.audit.result import Audit, GroupAudit
 from spkid.audit.statistics.figures import Figure
 from spkid.audit.statistics.measures import MEASURES
-from spkid.pages import percent, render
+from spkid.pages import Cell, Plot, Row, number, percent, render, span
 
 RATE_TITLES = {
     "false_non_match_rate": "own rejected (FNMR)",
@@ -44,13 +54,16 @@ def audit_page(findings: Findings) -> str:
     audit = findings.audit
     return render(
         "audit.html",
+        terms=terms_of(audit),
         title=findings.title,
+        facts=facts(findings.origin),
         lead=lead(audit),
+        answers=conclusion(findings),
         verdict=verdict(findings),
         left_out=left_out_lines(audit),
         checks=[each.words for each in findings.checks],
-        worst=None if findings.worst is None else cohort_sentence(findings.worst, audit),
         sections=[section_content(audit, section) for section in audit.groupings],
+        small_header=small_header(audit),
         cohorts=cohorts_content(findings),
         discovery=discovery_content(findings),
         tree=tree_content(findings),
@@ -58,6 +71,11 @@ def audit_page(findings: Findings) -> str:
         limits=limits(findings),
         mean_error=MEAN_ERROR,
     )
+
+
+def facts(origin: Origin | None) -> list[tuple[str, str]]:
+    """The head of a page: when and how it was made, or with what alone where that is not known."""
+    return [("with", f"spkid {__version__}")] if origin is None else origin.facts()
 
 
 def lead(audit: Audit) -> str:
@@ -72,7 +90,7 @@ def lead(audit: Audit) -> str:
         f"{len(audit.trials):,} trials. Over all of them "
         f"{percent(overall['false_non_match_rate'])} of own clips are rejected and "
         f"{percent(overall['false_match_rate'])} of strangers' clips accepted at the shared "
-        f"threshold {audit.threshold.value:.3f}; the equal error rate is "
+        f"threshold {number(audit.threshold.value)}; the equal error rate (EER) is "
         f"{percent(overall['equal_error_rate'])}."
     )
 
@@ -84,35 +102,42 @@ def shown_rates(audit: Audit) -> list[Figure]:
     return first + [figure for figure in rates if figure not in first]
 
 
-def number(value: float) -> str:
-    """A number as a cell, or a dash where it is not known."""
-    return "–" if value is None or math.isnan(value) else f"{value:.3f}"
+def _rows(
+    audit: Audit, section: GroupAudit, figures: list[Figure], worse: set[tuple[str, str]]
+) -> list[Row]:
+    """The groups, and the small ones together: counts where all are shown, then ``figures``."""
+    rows = []
+    for row in (*section.groups.to_dict("records"), *section.pooled.to_dict("records")):
+        cells: list[Cell | str] = []
+        for figure in figures:
+            value, low, high = (float(row[figure.name + end]) for end in ("", "_low", "_high"))
+            cells.append(
+                Cell(
+                    percent(value) if figure.is_rate else number(value),
+                    span(low, high, in_percent if figure.is_rate else number),
+                    worse=(row["group"], figure.name) in worse,
+                    data={
+                        "grouping": section.name,
+                        "group": row["group"],
+                        "figure": figure.name,
+                    },
+                )
+            )
+        counts = [f"{row[name]:,}" for name in ("n_speakers", "n_target", "n_impostor")]
+        if figures == shown_rates(audit):
+            rows.append(Row(row["group"], (*counts, *cells)))
+        elif row["judged"]:
+            rows.append(Row(row["group"], tuple(cells)))
+    return rows
 
 
-def _cells(
-    row: dict[str, Any], figures: list[Figure], worse: set[tuple[str, str]]
-) -> list[dict[str, Any]]:
-    """Value and interval of each figure in a group's row."""
-    cells = []
-    for figure in figures:
-        value, low, high = (float(row[figure.name + end]) for end in ("", "_low", "_high"))
-        if figure.is_rate:
-            limit_words = f"{100 * low:.1f} to {100 * high:.1f}"
-        else:
-            limit_words = f"{low:.3f} to {high:.3f}"
-        cells.append(
-            {
-                "figure": figure.name,
-                "value": percent(value) if figure.is_rate else number(value),
-                "range": "" if math.isnan(low) else limit_words,
-                "worse": (row["group"], figure.name) in worse,
-            }
-        )
-    return cells
+def in_percent(rate: float) -> str:
+    """A rate in percent without the sign, as one end of an interval."""
+    return f"{100 * rate:.1f}"
 
 
 def section_content(audit: Audit, section: GroupAudit) -> dict[str, Any]:
-    """Tables and plots of one grouping."""
+    """Sentences, tables and plots of one grouping."""
     rates = shown_rates(audit)
     others = [figure for figure in audit.figures if not figure.is_rate]
     certain = section.differences[section.differences["certain"].astype(bool)]
@@ -121,18 +146,6 @@ def section_content(audit: Audit, section: GroupAudit) -> dict[str, Any]:
         for row in certain.itertuples()
         if row.difference > 0 and row.figure in audit.rates
     }
-    groups = [*section.groups.to_dict("records"), *section.pooled.to_dict("records")]
-    scores = {} if audit.threshold is None else group_scores(audit, section)
-    plots = []
-    if any(row["judged"] for row in groups):
-        titles = [(rate.name, rate.words) for rate in rates]
-        plots.append((rates_plot(section, titles), "Rates with 95 % intervals."))
-    if scores:
-        det = det_plot(scores, audit.shared_threshold)
-        if det is not None:
-            plots.append((det, "Trade-off of errors; the dot is the shared threshold."))
-        distribution = distribution_plot(scores, audit.shared_threshold)
-        plots.append((distribution, "Scores, each kind by its own share."))
     kinds = TRIAL_KINDS[audit.kind]
     counted = "Clips by the group of who spoke"
     if audit.threshold is not None:
@@ -142,24 +155,76 @@ def section_content(audit: Audit, section: GroupAudit) -> dict[str, Any]:
         left_out += f" and {section.n_across:,} across groups"
     return {
         "name": section.name,
-        "kinds": kinds[:2],
-        "header": [RATE_TITLES.get(rate.name, rate.words) for rate in rates],
-        "rows": [{**row, "cells": _cells(row, rates, worse)} for row in groups],
-        "other_header": [figure.words for figure in others],
-        "other_rows": [
-            {"group": row["group"], "cells": _cells(row, others, set())}
-            for row in groups
-            if row["judged"]
-        ],
+        "frequencies": [each.words for each in frequencies(audit, section)],
+        "header": ["group", "speakers", *kinds[:2], *(rate_title(rate) for rate in rates)],
+        "rows": _rows(audit, section, rates, worse),
+        "other_header": ["group", *(figure.words for figure in others)],
+        "other_rows": _rows(audit, section, others, set()) if others else [],
+        "small": small_rows(section),
         "measures": measures_content(audit, section),
         "note": (
-            f"{counted}. Not counted: {left_out}. Marked: certainly worse than the other groups."
+            f"{counted}, with 95 % interval. Not counted: {left_out}. In red: certainly worse than "
+            "the other groups."
         ),
-        "plots": [{"svg": svg, "caption": caption} for svg, caption in plots],
+        "plots": section_plots(audit, section),
     }
 
 
-def measures_content(audit: Audit, section: GroupAudit) -> list[dict[str, str]]:
+def rate_title(rate: Figure) -> str:
+    """A rate as the head of a column."""
+    return RATE_TITLES.get(rate.name, rate.words)
+
+
+def section_plots(audit: Audit, section: GroupAudit) -> list[Plot]:
+    """The plots that have something to show."""
+    shown = [(rate_plot(section, rate.name), rate) for rate in shown_rates(audit)]
+    judged = int(section.groups["judged"].sum())
+    which = " Only the highest are drawn." if judged > MOST_ROWS else ""
+    plots = [
+        Plot(svg, f"By {section.name}: {rate_title(rate)} with 95 % interval.{which}")
+        for svg, rate in shown
+        if svg is not None
+    ]
+    scores = {} if audit.threshold is None else group_scores(audit, section)
+    if not scores:
+        return plots
+    which = " Only the groups with most trials are drawn." if judged > MOST_GROUPS else ""
+    det = det_plot(scores, audit.shared_threshold)
+    if det is not None:
+        words = (
+            "How the errors trade: lower and further left is better; the dot is the shared "
+            "threshold. What lies beyond the axes stands on the edge."
+        )
+        plots.append(Plot(det, f"By {section.name}: {words}{which}"))
+    words = "Scores of own clips and of strangers' clips; less overlap is better."
+    distribution = distribution_plot(scores, audit.shared_threshold)
+    return [*plots, Plot(distribution, f"By {section.name}: {words}{which}")]
+
+
+def small_header(audit: Audit) -> list[str]:
+    """Of the tables of small groups: both rates, rejections first, with their guesses."""
+    titles = [rate_title(rate) for rate in shown_rates(audit)[:2]]
+    return [
+        *("group", "speakers"),
+        *(title + end for title in titles for end in ("", ", partial pooling")),
+    ]
+
+
+def small_rows(section: GroupAudit) -> list[Row]:
+    """Groups too small to be judged: both rates as they were seen, and by partial pooling."""
+    rows = []
+    for group, table in section.small.groupby("group", sort=False):
+        by_figure = table.set_index("figure")
+        cells: list[Cell | str] = []
+        for figure in by_figure.index[::-1]:  # rejections first, as everywhere
+            row = by_figure.loc[figure]
+            guess = Cell(percent(row["estimate"]), span(row["low"], row["high"], in_percent))
+            cells += [f"{percent(row['raw'])} of {row['n_trials']:,}", guess]
+        rows.append(Row(str(group), (f"{int(table['n_speakers'].iloc[0]):,}", *cells)))
+    return rows
+
+
+def measures_content(audit: Audit, section: GroupAudit) -> list[Row]:
     """How far the groups are apart: the measures of rates, and of both rates together."""
     words = {figure.name: figure.words for figure in audit.figures}
     of_measure = {measure.name: measure.words for measure in MEASURES}
@@ -167,19 +232,17 @@ def measures_content(audit: Audit, section: GroupAudit) -> list[dict[str, str]]:
     for row in section.measures.to_dict("records"):
         if row["figure"] and row["figure"] not in audit.rates:
             continue
-        share = row["measure"] in ("gap", "standard_deviation")
-        shown = percent if share else number
-        known = not math.isnan(row["low"])
-        rows.append(
-            {
+        shown = percent if row["measure"] in ("gap", "standard_deviation") else number
+        value = Cell(
+            shown(row["value"]),
+            data={
+                "grouping": section.name,
                 "measure": row["measure"],
                 "figure": row["figure"],
-                "words": of_measure[row["measure"]]
-                + (f", {words[row['figure']]}" if row["figure"] else ""),
-                "value": shown(row["value"]),
-                "range": f"{shown(row['low'])} to {shown(row['high'])}" if known else "",
-                "worst": row["worst"],
-                "best": row["best"],
-            }
+            },
         )
+        name = of_measure[row["measure"]]
+        name += f", {words[row['figure']]}" if row["figure"] else ""
+        cells = (value, span(row["low"], row["high"], shown), row["worst"], row["best"])
+        rows.append(Row(name, cells))
     return rows

@@ -1,12 +1,12 @@
-"""Plots of an audit as inline SVG, narrow enough to be read on a phone."""
+"""Plots of an audit as inline SVG, as wide as a phone, names and legends beside the data."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from spkid.audit.cohorts.discovery import Discovery
@@ -17,31 +17,63 @@ from spkid.encoder.vectors import Floats
 from spkid.pages import COLOURS, INK, new_figure, to_svg
 from spkid.scoring.metrics import ErrorCurve
 
-WIDTH = 5.2  # inches; at the width of a phone the text is still readable
+WIDTH = 3.7  # inches: as wide as a phone shows without making it smaller
 MOST_GROUPS = 6  # in one plot of curves; more cannot be told apart
+MOST_ROWS = 24  # in one plot of dots; more are higher than a page
 RATE_TICKS = (0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.4)
+EDGES = 0.001, 0.5  # of the trade-off plot: what lies beyond stands on its edge
 N_CURVE_POINTS = 200
 LEAST_TRIALS = 30  # of each kind for a curve
+LONGEST_NAME = 20  # letters beside a plot
 
 
-def rates_plot(section: GroupAudit, figures: Sequence[tuple[str, str]]) -> Any:
-    """A panel for each of ``figures`` (name and words): a dot a group with its interval."""
-    judged = section.groups[section.groups["judged"].astype(bool)]
-    position = np.arange(len(judged))[::-1]
-    with new_figure(WIDTH, 0.8 + 0.28 * len(judged)) as figure:
-        panels = figure.subplots(1, len(figures), sharey=True, squeeze=False)[0]
-        for axes, (name, words) in zip(panels, figures, strict=True):
-            value = 100 * judged[name].to_numpy(np.float64)
-            low = value - 100 * judged[f"{name}_low"].to_numpy(np.float64)
-            high = 100 * judged[f"{name}_high"].to_numpy(np.float64) - value
-            spread = np.nan_to_num(np.maximum([low, high], 0))
-            axes.errorbar(value, position, xerr=spread, fmt="o", color=COLOURS[0], capsize=3)
-            axes.set_title(f"{words}, %")
-            axes.set_xlim(left=0)
-            axes.set_ylim(-0.6, len(judged) - 0.4)
-            axes.locator_params(axis="x", nbins=4)
-            axes.grid(axis="x", alpha=0.3)
-        panels[0].set_yticks(position, judged["group"])
+def rate_plot(section: GroupAudit, rate: str) -> Any:
+    """A dot a group with its interval; the highest where they are many. None without a value."""
+    known = section.groups[section.groups["judged"].astype(bool)]
+    known = known[known[rate].notna()]
+    if known.empty:
+        return None
+    known = known.loc[known[rate].nlargest(MOST_ROWS).index.sort_values()]
+    value, low, high = (
+        100 * known[rate + end].to_numpy(np.float64) for end in ("", "_low", "_high")
+    )
+    return _dots(list(known["group"]), value, low, high, label="%", left=0.0)
+
+
+def cohorts_plot(cohorts: Sequence[Cohort]) -> Any:
+    """Each cohort's error less that of the others, with its interval."""
+    value, low, high = (
+        np.array([100 * getattr(each.read, name) for each in cohorts])
+        for name in ("difference", "low", "high")
+    )
+    label = "mean error less that of all others, points"
+    return _dots([each.name for each in cohorts], value, low, high, label=label)
+
+
+def _dots(
+    names: Sequence[str],
+    value: Floats,
+    low: Floats,
+    high: Floats,
+    *,
+    label: str,
+    left: float | None = None,
+) -> Any:
+    """A row a name: a dot and its interval, where there is one; and a line at zero."""
+    position = np.arange(len(names))[::-1]
+    with new_figure(WIDTH, 0.6 + 0.25 * len(names)) as figure:
+        axes = figure.subplots()
+        spread = np.nan_to_num(np.maximum([value - low, high - value], 0))
+        axes.errorbar(value, position, xerr=spread, fmt="o", color=COLOURS[0], capsize=3)
+        if left is None:
+            axes.axvline(0, color=INK, linewidth=1)
+        else:
+            axes.set_xlim(left, max(1.0, 1.04 * float((value + spread[1]).max())))
+        axes.set_yticks(position, [short(name) for name in names])
+        axes.set_ylim(-0.6, len(names) - 0.4)
+        axes.locator_params(axis="x", nbins=5)
+        axes.set_xlabel(label)
+        axes.grid(axis="x", alpha=0.3)
         return to_svg(figure)
 
 
@@ -63,7 +95,7 @@ def det_plot(scores: dict[str, tuple[Floats, Floats]], threshold: float) -> Any:
     from scipy.stats import norm
 
     def scale(rate: ArrayLike) -> Floats:
-        return np.asarray(norm.ppf(np.clip(rate, RATE_TICKS[0] / 2, 0.6)))
+        return np.asarray(norm.ppf(np.clip(rate, *EDGES)))
 
     curves = {
         group: ErrorCurve(*each)
@@ -72,51 +104,54 @@ def det_plot(scores: dict[str, tuple[Floats, Floats]], threshold: float) -> Any:
     }
     if not curves:
         return None
-    with new_figure(WIDTH, 4.4) as figure:
+    with new_figure(WIDTH, 3.9) as figure:
         axes = figure.subplots()
         for (group, curve), colour in zip(curves.items(), COLOURS, strict=False):
             across, up = scale(curve.false_match), scale(curve.false_non_match)
-            kept = np.searchsorted(-across, np.linspace(-across[0], -across[-1], N_CURVE_POINTS))
-            kept = np.unique(np.minimum(kept, len(across) - 1))
-            axes.plot(across[kept], up[kept], color=colour, label=group)
             here = min(int(np.searchsorted(curve.thresholds, threshold)), len(across) - 1)
-            axes.plot(across[here], up[here], "o", color=colour)
+            kept = np.searchsorted(-across, np.linspace(-across[0], -across[-1], N_CURVE_POINTS))
+            kept = np.unique([0, *np.minimum(kept, len(across) - 1), here, len(across) - 1])
+            axes.plot(across[kept], up[kept], color=colour, label=short(group), clip_on=False)
+            axes.plot(across[here], up[here], "o", color=colour, clip_on=False)
         ticks, names = scale(np.array(RATE_TICKS)), [f"{100 * rate:g}" for rate in RATE_TICKS]
         axes.set_xticks(ticks, names)
         axes.set_yticks(ticks, names)
-        axes.set_xlim(scale(RATE_TICKS[0]), scale(0.5))
-        axes.set_ylim(scale(RATE_TICKS[0]), scale(0.5))
+        axes.set_xlim(*scale(EDGES))
+        axes.set_ylim(*scale(EDGES))
         axes.set_xlabel("strangers accepted (FMR), %")
         axes.set_ylabel("own rejected (FNMR), %")
         axes.grid(alpha=0.3)
-        axes.legend(loc="upper right")
+        _legend_above(figure)
         return to_svg(figure)
 
 
 def distribution_plot(scores: dict[str, tuple[Floats, Floats]], threshold: float) -> Any:
     """Score distributions by group with the shared threshold."""
     whole = np.concatenate([part for each in scores.values() for part in each])
-    edges = np.linspace(np.quantile(whole, 0.001), np.quantile(whole, 0.999), 50)
-    with new_figure(WIDTH, 0.8 + 0.75 * len(scores)) as figure:
+    low, high = np.quantile(whole, [0.001, 0.999])
+    edges = np.linspace(low, high, 50) if high > low else np.linspace(low - 0.5, high + 0.5, 50)
+    with new_figure(WIDTH, 0.9 + 0.7 * len(scores)) as figure:
         panels = figure.subplots(len(scores), 1, sharex=True, squeeze=False)[:, 0]
         for axes, (group, (target, impostor)) in zip(panels, scores.items(), strict=True):
             for part, colour, name in (
                 (impostor, COLOURS[1], "strangers"),
                 (target, COLOURS[0], "own"),
             ):
+                shown = np.clip(part, edges[0], edges[-1])  # what lies beyond is in the last bars
                 share = np.full(len(part), 1 / max(1, len(part)))
-                axes.hist(part, edges, weights=share, color=colour, alpha=0.55, label=name)
-            axes.axvline(threshold, color=INK, linewidth=1)
+                axes.hist(shown, edges, weights=share, color=colour, alpha=0.55, label=name)
+            axes.axvline(np.clip(threshold, edges[0], edges[-1]), color=INK, linewidth=1)
             axes.set_yticks([])
-            axes.set_ylabel(group, rotation=0, ha="right", va="center")
-        panels[0].legend(loc="upper right")
+            axes.set_ylabel(short(group, 12), rotation=0, ha="right", va="center")
+            axes.locator_params(axis="x", nbins=5)
         panels[-1].set_xlabel("score (the line is the shared threshold)")
+        _legend_above(figure, *panels[0].get_legend_handles_labels())
         return to_svg(figure)
 
 
 def map_plot(discovery: Discovery) -> Any:
     """Speakers on the two main directions of their vectors, the worst cohort filled."""
-    with new_figure(WIDTH, 4.0) as figure:
+    with new_figure(WIDTH, 3.9) as figure:
         axes = figure.subplots()
         for place, row in enumerate(discovery.table.to_dict("records")):
             own = discovery.members[discovery.members["cohort"] == row["cohort"]]
@@ -134,30 +169,27 @@ def map_plot(discovery: Discovery) -> Any:
         axes.set_xticks([])
         axes.set_yticks([])
         axes.set_xlabel("each dot is a speaker; near is alike (two main directions)")
-        axes.legend(title="cohort", loc="center left", bbox_to_anchor=(1, 0.5))
+        _legend_above(figure)
         return to_svg(figure)
 
 
-def cohorts_plot(cohorts: Sequence[Cohort]) -> Any:
-    """Each cohort's error less that of the others, with its interval."""
-    rows = pd.DataFrame(
-        [(each.name, each.read.difference, each.read.low, each.read.high) for each in cohorts],
-        columns=["name", "value", "low", "high"],
-    )
-    position = np.arange(len(rows))[::-1]
-    with new_figure(WIDTH, 0.8 + 0.3 * len(rows)) as figure:
-        axes = figure.subplots()
-        spread = 100 * np.array([rows["value"] - rows["low"], rows["high"] - rows["value"]])
-        axes.errorbar(
-            100 * rows["value"], position, xerr=spread, fmt="o", color=COLOURS[0], capsize=3
-        )
-        axes.axvline(0, color=INK, linewidth=1)
-        axes.set_yticks(position, [_short(name) for name in rows["name"]])
-        axes.set_ylim(-0.6, len(rows) - 0.4)
-        axes.set_xlabel("mean error less that of all others, points")
-        axes.grid(axis="x", alpha=0.3)
-        return to_svg(figure)
+def _legend_above(figure: Any, *entries: Any) -> None:
+    """Beside the axes, where no data are; as many columns as their names leave room for."""
+    names = entries[1] if entries else figure.axes[0].get_legend_handles_labels()[1]
+    n_columns = max(1, min(len(names), 44 // (5 + max(map(n_cells, names)))))
+    figure.legend(*entries, loc="outside upper left", ncols=n_columns)
 
 
-def _short(name: str, most: int = 34) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"
+def n_cells(name: str) -> int:
+    """How many letters' room a name takes; letters of some scripts take that of two."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in name)
+
+
+def short(name: str, most: int = LONGEST_NAME) -> str:
+    """``name`` cut so that it leaves room for the plot."""
+    if n_cells(name) <= most:
+        return name
+    kept = name[:most]
+    while n_cells(kept) > most - 1:
+        kept = kept[:-1]
+    return kept + "…"

@@ -10,13 +10,25 @@ import pandas as pd
 
 from spkid import __version__
 from spkid.audit.cohorts.findings import Cohort, Findings
+from spkid.audit.report.conclusion import conclusion
+from spkid.audit.report.frequencies import frequencies
+from spkid.audit.report.glossary import terms_of
 from spkid.audit.report.words import cohort_sentence, limits, method, verdict
 from spkid.data.cells import to_csv
 from spkid.files import to_json
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "audit.schema.json"
 COHORT_FILE = "cohort.csv"
-TABLES = ("overall", "groups", "measures", "differences", "cohorts", "cohort", "discovered")
+TABLES = (
+    "overall",
+    "groups",
+    "small",
+    "measures",
+    "differences",
+    "cohorts",
+    "cohort",
+    "discovered",
+)
 
 
 def audit_record(findings: Findings) -> dict[str, Any]:
@@ -27,12 +39,15 @@ def audit_record(findings: Findings) -> dict[str, Any]:
         "spkid": __version__,
         "kind": audit.kind,
         "title": findings.title,
+        "origin": None if findings.origin is None else dataclasses.asdict(findings.origin),
+        "conclusion": [dataclasses.asdict(each) for each in conclusion(findings)],
         "verdict": verdict(findings),
         "left_out": [dataclasses.asdict(each) for each in audit.left_out],
         "checks": [dataclasses.asdict(each) for each in findings.checks],
         "notes": [*audit.notes, *findings.notes],
         "method": method(findings),
         "limits": limits(findings),
+        "glossary": terms_of(audit),
         "threshold": None if audit.threshold is None else dataclasses.asdict(audit.threshold),
         "n_trials": len(audit.trials),
         "n_unmatched": audit.n_unmatched,
@@ -48,7 +63,9 @@ def audit_record(findings: Findings) -> dict[str, Any]:
                 "side": section.side,
                 "n_unknown": section.n_unknown,
                 "n_across": section.n_across,
+                "frequencies": [dataclasses.asdict(each) for each in frequencies(audit, section)],
                 "groups": section.groups.to_dict("records"),
+                "small": section.small.to_dict("records"),
                 "pooled": section.pooled.to_dict("records"),
                 "measures": section.measures.to_dict("records"),
                 "differences": section.differences.to_dict("records"),
@@ -72,11 +89,12 @@ def cohort_row(cohort: Cohort) -> dict[str, Any]:
         "name": cohort.name,
         "grouping": cohort.grouping or None,
         "group": cohort.group or None,
+        "labels": list(cohort.labels),
         "conditions": [dataclasses.asdict(each) for each in cohort.conditions],
         "n_speakers": len(cohort.speakers),
         "n_read": read.pop("n_speakers"),
         "share": cohort.share,
-        "certain": cohort.read.certain,
+        "certain": cohort.certain if cohort.kind == "group" else cohort.read.certain,
         **read,
     }
 
@@ -170,15 +188,16 @@ def record_files(findings: Findings) -> dict[str, str]:
     members = {"speaker": [] if worst is None else list(worst.speakers)}
     cohort = pd.DataFrame(members, dtype=str).assign(
         cohort="" if worst is None else worst.name,
-        certain=False if worst is None else worst.read.low > 0,
+        certain=False if worst is None else worst.certain,
     )
     tables = {
         "overall.csv": audit.overall,
         "groups.csv": stacked("groups"),
+        "small.csv": stacked("small"),
         "measures.csv": stacked("measures"),
         "differences.csv": stacked("differences"),
         "cohorts.csv": pd.DataFrame(map(cohort_row, findings.cohorts)).drop(
-            columns="conditions", errors="ignore"
+            columns=["conditions", "labels"], errors="ignore"
         ),
         COHORT_FILE: cohort,
     }

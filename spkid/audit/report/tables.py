@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from spkid.audit.cohorts.findings import Findings
 from spkid.audit.comparison import Comparison
-from spkid.audit.report.cohort_sections import contrast_cells
 from spkid.audit.report.comparison_page import comparison_rows
 from spkid.audit.report.page import shown_rates
 from spkid.audit.report.words import MEAN_ERROR, SIDE_TITLES
-from spkid.pages import percent
+from spkid.pages import number, percent, signed, span
 
 MOST_COHORTS = 5
 
@@ -34,7 +33,7 @@ def audit_tables(findings: Findings) -> Iterator[TextTable]:
             title, kinds = f"By {section.name}", ("members", "guests")
         else:
             title = f"By {section.name}, {SIDE_TITLES[section.side]}"
-            title += f", shared threshold {audit.threshold.value:.3f}"
+            title += f", shared threshold {number(audit.threshold.value)}"
             kinds = ("own", "strangers")
         rows = tuple(
             (
@@ -47,9 +46,10 @@ def audit_tables(findings: Findings) -> Iterator[TextTable]:
         yield TextTable(title, ("group", "speakers", *kinds, *(rate.words for rate in rates)), rows)
     cohorts: list[tuple[str, ...]] = []
     for each in findings.searched[:MOST_COHORTS]:
-        cells = contrast_cells(each.read, decimals=2)
-        shown = (cells[name] for name in ("error", "others", "difference", "range"))
-        cohorts.append((each.name, str(len(each.speakers)), *shown))
+        read = each.read
+        errors = (percent(rate, decimals=2) for rate in (read.error, read.error_others))
+        difference = signed(read.difference), span(read.low, read.high, signed)
+        cohorts.append((each.name, str(len(each.speakers)), *errors, *difference))
     if cohorts:
         yield TextTable(
             f"Worst cohorts against all other speakers; mean error: {MEAN_ERROR}",

@@ -7,10 +7,10 @@ import math
 import pandas as pd
 
 from spkid.audit.cohorts.findings import Cohort, Findings
-from spkid.audit.result import Audit, Threshold
+from spkid.audit.result import OWN_THRESHOLD, Audit, Threshold
 from spkid.audit.statistics.contrast import Contrast
 from spkid.audit.statistics.rules import LEVEL, MIN_SPEAKERS
-from spkid.pages import percent, points, signed
+from spkid.pages import number, percent, points, signed, span
 
 RATE_WORDS = {
     "false_match_rate": "of strangers' clips are accepted",
@@ -18,6 +18,7 @@ RATE_WORDS = {
     "false_negative_identification_rate": "of members' clips are missed",
     "false_positive_identification_rate": "of guests' clips are taken for a member",
     "misidentification_rate": "of members' clips are taken for another member",
+    OWN_THRESHOLD: "of clips are judged wrongly at the group's own threshold (EER)",
 }
 NOTHING_LEFT_OUT = "No trial and no speaker is left out."
 SIDE_TITLES = {
@@ -48,35 +49,50 @@ def known_sentence(audit: Audit) -> str:
 
     Who is worse off comes before who is better off; that is said where nobody is worse.
     """
-    notable = audit.notable()
-    notable = notable[notable["figure"].isin(RATE_WORDS) & notable["difference"].notna()]
-    if notable.empty:
+    row = audit.headline()
+    if row is None:
         return f"No verdict: no column has two groups of {MIN_SPEAKERS} speakers or more."
-    certain = notable[notable["certain"].astype(bool)]
-    worse = certain[certain["difference"] > 0]
-    row = next(table for table in (worse, certain, notable) if len(table)).iloc[0]
-    name = f"{row['group']!r} (by {row['grouping']})"
-    pooled = {group for section in audit.groupings for group in section.pooled["group"]}
-    if row["group"] in pooled:
-        name = f"the small groups {name}"
+    name = f"{named(row['group'], audit)} (by {row['grouping']})"
     others = percent(row["value"] - row["difference"])
     figures = (
         f"{percent(row['value'])} {RATE_WORDS[row['figure']]}, against {others} for the others "
         f"(difference: {points(row['low'], row['high'])})"
     )
-    if len(certain):
-        return f"It is {'worse' if len(worse) else 'better'} for {name}: {figures}."
+    if row["certain"]:
+        return f"It is {'worse' if row['difference'] > 0 else 'better'} for {name}: {figures}."
     alone = row["low"] > 0 or row["high"] < 0
     return (
         "No difference between the groups is certain. "
         f"The largest is that of {name}: {figures}."
         + (" It would be certain if it were the only one tested." if alone else "")
-        + power_words(row, len(notable))
+        + power_words(row, n_questions(audit))
     )
 
 
+def named(group: str, audit: Audit) -> str:
+    """The group in quotes; several small ones that are judged together are called that."""
+    pooled = {group for section in audit.groupings for group in section.pooled["group"]}
+    return f"the small groups {group!r}" if group in pooled else repr(group)
+
+
+def n_questions(audit: Audit) -> int:
+    """How many differences of rates were tested, for all of which the verdict is corrected."""
+    return int(audit.notable()["difference"].notna().sum())
+
+
 def power_words(row: pd.Series, n_questions: int) -> str:
-    """Which difference these data would have shown, with as many questions as were asked.
+    """Which difference these data would have shown, as a sentence; empty where it is not known."""
+    least = found_from(row, n_questions)
+    if not math.isfinite(least):
+        return ""
+    return (
+        f" With {row['n_speakers']:.0f} speakers in it, a difference of {100 * least:.1f} "
+        "points would have been found four times in five."
+    )
+
+
+def found_from(row: pd.Series, n_questions: int) -> float:
+    """The difference that would have been found four times in five; NaN where it is not known.
 
     ``row`` is one of ``Audit.notable``. Of Student's t: the quantile of the corrected test and
     that of four times in five, times the standard error that the interval has.
@@ -86,12 +102,7 @@ def power_words(row: pd.Series, n_questions: int) -> str:
     degrees = row["n_speakers"] - 1
     error = (row["high"] - row["low"]) / 2 / stats.t.ppf(0.975, degrees)
     reach = stats.t.ppf(1 - LEVEL / 2 / n_questions, degrees) + stats.t.ppf(0.8, degrees)
-    if not math.isfinite(reach * error):
-        return ""
-    return (
-        f" With {row['n_speakers']:.0f} speakers in it, a difference of {100 * reach * error:.1f} "
-        "points would have been found four times in five."
-    )
+    return float(reach * error)
 
 
 def apart_sentence(audit: Audit) -> str:
@@ -102,15 +113,15 @@ def apart_sentence(audit: Audit) -> str:
         for row in section.measures.to_dict("records")
         if row["measure"] == "garbe" and not math.isnan(row["value"])
     ]
-    notable = audit.notable()
-    n_certain = int(notable["certain"].astype(bool).sum())
-    counted = f"{n_certain} of {len(notable)} differences in error rates are certain."
+    n_certain = int(audit.notable()["certain"].astype(bool).sum())
+    counted = f"{n_certain} of {n_questions(audit)} differences in error rates are certain."
     if not found:
         return f"{counted} No measure over all groups is defined."
     value, name, row = max(found, key=lambda item: item[0])
     return (
         f"Groups are farthest apart by {name}: GARBE is {value:.2f} (95 % interval "
-        f"{row['low']:.2f} to {row['high']:.2f}; 0 means alike, 1 as unequal as possible). "
+        f"{span(row['low'], row['high'], '{:.2f}'.format) or 'not known'}; 0 means alike, 1 as "
+        "unequal as possible). "
         f"{counted}"
     )
 
@@ -165,7 +176,7 @@ def mean_error(read: Contrast) -> str:
 def cohort_sentence(cohort: Cohort, audit: Audit) -> str:
     """The worst cohort in one line; a known group by the rates of its table, and by no others."""
     read = cohort.read
-    sure = "This is certain." if read.low > 0 else "This is not certain."
+    sure = "This is certain." if cohort.certain else "This is not certain."
     who = f"{cohort.name}: {len(cohort.speakers)} speakers ({percent(cohort.share)})"
     if cohort.kind == "group":
         return f"{who}{_own_rates(cohort, audit)}. {sure}"
@@ -178,15 +189,16 @@ def cohort_sentence(cohort: Cohort, audit: Audit) -> str:
 def _own_rates(cohort: Cohort, audit: Audit) -> str:
     """What the table of groups says of a known group, and of the others on average."""
     section = next(each for each in audit.groupings if each.name == cohort.grouping)
-    groups = section.groups[section.groups["judged"].astype(bool)].set_index("group")
-    if cohort.group not in groups.index or len(groups) < 2:
+    judged = section.groups[section.groups["judged"].astype(bool)].set_index("group")
+    groups = pd.concat([judged, section.pooled.set_index("group")])
+    others = judged.drop(cohort.group, errors="ignore")
+    if cohort.group not in groups.index or others.empty:
         return ""
-    others = groups.drop(cohort.group)
     return "; " + " and ".join(
         f"{percent(groups.at[cohort.group, rate])} {RATE_WORDS[rate]} (others "
         f"{percent(others[rate].mean())})"
         for rate in audit.rates
-        if rate in RATE_WORDS
+        if rate in RATE_WORDS and rate != OWN_THRESHOLD
     )
 
 
@@ -203,7 +215,7 @@ def threshold_words(threshold: Threshold) -> str:
         "given": ", as given",
     }[threshold.rule]
     how = how.format(threshold.target) if threshold.target is not None else how
-    return f"{threshold.value:.3f}{how.replace('%', ' %')}"
+    return f"{number(threshold.value)}{how.replace('%', ' %')}"
 
 
 def method(findings: Findings) -> list[str]:
