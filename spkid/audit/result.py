@@ -72,6 +72,12 @@ class GroupAudit:
     n_unknown: int
     n_across: int
 
+    @property
+    def judged(self) -> pd.DataFrame:
+        """The groups that have figures: those judged alone, then the small ones together."""
+        alone = self.groups[self.groups["judged"].astype(bool)]
+        return alone if self.pooled.empty else pd.concat([alone, self.pooled], ignore_index=True)
+
 
 @dataclass(frozen=True)
 class Audit:

@@ -100,9 +100,9 @@ def _certain(row: pd.Series, findings: Findings) -> list[str]:
     group = named(row["group"], audit)
     asked = n_questions(audit)
     sure = (
-        f"Sure. With other speakers the difference would still lie between {signed(row['low'])} "
-        f"and {signed(row['high'])} points (95 % interval), and all {asked} differences that were "
-        "looked at are allowed for."
+        f"Sure. The true difference most likely lies between {signed(row['low'])} and "
+        f"{signed(row['high'])} points (95 % interval). That {asked} differences were looked at is "
+        "allowed for."
     )
     if row["difference"] < 0:
         return [
@@ -119,7 +119,7 @@ def _certain(row: pd.Series, findings: Findings) -> list[str]:
     others = _others_worse(row, audit)
     much = [f"{_against(each, audit)} So {MEANS[each['figure']]}" for _, each in own.iterrows()]
     return [
-        f"{group} (by {row['grouping']}).{others}",
+        f"{group[0].upper()}{group[1:]} (by {row['grouping']}).{others}",
         " ".join(much),
         sure,
         _mend(group, findings),

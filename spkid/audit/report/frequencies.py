@@ -23,7 +23,7 @@ MOST_NAMED = 4  # groups in one sentence
 
 @dataclass(frozen=True)
 class Frequency:
-    """One rate of a column's judged groups, the highest first, in whole clips of so many."""
+    """One rate of a column's groups that have one, the highest first, in whole clips of so many."""
 
     figure: str
     of: int
@@ -49,8 +49,7 @@ def frequencies(audit: Audit, section: GroupAudit) -> list[Frequency]:
     """The rates of one grouping's judged groups, those at the shared threshold or as given."""
     found = []
     for figure in audit.rates:
-        judged = section.groups[section.groups["judged"].astype(bool)]
-        rates = judged.set_index("group")[figure].dropna().sort_values(ascending=False)
+        rates = section.judged.set_index("group")[figure].dropna().sort_values(ascending=False)
         if figure == OWN_THRESHOLD or rates.empty:
             continue
         of = out_of(list(rates))

@@ -178,7 +178,7 @@ def rate_title(rate: Figure) -> str:
 def section_plots(audit: Audit, section: GroupAudit) -> list[Plot]:
     """The plots that have something to show."""
     shown = [(rate_plot(section, rate.name), rate) for rate in shown_rates(audit)]
-    judged = int(section.groups["judged"].sum())
+    judged = len(section.judged)
     which = " Only the highest are drawn." if judged > MOST_ROWS else ""
     plots = [
         Plot(svg, f"By {section.name}: {rate_title(rate)} with 95 % interval.{which}")

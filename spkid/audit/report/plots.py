@@ -29,8 +29,7 @@ LONGEST_NAME = 20  # letters beside a plot
 
 def rate_plot(section: GroupAudit, rate: str) -> Any:
     """A dot a group with its interval; the highest where they are many. None without a value."""
-    known = section.groups[section.groups["judged"].astype(bool)]
-    known = known[known[rate].notna()]
+    known = section.judged[section.judged[rate].notna()]
     if known.empty:
         return None
     known = known.loc[known[rate].nlargest(MOST_ROWS).index.sort_values()]

@@ -52,7 +52,7 @@ def test_a_group_that_is_certainly_worse_is_named_with_counts_and_what_to_do():
 def test_small_groups_that_are_worse_together_are_the_ones_to_work_on():
     drops, sizes = (0, 0, 1.5, 1.5, 1.5), (24, 24, 3, 4, 3)
     result = spkid.audit(*planted(0, drops=drops, sizes=sizes), by="accent", n_resamples=5)
-    assert answers(result)[0].startswith("the small groups 'together: c, d, e' (by accent).")
+    assert answers(result)[0].startswith("The small groups 'together: c, d, e' (by accent).")
     worst = result.findings.worst
     assert worst.labels == ("c", "d", "e")
     assert {name[0] for name in worst.speakers} == set("cde")
