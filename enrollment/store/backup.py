@@ -21,6 +21,7 @@ from enrollment.store.address import is_address
 from enrollment.store.database import Database, in_words, open_database
 from enrollment.store.deletion import begin_anew
 from enrollment.store.lineage import check_log
+from enrollment.store.moving import fill
 from enrollment.store.schema import APPLICATION_ID, exemplars, households, members, operations
 from enrollment.store.scrubbing import scrub
 from spkid.errors import NotFound, SpkidError, StoreError
@@ -41,14 +42,14 @@ class Backup:
 
 @dataclass(frozen=True)
 class Restored:
-    """A store that was put back from a backup.
+    """A store that was put back from a backup, at its file or address (without its password).
 
     ``kept`` is the file of the store that was there before, None where there was none.
     ``deleted_since`` are household and name of each member of whom clips came back that the
     store had deleted since the backup was made.
     """
 
-    place: Path
+    place: Path | str
     n_members: int
     n_clips: int
     kept: Path | None
@@ -78,15 +79,17 @@ def restore(backup: str | Path, place: str | Path) -> Restored:
     """Put a backup in the place of a store, or where there is none yet.
 
     The backup is copied and checked first, and stays as it is. The store that was there is kept
-    beside its place, and its saved index goes.
+    beside its place, and its saved index goes. A server takes the backup where it has no store
+    yet: so a household moves from a file to PostgreSQL.
 
     Raises
     ------
     SpkidError
-        If the backup is no whole store, or somebody has the store open. Nothing is changed then.
+        If the backup is no whole store, somebody has the store open, or the server's is in use.
+        Nothing is changed then.
     """
     if is_address(place):
-        raise _on_server("a store on a server")
+        return _onto_server(Path(backup), str(place))
     source, target = Path(backup), Path(place)
     if target.is_symlink():
         target = target.resolve()  # the link stays
@@ -108,7 +111,25 @@ def restore(backup: str | Path, place: str | Path) -> Restored:
     return Restored(target, n_members, n_clips, kept, deleted_since)
 
 
-def _check_paths(source: Path, target: Path) -> None:
+def _onto_server(source: Path, address: str) -> Restored:
+    _check_source(source)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".restore-", dir=source.parent) as folder:
+            beside = Path(folder) / "backup.sqlite3"
+            with _told_of(source, beside):
+                _copy_store(source, beside)
+                n_members, n_clips = _made_whole(beside)
+            with (
+                closing(open_database(beside, create=False)) as copy,
+                closing(open_database(address, create=True)) as server,
+            ):
+                fill(server, copy)
+                return Restored(server.place, n_members, n_clips, None, ())
+    except OSError as error:
+        raise in_words(error, str(source)) from error
+
+
+def _check_source(source: Path) -> None:
     if not source.is_file():
         raise NotFound(
             f"{source}: no such file",
@@ -116,6 +137,10 @@ def _check_paths(source: Path, target: Path) -> None:
             do="correct the path",
             code="no_store",
         )
+
+
+def _check_paths(source: Path, target: Path) -> None:
+    _check_source(source)
     if target.exists() and source.samefile(target):
         raise StoreError(
             f"{source}: the store itself",

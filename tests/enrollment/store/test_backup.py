@@ -270,9 +270,6 @@ def test_a_server_has_its_own_tools(place_on_server, copy):
     with Store.open(place_on_server) as store, pytest.raises(SpkidError, match="pg_dump") as caught:
         store.backup(copy)
     assert caught.value.code == "on_server"
-    with pytest.raises(SpkidError, match="pg_restore") as caught:
-        restore(copy, place_on_server)
-    assert caught.value.code == "on_server"
 
 
 def test_the_page_of_backups_names_commands_that_work_on_a_server(server, tmp_path):
