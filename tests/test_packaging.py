@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import configparser
 import fnmatch
+import json
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import threading
 import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import typer
 import yaml
 
+from spkid import __version__
 from spkid.assistants.mqtt import Topics
 from spkid.cli.main import app
 
@@ -151,6 +156,107 @@ def test_the_automation_asks_for_entities_that_are_discovered():
     assert asked <= entities
     fields = set(re.findall(r"state_attr\(heard, '(\w+)'\)", text))
     assert fields == {"event_type", "member", "probability"}
+
+
+@pytest.fixture
+def supervisor():
+    """A stand-in for Home Assistant's: its address, and what it was asked."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append((self.path, self.headers["Authorization"], None))
+            self.answer({"host": "core-mosquitto", "port": 1883, "ssl": False,
+                         "username": "add ons", "password": "hidden word"})  # fmt: skip
+
+        def do_POST(self):
+            content = self.rfile.read(int(self.headers["Content-Length"]))
+            asked.append((self.path, self.headers["Authorization"], json.loads(content)))
+            self.answer({})
+
+        def answer(self, data):
+            body = json.dumps({"result": "ok", "data": data}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}", asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_add_on_starts_what_the_options_say_and_ends_with_it(supervisor, tmp_path):
+    address, asked = supervisor
+    program = tmp_path / "spkid"
+    program.write_text(
+        f"#!{sys.executable}\n"
+        "import json, os, sys, time\n"
+        "from pathlib import Path\n"
+        f"said = Path({str(tmp_path)!r}) / sys.argv[1]\n"
+        "words = [sys.argv[1:], os.environ.get('SPKID_MQTT_PASSWORD')]\n"
+        "said.with_suffix('.part').write_text(json.dumps(words))\n"
+        "said.with_suffix('.part').rename(said)\n"
+        "while not Path(said.parent / 'end').exists(): time.sleep(0.05)\n"
+        "sys.exit(3 if sys.argv[1] == 'wyoming' else time.sleep(300))\n"
+    )
+    program.chmod(0o700)
+    options = tmp_path / "options.json"
+    options.write_text(
+        json.dumps({"household": "home", "speech_to_text": "tcp://core-whisper:10300", "far": 0.01})
+    )
+    running = subprocess.Popen(
+        [sys.executable, ADDON / "run.py"],
+        env={
+            **os.environ,
+            "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}",
+            "SPKID_OPTIONS": str(options),
+            "SPKID_SUPERVISOR": address,
+            "SUPERVISOR_TOKEN": "its-token",
+        },
+    )
+    try:
+        said = {}
+        while len(said) < 2 or len(asked) < 2:
+            assert running.poll() is None
+            said = {
+                name: json.loads((tmp_path / name).read_text())
+                for name in ("wyoming", "serve")
+                if (tmp_path / name).exists()
+            }
+        (tmp_path / "end").touch()
+        assert running.wait(60) >= 3  # as the one that ended by itself, or by the signal
+    finally:
+        running.kill()
+        running.wait()
+    (proxy, password), (page, _) = said["wyoming"], said["serve"]
+    parse(proxy)
+    parse(page)
+    assert password == "hidden word"
+    assert "hidden" not in " ".join(proxy)
+    assert proxy[proxy.index("--mqtt") + 1] == "mqtt://add%20ons@core-mosquitto:1883"
+    assert proxy[proxy.index("--far") + 1] == "0.01"
+    assert [path for path, _, _ in asked] == ["/services/mqtt", "/discovery"]
+    assert {token for _, token, _ in asked} == {"Bearer its-token"}
+    assert asked[1][2]["service"] == "wyoming"
+    assert asked[1][2]["config"]["uri"].endswith(":10310")
+
+
+def test_the_add_on_says_of_itself_what_is_so():
+    about = yaml.safe_load((ADDON / "config.yaml").read_text())
+    words = yaml.safe_load((ADDON / "translations" / "en.yaml").read_text())
+    assert about["version"] == __version__
+    assert set(about["schema"]) == {*about["options"], "far"} == set(words["configuration"])
+    assert set(about["ports"]) == set(about["ports_description"]) == {"10310/tcp", "8765/tcp"}
+    (extras,) = re.findall(r"\$\{wheel\}\[(.*?)\]", (ADDON / "Dockerfile").read_text())
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    assert set(extras.split(",")) <= set(settings["options.extras_require"])
 
 
 def test_no_cache_goes_along():
