@@ -30,6 +30,7 @@ SLOW = (  # they train, audit in a browser or start processes; `make quick` leav
     "cli/test_fitting.py",
     "docs/test_notebooks.py",
     "enrollment/test_timeline.py",
+    "page",
     "scoring/test_durations.py",
     "scoring/test_fit.py",
     "test_no_torch.py",
