@@ -204,7 +204,29 @@ def fuzz(own: Any) -> str:
     return table(["kind of file", "minutes", "files tried", "peak memory, MB", "findings"], rows)
 
 
+def serve(own: Any) -> str:
+    """A row for so many clients at a time."""
+    rows = [
+        [
+            n_clients,
+            f"{each['answers_a_second']:.1f}",
+            f"{each['most_a_second']:.1f}",
+            percent(each["share_of_most"]),
+            f"{each['p50_ms']:.0f} ms",
+            f"{each['p99_ms']:.0f} ms",
+            f"{each['cpu_ms']:.1f} ms",
+            f"{each['floor_cpu_ms']:.1f} ms",
+            percent(each["share_of_cpu"]),
+        ]
+        for n_clients, each in own["loads"].items()
+    ]
+    header = ["clients", "answers a second", "the cores' most", "share", "median", "slowest in 100"]
+    header += ["processor time of an answer", "the same without HTTP", "share"]
+    return table(header, rows)
+
+
 BLOCKS = {
+    "serve": drawn(serve, "serve"),
     "speed": drawn(speed, "speed"),
     "concurrency": drawn(concurrency, "concurrency"),
     "forget_killed": drawn(forget_killed, "forget_killed"),

@@ -28,6 +28,7 @@ from spkid.serve.service import Service
 from spkid.serve.settings import Settings
 
 PREFIX = "/api/v1"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 ROUTERS = (running, households, members, clips, listening, inbox, sockets)
 ABOUT = (
     "Enroll a household, clip by clip, and ask who is speaking: a member, a stranger, or why "
@@ -44,6 +45,7 @@ def make_app(settings: Settings) -> ASGIApp:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.service = service = Service(settings)
         try:
+            service.warm_up()
             yield
         finally:
             service.close()
@@ -125,7 +127,8 @@ class Counted:
     def _note(self, scope: Scope, statuses: list[int], seconds: float) -> None:
         path = getattr(scope.get("route"), "path", "other")
         status = statuses[0] if statuses else 0
+        method = scope["method"] if scope["method"] in METHODS else "other"
         metrics = self.inner.state.service.metrics
-        metrics.requests.labels(path, scope["method"], status).inc()
+        metrics.requests.labels(path, method, status).inc()
         metrics.seconds.labels(path).observe(seconds)
-        logger.info("%s %s %d %.0f ms", scope["method"], path, status, 1000 * seconds)
+        logger.info("%s %s %d %.0f ms", method, path, status, 1000 * seconds)

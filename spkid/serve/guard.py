@@ -93,7 +93,7 @@ class Guard:
         host = connection.headers.get("host", "")
         send = _with_headers(send, scope["path"], host)
         try:
-            self.check_host(connection.headers)
+            self.check_host(connection.headers, is_page=not scope["path"].startswith(API))
             scope.setdefault("state", {})["caller"] = self.caller(connection)
         except SpkidError as refusal:
             await refuse(refusal, scope, receive, send)
@@ -106,8 +106,11 @@ class Guard:
             if body.refusal is not None and not body.has_answered:
                 await response_of(body.refusal, {"Connection": "close"})(scope, receive, send)
 
-    def check_host(self, headers: Headers) -> None:
-        """Refuse what a page of another site sent, by a name of its own or as itself."""
+    def check_host(self, headers: Headers, *, is_page: bool) -> None:
+        """Refuse what a page of another site sent, by a name of its own or as itself.
+
+        A link to our page may stand anywhere.
+        """
         host = headers.get("host", "")
         if not self.is_ours(hostname(host)):
             raise SpkidError(
@@ -118,7 +121,7 @@ class Guard:
             )
         origin = headers.get("origin")
         is_foreign = origin is not None and not is_same_place(origin, host)
-        if is_foreign or headers.get("sec-fetch-site") == "cross-site":
+        if is_foreign or (not is_page and headers.get("sec-fetch-site") == "cross-site"):
             raise SpkidError(
                 "a request from a page of another site",
                 expected="none, or one of this service's own page",

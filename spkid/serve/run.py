@@ -24,7 +24,8 @@ from spkid.serve.settings import Settings
 from spkid.serve.tokens import Tokens
 
 BACKLOG = 2048
-HEADERS_S = Settings("").limits.headers_s
+HEADERS_S = 10.0
+HEALTHY_S = 60  # a worker that says nothing for so long is replaced
 
 
 class Impatient(H11Protocol):
@@ -79,6 +80,7 @@ def config_of(settings: Settings) -> uvicorn.Config:
         limit_concurrency=limits.n_connections,
         h11_max_incomplete_event_size=32_768,
         timeout_graceful_shutdown=30,
+        timeout_worker_healthcheck=HEALTHY_S,
         server_header=False,
         proxy_headers=False,
     )
@@ -109,18 +111,27 @@ def listening_socket(settings: Settings) -> socket.socket:
         found = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)
         family, kind, protocol, _, address = found[0]
         opened = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise no_port(settings, error) from error
+    try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         opened.bind(address)
         opened.listen(BACKLOG)
     except OSError as error:
-        raise SpkidError(
-            f"{settings.host} port {settings.port}: {why_unreadable(error)}",
-            expected="an address of this machine and a port that is free",
-            do="choose another --port, or stop what listens there",
-            code="no_port",
-        ) from error
+        opened.close()
+        raise no_port(settings, error) from error
     opened.set_inheritable(True)
     return opened
+
+
+def no_port(settings: Settings, error: OSError) -> SpkidError:
+    """The place to listen at cannot be had."""
+    return SpkidError(
+        f"{settings.host} port {settings.port}: {why_unreadable(error)}",
+        expected="an address of this machine and a port that is free",
+        do="choose another --port, or stop what listens there",
+        code="no_port",
+    )
 
 
 def url_of(settings: Settings, opened: socket.socket) -> str:

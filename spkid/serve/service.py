@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections import OrderedDict
 from pathlib import Path
 
+import numpy as np
+
 from enrollment import Household, Store
 from enrollment.names import name_key
 from enrollment.profile import Member, find_named
 from enrollment.refusals import no_member
 from enrollment.store.vault import Vault
+from spkid.audio.reading import SAMPLE_RATE_HZ
+from spkid.audio.speech import MATCH_SPEECH_S, assess
+from spkid.encoder.company import company_in
 from spkid.scoring.model import Model
 from spkid.serve.metrics import Metrics
 from spkid.serve.problems import no_household
@@ -47,6 +52,13 @@ class Service:
         self.recordings = Work("recording", n_threads=1, n_waiting=2)
         self.n_sockets = 0
         self._homes: OrderedDict[str, Household] = OrderedDict()
+
+    def warm_up(self) -> None:
+        """Load what is loaded at its first use, so that the first caller waits no longer."""
+        noise = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE_HZ).astype(np.float32)
+        assess(noise, min_speech_s=MATCH_SPEECH_S)
+        company_in(noise, self.model.encoder)
+        self.model.encoder.embed(noise)
 
     def close(self) -> None:
         """Finish what is under way and close the store."""

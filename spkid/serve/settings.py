@@ -35,7 +35,6 @@ class Limits:
     n_sockets: int = 32
     n_connections: int = 512
     quiet_s: float = 30.0
-    headers_s: float = 10.0
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from spkid.files import parse_json, read_text, to_json, whole_file
 
 Scope = Literal["all", "household", "auditor"]
 PER_MINUTE = 600
-SHAPE = re.compile(r"spkid_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
+SHAPE = re.compile(r"spkid_([0-9a-f]{16})_[A-Za-z0-9_-]{43}")
 LARGEST_BYTES = 10_000
 
 
@@ -87,7 +87,7 @@ class Tokens:
             raise SpkidError(
                 f"{per_minute} requests a minute", expected="one or more", do="correct the number"
             )
-        token_id = secrets.token_hex(6)
+        token_id = secrets.token_hex(8)
         text = f"spkid_{token_id}_{secrets.token_urlsafe(32)}"
         token = Token(
             token_id,
@@ -134,7 +134,7 @@ class Tokens:
         NotFound
             If there is none of that id.
         """
-        token = self._token(token_id) if re.fullmatch("[0-9a-f]{12}", token_id) else None
+        token = self._token(token_id) if re.fullmatch("[0-9a-f]{16}", token_id) else None
         if token is None:
             raise NotFound(
                 f"no token {token_id!r}",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
 pytest.importorskip("fastapi")
 
+from serving import served
 from starlette.testclient import TestClient
 
 from enrollment import Household, Store
@@ -50,3 +52,11 @@ def home(settings, family_store):
     shutil.copy(family_store, settings.store)
     with TestClient(make_app(settings), base_url=f"{HERE}{API}/") as client:
         yield client
+
+
+@pytest.fixture
+def running(settings, family_store):
+    """The address of a running service in which Ana and Ben live at home."""
+    shutil.copy(family_store, settings.store)
+    with served(replace(settings, port=0)) as url:
+        yield url

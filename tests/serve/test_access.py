@@ -204,6 +204,11 @@ def test_pages_of_others_cannot_call_it(service, headers, status, code):
     assert (answer.status_code, answer.json().get("code")) == (status, code)
 
 
+def test_a_link_on_any_page_may_lead_here(service):
+    headers = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert service.get("http://127.0.0.1:8765/", headers=headers).status_code in (200, 404)
+
+
 def test_every_answer_lets_a_page_load_nothing_from_elsewhere(service):
     for path in ("service", "households/none", f"{API}/../", "no such path"):
         headers = service.get(path).headers

@@ -86,6 +86,7 @@ async def rename_household(
     """Give the household another name; its tokens follow."""
 
     def work() -> Changed:
+        service.tokens.known()  # a damaged one is said before anything is changed
         before = service.members(household)[0].household
         done = service.store.rename(before, body.name)
         service.tokens.rename_household(before, done.household)

@@ -13,7 +13,9 @@ PAGE = Path(__file__).parents[1] / "page"
 
 def serve_page(app: FastAPI) -> None:
     """Let ``app`` serve the page, where it is installed."""
-    app.mount("/assets", StaticFiles(directory=PAGE / "assets", check_dir=False), name="assets")
+    if not PAGE.is_dir():
+        return
+    app.mount("/assets", StaticFiles(directory=PAGE / "assets"), name="assets")
 
     @app.get("/", include_in_schema=False)
     async def index() -> FileResponse:
