@@ -44,7 +44,7 @@ from spkid.audio.reading import SAMPLE_RATE_HZ, load_audio
 
 DEMO = Path(spkid.__file__).parent / "demo"
 N_CLIENTS = (1, 8, 32)
-N_FLOOR = 15
+N_FLOOR = 8
 KILL_EVERY_S = 5.0
 IDENTIFY = "/api/v1/households/home/identify"
 
