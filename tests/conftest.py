@@ -33,6 +33,9 @@ SLOW = (  # they train, audit in a browser or start processes; `make quick` leav
     "page",
     "scoring/test_durations.py",
     "scoring/test_fit.py",
+    "serve/test_document.py",
+    "serve/test_uploads.py",
+    "serve/test_workers.py",
     "test_no_torch.py",
 )
 

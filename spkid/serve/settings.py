@@ -9,7 +9,8 @@ from pathlib import Path
 
 import platformdirs
 
-from enrollment.store.address import is_address
+from enrollment.store.address import is_address, read_address
+from spkid.config import fingerprint
 from spkid.errors import SpkidError
 
 MEGABYTE = 1_000_000
@@ -106,9 +107,13 @@ def is_literal(host: str) -> bool:
 
 
 def tokens_beside(store: str) -> Path:
-    """The folder of tokens of a store: beside its file, or in the user's data folder."""
+    """The folder of tokens of a store: beside its file, or in the user's data folder.
+
+    Each store has its own, also where several lie on servers.
+    """
     if is_address(store):
-        return platformdirs.user_data_path("spkid") / "tokens"
+        name = fingerprint(read_address(store).place.encode())
+        return platformdirs.user_data_path("spkid") / f"tokens-{name}"
     return Path(f"{store}.tokens")
 
 

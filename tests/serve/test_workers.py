@@ -133,6 +133,16 @@ def test_without_the_extra_its_name_is_said(spkid, monkeypatch):
     assert "pip install 'spkid[serve]'" in err
 
 
+def test_two_stores_have_two_folders_of_tokens():
+    from spkid.serve.settings import tokens_beside
+
+    address = "postgresql+psycopg://user:secret@host/"
+    folders = {tokens_beside(place) for place in (f"{address}a", f"{address}b", "a.sqlite3")}
+    assert len(folders) == 3
+    assert tokens_beside(f"{address}a") in folders
+    assert not any("secret" in str(folder) for folder in folders)
+
+
 def test_a_token_is_told_once_listed_and_ended(spkid, tmp_path):
     import json
 
