@@ -61,6 +61,18 @@ def voices_in(company: Company, calibration: Calibration) -> Voices:
     return Voices(ordered, vector, sum(part.speech_s for part in own))
 
 
+def change_of_voice(company: Company, calibration: Calibration) -> float | None:
+    """The second at which another voice than before begins to speak by itself; None if none does.
+
+    Each part is held against the longest one before it, by ``OTHER_VOICE_LLR``.
+    """
+    for place, part in enumerate(company.parts[1:], start=1):
+        before = max(company.parts[:place], key=lambda each: each.speech_s)
+        if not reaches(likeness(part, before, calibration), OTHER_VOICE_LLR):
+            return part.span.start_s
+    return None
+
+
 def likeness(part: Part, main: Part, calibration: Calibration) -> float:
     """The log-likelihood ratio of one part against the other as a profile of one clip."""
     seconds = min(part.speech_s, main.speech_s)

@@ -11,7 +11,7 @@ from enrollment.age import age_hint
 from enrollment.company import decide_clip
 from enrollment.home_rate import HomeRate, OwnTrials, choose_rate, own_trials
 from enrollment.inbox import Inbox
-from enrollment.matching import FALSE_ACCEPT_RATE, Decision
+from enrollment.matching import FALSE_ACCEPT_RATE, Decision, not_heard
 from enrollment.names import tidy_name
 from enrollment.profile import (
     AUDIO_CONSENT_TEXT,
@@ -28,12 +28,14 @@ from enrollment.session import EnrollmentSession
 from enrollment.store.store import Store
 from enrollment.store.vault import Vault
 from enrollment.verification import Verification, verify_member
+from spkid.audio.reading import SAMPLE_RATE_HZ
 from spkid.audio.sources import Source, is_one_sound
 from spkid.encoder.hearing import Clip, Heard, Refused, hear
 from spkid.errors import SpkidError
 from spkid.scoring.model import Model
 
 if TYPE_CHECKING:
+    from enrollment.live import Listener
     from enrollment.timeline import Segment
 
 
@@ -238,6 +240,31 @@ class Household:
             hints.append(self.inbox.take(heard, decision))
         return replace(decision, hints=tuple(hint for hint in hints if hint))
 
+    def identify_together(
+        self, clips: Sequence[Source], *, false_accept_rate: float | None = None
+    ) -> Decision:
+        """Who speaks in several clips of one moment, such as single words: one answer.
+
+        They are heard as one where they sound alike; the seconds of speech in all of them count. A
+        clip that does not sound like the others is left out, and a hint says which. Where no voice
+        has most of the speech, the answer is ``several_voices``.
+
+        Raises
+        ------
+        SpkidError
+            As :meth:`identify`, or if there are no clips.
+        """
+        from enrollment.together import hear_together
+
+        self.members()  # whoever is not there is said before anything is heard
+        together = hear_together(clips, self.model)
+        if together.clip is None:
+            decision = not_heard("several_voices", self.model.fingerprint, speech_s=0.0)
+        else:
+            decision = self.identify(together.clip, false_accept_rate=false_accept_rate)
+        hints = [f"{name} does not sound like the others." for name in together.left_out]
+        return replace(decision, hints=(*decision.hints, *hints))
+
     def verify(
         self, member: str, clip: Source, *, false_accept_rate: float = FALSE_ACCEPT_RATE
     ) -> Verification:
@@ -265,6 +292,27 @@ class Household:
         rate = self.accepted_rate(members, false_accept_rate)
         judge = Judge(members, self.model.to_decide(), rate)
         return timeline(recording, self.model.encoder, judge)
+
+    def listen(
+        self, *, rate_hz: float = SAMPLE_RATE_HZ, false_accept_rate: float | None = None
+    ) -> Listener:
+        """Hear a live stream: PCM frames in, events out.
+
+        Parameters
+        ----------
+        rate_hz : float
+            Of the frames.
+        false_accept_rate : float, optional
+            As in :meth:`identify`.
+
+        Raises
+        ------
+        SpkidError
+            As :meth:`identify`, or if no sound has that rate.
+        """
+        from enrollment.live import Listener
+
+        return Listener(self, rate_hz=rate_hz, false_accept_rate=false_accept_rate)
 
     @property
     def inbox(self) -> Inbox:

@@ -210,12 +210,13 @@ def unlike_others(
     calibration: Calibration,
     *,
     speech_s: Sequence[float],
+    least_llr: float = 0.0,
 ) -> list[bool]:
     """Which of the new ``vectors`` rather come from somebody else than the rest do.
 
     ``speech_s`` is the speech in each of them, which counts as in :func:`decide`. One after
     another, the clip that agrees least with the mean of all others is left out while its
-    log-likelihood ratio is below zero.
+    log-likelihood ratio is below ``least_llr``.
     """
     left_out = [False] * len(vectors)
     while True:
@@ -231,6 +232,6 @@ def unlike_others(
                 agreement[index] = float(llrs[0])
         # of two that only disagree with each other, the first stays
         worst = min(agreement, key=lambda index: (agreement[index], -index), default=None)
-        if worst is None or reaches(agreement[worst], 0.0):
+        if worst is None or reaches(agreement[worst], least_llr):
             return left_out
         left_out[worst] = True

@@ -24,6 +24,7 @@ from enrollment.refusals import changed_clip, no_consent, no_member, other_model
 from enrollment.same_voice import is_same_recording, sounds_like
 from enrollment.store.store import Store
 from enrollment.store.vault import Vault, to_flac
+from enrollment.together import Spoken, alike, joined, spoken_part
 from spkid.audio.ears import Span
 from spkid.audio.reading import Waveform, load_audio, loaded, without_offset
 from spkid.audio.sources import Source, opened
@@ -41,7 +42,8 @@ class _Candidate:
     """A clip of the session; ``is_known`` where it is enrolled already, or was given before.
 
     ``owner`` is the other member who is enrolled with it; ``source`` is a file to read again, or
-    else the samples.
+    else the samples. ``spoken`` is there where the clip is too short by itself, ``whole`` is what
+    it became a part of.
     """
 
     source: Source = field(repr=False)
@@ -53,6 +55,13 @@ class _Candidate:
     owner: str | None
     is_reviewed: bool = False
     other_voices: tuple[Span, ...] = ()
+    spoken: Spoken | None = field(default=None, repr=False)
+    whole: _Candidate | None = field(default=None, repr=False)
+
+    @property
+    def judged(self) -> _Candidate:
+        """What the verdict is about: the clip, or what it became a part of."""
+        return self.whole or self
 
     def waveform(self) -> Waveform:
         """The samples that were judged; another reading may find other ones."""
@@ -132,7 +141,9 @@ class EnrollmentSession:
         """Judge one more clip; the verdict on earlier ones may change with it.
 
         A clip that is enrolled already, or was given before, is ``same_clip``, at another level
-        too; the others stand. ``sounds_like`` names whom else the clips may be of.
+        too; the others stand. Clips that are too short one by one and sound alike are heard
+        together as soon as they hold two seconds of speech. ``sounds_like`` names whom else the
+        clips may be of.
 
         Raises
         ------
@@ -142,22 +153,42 @@ class EnrollmentSession:
         with opened(source) as sound:
             waveform = loaded(sound)
         again = source if sound.is_lasting else waveform
-        clip = heard(waveform, sound.name, self.model.encoder, min_speech_s=ENROLL_SPEECH_S)
+        clip = self._judged(waveform, again, sound.name)
+        self._clips.append(clip)
+        if clip.quality.verdict == "too_short" and not clip.is_known:
+            clip.spoken = spoken_part(waveform, self.model.encoder)
+            self._hear_together()
+        return self.verdicts[-1]
+
+    def _judged(self, waveform: Waveform, source: Source, name: str) -> _Candidate:
+        clip = heard(waveform, name, self.model.encoder, min_speech_s=ENROLL_SPEECH_S)
         vector = clip.vector if isinstance(clip, Heard) else None
         is_known, owner = self._known_clip(clip.digest, vector)
-        self._clips.append(
-            _Candidate(
-                again, clip.name, clip.quality, clip.digest, vector, is_known=is_known, owner=owner
-            )
+        judged = _Candidate(
+            source, name, clip.quality, clip.digest, vector, is_known=is_known, owner=owner
         )
         if isinstance(clip, Heard):
-            self._clips[-1].other_voices = voices_in(clip.company, self._calibration).others
-        return self.verdicts[-1]
+            judged.other_voices = voices_in(clip.company, self._calibration).others
+        return judged
+
+    def _hear_together(self) -> None:
+        """Make one of the short clips that sound alike, where they hold enough speech."""
+        waiting = [clip for clip in self._clips if clip.spoken is not None and clip.whole is None]
+        spoken = [clip.spoken for clip in waiting if clip.spoken is not None]
+        places = alike(spoken, self._calibration)
+        if sum(spoken[place].speech_s for place in places) < ENROLL_SPEECH_S:
+            return
+        waveform = joined([spoken[place] for place in places])
+        whole = self._judged(waveform, waveform, " + ".join(waiting[p].name for p in places))
+        if whole.quality.verdict == "too_short":  # by the measure that counts; more may come
+            return
+        for place in places:
+            waiting[place].whole = whole
 
     def _known_clip(self, digest: str, vector: Vector | None) -> tuple[bool, str | None]:
         """Whether the clip is there already, and whose it is where it is another member's."""
-        given = [clip.vector for clip in self._clips if clip.vector is not None]
-        if digest in {clip.digest for clip in self._clips}:
+        given = [clip.vector for clip in self._wholes if clip.vector is not None]
+        if digest in {clip.digest for clip in [*self._clips, *self._wholes]}:
             return True, None
         for who in [*self._others, *([self._known] if self._known else [])]:
             own = [clip.vector for clip in who.exemplars if who.model == self.model.fingerprint]
@@ -165,6 +196,11 @@ class EnrollmentSession:
             if is_same or digest in {clip.digest for clip in who.exemplars}:
                 return True, None if who is self._known else who.name
         return vector is not None and is_same_recording(vector, given), None
+
+    @property
+    def _wholes(self) -> list[_Candidate]:
+        """What is judged, each once: clips, and those that are heard together."""
+        return list({id(clip.judged): clip.judged for clip in self._clips}.values())
 
     @property
     def sounds_like(self) -> str | None:
@@ -180,7 +216,7 @@ class EnrollmentSession:
         BadAudio
             If it holds too little speech or is enrolled already: nobody can know better there.
         """
-        clip, reason = self._clips[number], self.verdicts[number].reason
+        clip, reason = self._clips[number].judged, self.verdicts[number].reason
         if reason not in (*REVIEWABLE, "ok"):
             raise BadAudio(
                 f"{clip.name}: {reason.replace('_', ' ')}",
@@ -202,7 +238,7 @@ class EnrollmentSession:
     @property
     def verdicts(self) -> tuple[ClipVerdict, ...]:
         """A verdict for each clip, with its reason code."""
-        usable = [clip for clip in self._clips if clip.vector is not None and not clip.is_known]
+        usable = [clip for clip in self._wholes if clip.vector is not None and not clip.is_known]
         gated = [clip for clip in usable if not clip.is_reviewed and not clip.other_voices]
         known = [clip.vector for clip in usable if clip.is_reviewed and clip.vector is not None]
         known += [clip.vector for clip in self._known.exemplars] if self._known else []
@@ -222,19 +258,25 @@ class EnrollmentSession:
             self._calibration,
         )
         name = other.name if other else None
-        return tuple(_verdict(clip, _reason(clip, strangers), name) for clip in self._clips)
+        return tuple(_verdict(clip, _reason(clip.judged, strangers), name) for clip in self._clips)
+
+    def _accepted(self) -> list[_Candidate]:
+        """What is to be stored."""
+        pairs = zip(self._clips, self.verdicts, strict=True)
+        found = [clip.judged for clip, verdict in pairs if verdict.accepted]
+        return list({id(clip): clip for clip in found}.values())
 
     @property
     def speech_s(self) -> float:
         """Seconds of speech, enrolled before and accepted now."""
         before = self._known.speech_s if self._known else 0.0
-        return before + sum(verdict.speech_s for verdict in self.verdicts if verdict.accepted)
+        return before + sum(clip.quality.speech_s for clip in self._accepted())
 
     @property
     def n_clips(self) -> int:
-        """Clips enrolled before and accepted now."""
+        """Clips enrolled before and accepted now; those that are heard together are one."""
         before = len(self._known.exemplars) if self._known else 0
-        return before + sum(verdict.accepted for verdict in self.verdicts)
+        return before + len(self._accepted())
 
     @property
     def percent(self) -> int:
@@ -267,8 +309,8 @@ class EnrollmentSession:
             :meth:`enrollment.store.store.Store.add`. Nothing is stored then.
         """
         verdicts, exemplars, recordings = self.verdicts, [], {}
-        for clip, verdict in zip(self._clips, verdicts, strict=True):
-            if not verdict.accepted or clip.vector is None:
+        for clip in self._accepted():
+            if clip.vector is None:
                 continue
             exemplars.append(
                 Exemplar(
@@ -312,6 +354,7 @@ def _reason(clip: _Candidate, strangers: set[str]) -> str:
 
 def _verdict(clip: _Candidate, reason: str, sounds_like: str | None) -> ClipVerdict:
     accepted = reason == "ok"
-    other = sounds_like if accepted else clip.owner
+    other = sounds_like if accepted else clip.judged.owner
     seconds = clip.quality.speech_s
-    return ClipVerdict(clip.name, accepted, reason, seconds, other, clip.other_voices)
+    others = () if clip.whole else clip.other_voices  # its seconds would be of the whole
+    return ClipVerdict(clip.name, accepted, reason, seconds, other, others)

@@ -322,7 +322,10 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def to_json(value: Any) -> str:
-    """Dataclasses and figures as JSON text; NaN and infinity become null."""
-    text = json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+def to_json(value: Any, *, indent: int | None = 2) -> str:
+    """Dataclasses and figures as JSON text, on one line without ``indent``.
+
+    NaN and infinity become null.
+    """
+    text = json.dumps(_plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
     return visible_json(text)

@@ -163,17 +163,26 @@ def is_another_person(session: EnrollmentSession) -> bool:
 
 def listen(session: EnrollmentSession) -> None:
     """Enroll from the microphone until the profile is complete, or Ctrl-C."""
-    from enrollment.live import live_clips
+    from enrollment.live import ENROLLING
+    from spkid.audio.events import Ongoing, SpeechBegan, Utterance
+    from spkid.audio.live import LiveSound
+    from spkid.audio.reading import SAMPLE_RATE_HZ
+    from spkid.cli.listening import in_words
     from spkid.cli.microphone import microphone_chunks
 
     say("Speak freely, with pauses. Ctrl-C ends and keeps what was accepted.")
+    sound = LiveSound(SAMPLE_RATE_HZ, ENROLLING)
     try:
-        for clip in live_clips(microphone_chunks()):
-            words = verdict_words(session.add(clip))
-            say(
-                f"{words}: {session.percent} % done, "
-                f"{session.speech_needed_s:.0f} s of speech still wanted"
-            )
+        for chunk, at_s in microphone_chunks():
+            for event in sound.feed(chunk, at_s):
+                if isinstance(event, Utterance):
+                    words = verdict_words(session.add(event.waveform))
+                    say(
+                        f"{words}: {session.percent} % done, "
+                        f"{session.speech_needed_s:.0f} s of speech still wanted"
+                    )
+                elif not isinstance(event, SpeechBegan | Ongoing):
+                    say(in_words(event))
             if session.percent == 100:
                 break
     except KeyboardInterrupt:

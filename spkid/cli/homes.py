@@ -104,12 +104,26 @@ def open_store(store: str | None, *, create: bool = False) -> Store:
 
 def identify(
     clips: Annotated[
-        list[Path], typer.Argument(readable=False, help="Audio files; - is standard input.")
-    ],
+        list[Path] | None,
+        typer.Argument(readable=False, help="Audio files; - is standard input."),
+    ] = None,
     household: Annotated[
         str | None,
         typer.Option(help="Name of the household. Default: the one of the nearest profile."),
     ] = None,
+    microphone: Annotated[
+        bool, typer.Option("--microphone", help="Listen, and answer as people speak.")
+    ] = False,
+    stream: Annotated[
+        Path | None,
+        typer.Option(
+            readable=False, help="The same for raw PCM, int16, one channel; - is standard input."
+        ),
+    ] = None,
+    rate: Annotated[int, typer.Option(help="Of --stream, in Hz.")] = 16_000,
+    together: Annotated[
+        bool, typer.Option("--together", help="The clips are of one moment: hear them as one.")
+    ] = False,
     far: HomeRateOption = None,
     model: ModelOption = None,
     trust_code: TrustOption = False,
@@ -119,32 +133,54 @@ def identify(
     """Say who is speaking: a member, a stranger, or why nobody can be named."""
     from enrollment.household import Household
     from enrollment.index.profile_index import ProfileIndex, nearest_household
+    from spkid.cli.listening import listen_live, only_household
     from spkid.encoder.hearing import hear
     from spkid.scoring.model import Model
 
+    if (bool(clips), microphone, stream is not None).count(True) != 1:
+        raise SpkidError(
+            "several kinds of sound, or none",
+            expected="audio files, or --microphone, or --stream",
+            do="give one of them",
+        )
     loaded = Model.load(model, trust_code=trust_code)
+    if not clips:
+        with open_store(store) as opened:
+            listen_live(opened, household, loaded, stream, rate_hz=rate, far=far, as_json=as_json)
+        return
     homes: dict[str, Household] = {}
-    answers: list[tuple[Path, str, Decision, float]] = []
+    answers: list[tuple[list[Path], str, Decision, float]] = []
     errors: list[SpkidError] = []
+    moments = [clips] if together else [[clip] for clip in clips]
     with open_store(store) as opened, progress_bar() as bar:
         index = cache(lambda: ProfileIndex(opened, model=loaded.fingerprint))
-        for clip in bar.track(clips, description="listening"):
+        for moment in bar.track(moments, description="listening"):
             started = time.perf_counter()
             try:
-                heard = hear(clip, loaded.encoder)
-                name = household or nearest_household(opened, index(), heard)
-                if name not in homes:
-                    homes[name] = Household(opened, name, model=loaded)
-                decision = homes[name].identify(heard, false_accept_rate=far)
+                if together:
+                    name = household or only_household(opened)
+                    home = Household(opened, name, model=loaded)
+                    decision = home.identify_together(moment, false_accept_rate=far)
+                else:
+                    heard = hear(moment[0], loaded.encoder)
+                    name = household or nearest_household(opened, index(), heard)
+                    if name not in homes:
+                        homes[name] = Household(opened, name, model=loaded)
+                    decision = homes[name].identify(heard, false_accept_rate=far)
                 taken_ms = 1000 * (time.perf_counter() - started)
-                answers.append((clip, name, decision, taken_ms))
+                answers.append((moment, name, decision, taken_ms))
             except SpkidError as error:
                 errors.append(error)
     if as_json and not (errors and not answers):
         print_json(
             [
-                {"clip": str(clip), "household": name, **vars(decision), "milliseconds": taken_ms}
-                for clip, name, decision, taken_ms in answers
+                {
+                    "clip": " + ".join(map(str, moment)),
+                    "household": name,
+                    **vars(decision),
+                    "milliseconds": taken_ms,
+                }
+                for moment, name, decision, taken_ms in answers
             ]
         )
     elif answers:
@@ -152,8 +188,12 @@ def identify(
             "Who is speaking" + (f", at {percent(far)} of strangers accepted" if far else ""),
             ("clip", "who", "probability", "margin", "cosine", "speech", "ms"),
             [
-                (clip.name, *decision_cells(decision), f"{taken_ms:.0f}")
-                for clip, _, decision, taken_ms in answers
+                (
+                    " + ".join(clip.name for clip in moment),
+                    *decision_cells(decision),
+                    f"{taken_ms:.0f}",
+                )
+                for moment, _, decision, taken_ms in answers
             ],
         )
         for hint in dict.fromkeys(hint for *_, answer, _ in answers for hint in answer.hints):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform
@@ -10,8 +11,10 @@ from spkid.errors import SpkidError
 CHUNK_SAMPLES = 1600  # a tenth of a second
 
 
-def microphone_chunks() -> Iterator[Waveform]:
+def microphone_chunks() -> Iterator[tuple[Waveform, float | None]]:
     """Mono float32 chunks ``[samples]`` from the default microphone, without end.
+
+    Beside each, where sound before it was lost, the second at which it stands; else None.
 
     Raises
     ------
@@ -31,9 +34,11 @@ def microphone_chunks() -> Iterator[Waveform]:
         with sounddevice.InputStream(
             samplerate=SAMPLE_RATE_HZ, channels=1, dtype="float32", blocksize=CHUNK_SAMPLES
         ) as stream:
+            started_s = time.monotonic()
             while True:
-                samples, _ = stream.read(CHUNK_SAMPLES)
-                yield samples[:, 0]
+                samples, is_late = stream.read(CHUNK_SAMPLES)
+                now_s = time.monotonic() - started_s - CHUNK_SAMPLES / SAMPLE_RATE_HZ
+                yield samples[:, 0], now_s if is_late else None
     except sounddevice.PortAudioError as error:
         raise SpkidError(
             f"no microphone ({error})",

@@ -66,6 +66,7 @@ FLAGS = {
     "metadata": "--metadata",
     "model": "--model",
     "place": "--store",
+    "rate_hz": "--rate",
     "n_top": "--cohort-top",
     "vault": "--keep-audio",
 }
@@ -155,6 +156,12 @@ def print_json(value: Any) -> None:
     """``value`` as JSON on standard output."""
     with result():
         sys.stdout.write(to_json(value) + "\n")
+
+
+def print_json_line(value: Any) -> None:
+    """``value`` as one line of JSON on standard output, at once."""
+    with result():
+        sys.stdout.write(to_json(value, indent=None) + "\n")
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -7,12 +7,9 @@ import pytest
 import soundfile
 
 from enrollment import Household
-from enrollment.live import live_clips
 from enrollment.store.vault import Vault
 from spkid import SpkidError
 from spkid.audio.reading import SAMPLE_RATE_HZ, load_audio
-from spkid.audio.speech import assess
-from spkid.encoder.hearing import hear
 from spkid.errors import BadAudio
 
 
@@ -122,37 +119,3 @@ def test_confirmed_clips_need_an_enrolled_member_and_can_be_taken_back(home, cas
     confirmed = [clip.id for clip in grown.exemplars if clip.origin == "confirmed"]
     home.store.forget("home", "Ana", clips=confirmed)
     np.testing.assert_array_equal(home.members()[0].vector, before)
-
-
-def stream(clips, *, chunk: int = 800):
-    """The clips one after another with a second of near silence between, in small chunks."""
-    hush = np.random.default_rng(0).normal(size=SAMPLE_RATE_HZ).astype(np.float32) * 1e-4
-    whole = np.concatenate([np.concatenate([hush, load_audio(clip), hush]) for clip in clips])
-    for start in range(0, len(whole), chunk):
-        yield whole[start : start + chunk]
-
-
-def test_a_live_stream_is_cut_at_pauses_and_loses_no_speech(cast):
-    clips = cast["Ana"]["enroll"]
-    spoken = sum(assess(load_audio(clip)).speech_s for clip in clips)
-    cut = list(live_clips(stream(clips)))
-    assert len(cut) >= len(clips)
-    assert sum(assess(clip).speech_s for clip in cut) == pytest.approx(spoken, rel=0.1)
-    assert all(len(clip) < 10 * SAMPLE_RATE_HZ for clip in cut)
-    other_chunks = list(live_clips(stream(clips, chunk=1111)))
-    assert [len(clip) for clip in other_chunks] == [len(clip) for clip in cut]
-
-
-def test_silence_gives_no_clip_and_is_not_collected():
-    silence = np.zeros(SAMPLE_RATE_HZ, dtype=np.float32)
-    assert list(live_clips([silence] * 5)) == []
-
-
-def test_a_person_is_enrolled_live(home, cast, encoder):
-    session = home.session("Ana", consent=True)
-    for clip in live_clips(stream(cast["Ana"]["enroll"])):
-        session.add(clip)
-    assert session.n_clips >= 3
-    session.save()
-    heard = hear(cast["Ana"]["heard"][0], encoder)
-    assert home.identify(heard).member == "Ana"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 from pydantic import BaseModel
 
-from enrollment.live import LiveClips
+from enrollment.live import ENROLLING, Answer, LiveEvent
 from enrollment.session import EnrollmentSession
+from spkid.audio.events import Utterance
+from spkid.audio.live import LiveSound
 from spkid.errors import SpkidError
 from spkid.files import parse_json
 from spkid.serve.access import HOME, Rate, caller_of, name_in_path, service_of, wrong_scope
@@ -26,10 +29,9 @@ from spkid.serve.problems import (
     unforeseen,
 )
 from spkid.serve.routes.clips import AnotherPerson, Child, Consent, Device, saved, shown_session
-from spkid.serve.routes.listening import shown_answer
 from spkid.serve.routes.members import MEMBER
 from spkid.serve.service import Service
-from spkid.serve.streams import RATES_HZ, Answered, Frames, Listening
+from spkid.serve.streams import RATES_HZ, message_of
 
 router = APIRouter()
 LARGEST_BYTES = 2**20
@@ -158,27 +160,27 @@ async def listen(
     async def talk(conversation: Conversation, name: str) -> None:
         service = conversation.service
         await service.writing.run(lambda: service.members(name))
-        frames, listening = Frames(rate_hz), Listening(service.home(name), far)
+        listener = await service.hearing.run(
+            lambda: service.home(name).listen(rate_hz=rate_hz, false_accept_rate=far)
+        )
         await conversation.tell("ready")
         async for message in conversation.sound():
-            heard = await service.hearing.run(
-                lambda content=message: list(listening.add(frames.add(content)))  # type: ignore[misc]
-            )
-            await tell_answers(conversation, name, heard)
-        rest = await service.hearing.run(lambda: list(listening.end()))
-        await tell_answers(conversation, name, rest)
+            heard = await service.hearing.run(partial(listener.feed, message))
+            await tell_events(conversation, name, heard)
+        await tell_events(conversation, name, await service.hearing.run(listener.finish))
         await conversation.tell("end")
 
     await converse(socket, talk, household)
 
 
-async def tell_answers(conversation: Conversation, household: str, heard: list[Answered]) -> None:
-    """Send each answer with the time that it is about."""
-    for answered in heard:
-        conversation.service.metrics.answers.labels(answered.decision.status).inc()
-        shown = shown_answer(household, answered.decision, 0.0).model_dump(mode="json")
-        place = {"start_s": round(answered.start_s, 2), "end_s": round(answered.end_s, 2)}
-        await conversation.tell("answer", {**shown, **place})
+async def tell_events(
+    conversation: Conversation, household: str, events: Iterable[LiveEvent]
+) -> None:
+    """Send each event with the time that it is about."""
+    for event in events:
+        if isinstance(event, Answer):
+            conversation.service.metrics.answers.labels(event.decision.status).inc()
+        await conversation.tell(*message_of(household, event))
 
 
 @router.websocket(MEMBER + "/enroll")
@@ -206,7 +208,7 @@ async def enroll(
             )
         )
         await conversation.tell("ready", progress(session))
-        await hear_clips(conversation, session, Frames(rate_hz))
+        await hear_clips(conversation, session, LiveSound(rate_hz, ENROLLING))
         done = await service.hearing.run(
             lambda: saved(service, session, another_person=another_person)
         )
@@ -216,17 +218,17 @@ async def enroll(
 
 
 async def hear_clips(
-    conversation: Conversation, session: EnrollmentSession, frames: Frames
+    conversation: Conversation, session: EnrollmentSession, sound: LiveSound
 ) -> None:
     """Judge clip after clip until the profile is complete or the sound ends."""
-    cutter, hearing = LiveClips(), conversation.service.hearing
+    hearing = conversation.service.hearing
 
     def judge(content: bytes | None) -> list[Enrolled]:
-        clips = cutter.end() if content is None else cutter.add(frames.add(content))
         shown = []
-        for clip in clips:
-            session.add(clip)
-            shown.append(shown_session(session, session.verdicts))
+        for event in sound.finish() if content is None else sound.feed(content):
+            if isinstance(event, Utterance):
+                session.add(event.waveform)
+                shown.append(shown_session(session, session.verdicts))
         return shown
 
     async def tell(content: bytes | None) -> None:
