@@ -9,7 +9,7 @@
   identified one by one, and three of one person together; how many of a dozen are enrolled.
 - A word of somebody else among two of one person: how often it is mixed in.
 - How alike words are, of held-out training speakers: `enrollment/together.py` has the limit that
-  was chosen by it, at which about one word in thirty is left out.
+  was chosen by it, at which about one word in twenty-five is left out.
 
 A minute on one core.
 """
