@@ -68,7 +68,7 @@ def not_counted(
                 int(small[["n_target", "n_impostor"]].to_numpy().sum()),
                 n_speakers,
                 f"By {section.name}: {n_speakers:,} speakers are in groups of fewer than "
-                f"{MIN_SPEAKERS}, which get no figures of their own"
+                f"{MIN_SPEAKERS}, which get no verdict of their own"
                 + ("." if section.pooled.empty else " and are judged together."),
                 section.name,
             )

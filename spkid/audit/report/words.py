@@ -266,7 +266,7 @@ def method(findings: Findings) -> list[str]:
 def limits(findings: Findings) -> list[str]:
     """What the audit cannot say."""
     return [
-        f"A group of fewer than {MIN_SPEAKERS} speakers gets counts and no verdict of its own; all "
+        f"A group of fewer than {MIN_SPEAKERS} speakers gets no verdict of its own; all "
         "such groups of a column are tested together. Where no difference is certain there may "
         "still be one.",
         "The figures hold for these speakers, recordings and trials. They say who is worse off, "

@@ -168,6 +168,7 @@ def measure_interval(
     possible = (low <= sign * seen) & (sign * seen <= high)
     true = measure.of(*(world.true for world in worlds), alpha=alpha)[possible]
     again = measure.of(*(world.again for world in worlds), alpha=alpha)
-    upper, lower = 2 * seen - np.nanquantile(again, TAILS)
+    again = again[~np.isnan(again)]  # none, where every resample leaves the measure undefined
+    upper, lower = 2 * seen - np.quantile(again, TAILS) if len(again) else (seen, seen)
     ends = np.clip([lower, upper], *measure.bounds)
     return float(np.min([*true, seen, ends[0]])), float(np.max([*true, seen, ends[1]]))
