@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from enrollment.matching import Decision
 
 STARTED_S = 120.0  # to start and load the model, on a small and busy machine
-ANSWERED_S = 10.0
+ANSWERED_S = 30.0
 UNFORESEEN = {"expected": "no error in spkid itself", "do": "report it", "code": "unforeseen"}
 NICE = 5  # the speech-to-text server beside us comes first
 
