@@ -12,8 +12,9 @@ const FLOOR_DB = -60;
 const meterShare = (peak) => Math.max(0, 1 - (20 * Math.log10(peak + 1e-9)) / FLOOR_DB);
 
 // `onBegin()` is called as soon as somebody records or gives a file, `onSound(blob)` with the sound; it is
-// awaited, and the button says so. `limit_s` ends a recording; `text` is what is to be read.
-export function soundInput({ limit_s, text, onBegin, onSound }) {
+// awaited, and the button says so. `limit_s` ends a recording; `text` is what is to be read, and
+// `verdict` the nodes that tell what became of it.
+export function soundInput({ limit_s, text, verdict = [], onBegin, onSound }) {
   let recording = null; // what `record` gave, or "opening", or "working"
   let heardAt_s = 0;
   const said = status();
@@ -140,6 +141,7 @@ export function soundInput({ limit_s, text, onBegin, onSound }) {
       meter,
       hint,
       said.node,
+      verdict,
       el("p", { class: "unseen" }, words.sound.headphones),
       drop,
     ),

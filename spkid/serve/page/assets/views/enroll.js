@@ -82,6 +82,7 @@ export async function recordings({ home, household, service, go }, name) {
   const sound = soundInput({
     limit_s: LIMIT_S,
     text: sentence,
+    verdict: [said.node, question],
     onBegin: clear,
     onSound: (blob) => give(blob),
   });
@@ -249,8 +250,6 @@ export async function recordings({ home, household, service, go }, name) {
             { class: "quiet" },
           ),
           sound.node,
-          said.node,
-          question,
         ),
       ),
       el("p", { class: "note" }, enroll.free),
