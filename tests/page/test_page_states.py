@@ -202,6 +202,7 @@ def test_a_stranger_goes_to_the_inbox_and_gets_a_name(page, guarded, cast):
     page.get_by_label("knows this and agrees").check()
     page.get_by_role("dialog").get_by_role("button", name="Name this voice").click()
     expect_told(page, "Gran is known now.")
+    expect(page.locator(".people .name")).to_have_text(["Ana", "Ben", "Gran"])
     page.get_by_role("button", name="Switch off and delete all").click()
     page.get_by_role("dialog").get_by_role("button", name="Switch off and delete all").click()
     expect(page.locator("summary").filter(has_text="Switch on")).to_be_visible()
