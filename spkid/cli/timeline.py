@@ -25,6 +25,7 @@ from spkid.cli.output import (
     print_table,
     save_plot,
 )
+from spkid.errors import SpkidError
 from spkid.files import write_text
 
 if TYPE_CHECKING:
@@ -44,6 +45,17 @@ def timeline(
     out_rttm: Annotated[
         Path | None, typer.Option(readable=False, help="Write the segments as RTTM.")
     ] = None,
+    transcript: Annotated[
+        Path | None,
+        typer.Option(
+            readable=False,
+            help="What was said, as .srt, .vtt or WhisperX's .json; names go to --out-transcript.",
+        ),
+    ] = None,
+    out_transcript: Annotated[
+        Path | None,
+        typer.Option(readable=False, help="Write the transcript with names, in its own format."),
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option(readable=False, help="Write a picture as a .png or .svg.")
     ] = None,
@@ -56,17 +68,28 @@ def timeline(
     """Say who of a household spoke when in a long recording."""
     from enrollment.household import Household
     from enrollment.timeline import rttm
+    from enrollment.transcript import named_transcript
     from spkid.scoring.model import Model
 
-    inputs = (recording, model, *store_files(store))
-    check_plot(plot, inputs=(*inputs, out_rttm))
-    check_outputs(out_rttm, inputs=inputs)
+    inputs = (recording, model, transcript, *store_files(store))
+    check_plot(plot, inputs=(*inputs, out_rttm, out_transcript))
+    check_outputs(out_rttm, out_transcript, inputs=inputs)
+    if transcript is not None:
+        named_transcript(transcript, ())  # what cannot be read is said before the work
+    if (transcript is None) != (out_transcript is None):
+        raise SpkidError(
+            "one of --transcript and --out-transcript",
+            expected="both",
+            do="name the transcript, and the file for it with names",
+        )
     with open_store(store) as opened:
         home = Household(opened, household, model=Model.load(model, trust_code=trust_code))
         segments = home.timeline(recording, false_accept_rate=far)
         members = [member.name for member in home.members()]
     if out_rttm is not None:
         write_text(out_rttm, rttm(segments, recording.stem))
+    if transcript is not None and out_transcript is not None:
+        write_text(out_transcript, named_transcript(transcript, segments))
     if plot is not None:
         draw(segments, members, plot)
     if as_json:

@@ -228,6 +228,23 @@ def test_the_command_writes_table_rttm_and_picture(spkid, home, place, recording
     assert lines[0].split()[:4] == ["SPEAKER", "long%20day", "1", f"{segments[0]['start_s']:.3f}"]
 
 
+def test_the_command_puts_names_onto_a_transcript(spkid, home, place, recording, tmp_path):
+    path, spans = recording
+    (start_s, end_s, who), (second_s, _, other) = spans[0], spans[1]
+    srt, out = tmp_path / "day.srt", tmp_path / "named.srt"
+    srt.write_text(
+        f"1\n00:00:{start_s:06.3f} --> 00:00:{end_s:06.3f}\nfirst\n\n"
+        f"2\n00:00:{second_s:06.3f} --> 00:00:{second_s + 2:06.3f}\nsecond\n"
+    )
+    own = ("--household", "home", "--store", place)
+    code, _, said = spkid("timeline", path, *own, "--transcript", srt, "--out-transcript", out)
+    assert code == 0, said
+    assert f"{who}: first" in out.read_text()
+    assert f"{other}: second" in out.read_text()
+    for words in (("--transcript", srt), ("--transcript", srt, "--out-transcript", srt)):
+        assert spkid("timeline", path, *own, *words)[0] == 2
+
+
 def test_bad_input_is_one_sentence(spkid, home, place, recording, tmp_path):
     path, _ = recording
     silence, broken = tmp_path / "silence.wav", tmp_path / "broken.wav"
