@@ -31,28 +31,33 @@ class MixtureConfig:
     """Chances are per mixture; ranges are drawn uniformly.
 
     All mixtures of a batch have one of ``durations_s``. ``people`` are the chances of nobody, one,
-    two and three people. How often the next turn begins before the last one ends is drawn, for
-    each mixture, from ``overlap_chance``.
+    two and three people; where nobody speaks a noise has a chance of
+    its own, and there is no babble. How often the
+    next turn begins before the last one ends is drawn, for each mixture, from ``overlap_chance``.
     """
 
     durations_s: tuple[float, ...] = (1.5, 3.0, 5.0, 8.0)
-    people: tuple[float, ...] = (0.10, 0.28, 0.42, 0.20)
+    people: tuple[float, ...] = (0.14, 0.27, 0.40, 0.19)
     overlap_chance: tuple[float, ...] = (0.0, 1.0)
     level_spread_db: float = 5.0
     room_chance: float = 0.4
     reverb_time_s: tuple[float, ...] = (0.1, 0.7)
     direct_to_reverb_db: tuple[float, ...] = (-2.0, 12.0)
     noise_chance: float = 0.55
+    lone_noise_chance: float = 1.0
     noise_snr_db: tuple[float, ...] = (-5.0, 25.0)
+    noise_speed: tuple[float, ...] = (0.65, 1.5)
+    second_noise_chance: float = 0.25
     babble_chance: float = 0.12
     babble_snr_db: tuple[float, ...] = (5.0, 20.0)
     music_chance: float = 0.12
+    bursts_chance: float = 0.12
     hiss_db: tuple[float, ...] = (-70.0, -30.0)
     band_chance: float = 0.3
     lowest_hz: tuple[float, ...] = (20.0, 400.0)
     highest_hz: tuple[float, ...] = (2600.0, 7800.0)
     tilt_db: float = 8.0
-    carrier_chance: float = 0.08
+    carrier_chance: float = 0.05
     level_dbfs: tuple[float, ...] = (-60.0, 3.0)
     offset_chance: float = 0.15
     largest_offset: float = 0.1
@@ -100,20 +105,24 @@ class Voices:
     def __init__(self, corpus: Corpus) -> None:
         self.corpus = corpus
         self.activities: dict[int, Activity] = {}
+        self.loudness: dict[int, float] = {}  # of what is spoken, RMS
         clips_of: dict[str, list[int]] = {}
         for index, speaker in enumerate(corpus.speakers):
             samples = self.samples(index)
             if len(samples) < FRAMES_A_SECOND * FRAME_SAMPLES // 3 or not is_clean(samples):
                 continue
-            self.activities[index] = activity(samples)
+            spoken = activity(samples)
+            self.activities[index] = spoken
+            is_loud = np.repeat(spoken == SPOKEN, FRAME_SAMPLES)
+            self.loudness[index] = float(np.sqrt(power(samples[: len(is_loud)][is_loud])))
             clips_of.setdefault(speaker or f"clip {index}", []).append(index)
         self.clips_of = list(clips_of.values())
         chance = np.sqrt([len(clips) for clips in self.clips_of])
         self.chance = chance / chance.sum()
 
-    def samples(self, index: int) -> Waveform:
-        """One clip."""
-        return self.corpus.clip(index).astype(np.float32) / np.float32(32_768)
+    def samples(self, index: int, part: slice = slice(None)) -> Waveform:
+        """One clip, or a part of it."""
+        return self.corpus.clip(index)[part].astype(np.float32) / np.float32(32_768)
 
     def people(self, n_people: int, rng: np.random.Generator) -> list[list[int]]:
         """The clips of that many speakers."""
@@ -153,13 +162,12 @@ def draw_pieces(
         begin += int(rng.integers(end - begin - length + 1))
         own = spoken[begin : begin + length]
         if (own == SPOKEN).any():
-            samples = voices.samples(clip)
-            loudness = np.sqrt(power(samples[np.repeat(spoken == SPOKEN, FRAME_SAMPLES).nonzero()]))
-            cut = samples[begin * FRAME_SAMPLES : (begin + length) * FRAME_SAMPLES].copy()
+            end = begin + length
+            cut = voices.samples(clip, slice(begin * FRAME_SAMPLES, end * FRAME_SAMPLES))
             fade = np.linspace(0, 1, FADE_SAMPLES, dtype=np.float32)
             cut[:FADE_SAMPLES] *= fade
             cut[-FADE_SAMPLES:] *= fade[::-1]
-            gain = 0.1 * gains[person] / loudness
+            gain = 0.1 * gains[person] / voices.loudness[clip]
             pieces.append(Piece(person, first, (gain * cut).astype(np.float32), own))
         others = [other for other in range(n_people) if other != person]
         following = int(rng.choice(others)) if others and rng.random() < 0.75 else person
@@ -194,7 +202,7 @@ def in_rooms(
     time_s = torch.full((n_people,), uniform(config.reverb_time_s, rng))
     places = [uniform(config.direct_to_reverb_db, rng) for _ in range(n_people)]
     responses = room_responses(time_s, torch.tensor(places), generator).numpy()
-    n_fft = n_samples + REVERB_SAMPLES
+    n_fft = fft.next_fast_len(n_samples + REVERB_SAMPLES, real=True)
     spectrum = fft.rfft(stems, n_fft) * fft.rfft(responses, n_fft)
     heard: NDArray[np.float32] = fft.irfft(spectrum, n_fft)[:, :n_samples].astype(np.float32)
     return heard
@@ -227,20 +235,60 @@ def music(n_samples: int, rng: np.random.Generator) -> Waveform:
     return total
 
 
+def bursts(n_samples: int, rng: np.random.Generator) -> Waveform:
+    """Knocks, barks or chirps of one thing: overtones that glide, and hiss, soon gone."""
+    decay_s = 2 ** rng.uniform(-6, -1.5)
+    time_s = np.arange(int(5 * decay_s * SAMPLE_RATE_HZ), dtype=np.float32) / SAMPLE_RATE_HZ
+    glide = np.float32(rng.uniform(-1, 1)) * time_s / time_s[-1]
+    pitch_hz = np.float32(2 ** rng.uniform(6.5, 11.5)) * 2**glide
+    phase = np.cumsum(np.float32(2 * np.pi / SAMPLE_RATE_HZ) * pitch_hz)
+    steepness = rng.uniform(0.3, 2)
+    burst = np.float32(rng.uniform(0, 1)) * rng.standard_normal(len(time_s), dtype=np.float32)
+    for overtone in range(1, int(rng.integers(2, 14))):
+        is_audible = overtone * pitch_hz < SAMPLE_RATE_HZ / 2
+        burst += np.float32(overtone**-steepness) * is_audible * np.sin(overtone * phase)
+    burst *= np.minimum(time_s * np.float32(200), 1) * np.exp(-time_s / np.float32(decay_s))
+    total = np.zeros(n_samples, dtype=np.float32)
+    most = 3 + 4 * n_samples // SAMPLE_RATE_HZ
+    for first in rng.integers(0, n_samples, int(rng.integers(1, most))):
+        at = np.arange(0, len(burst) - 1, rng.uniform(0.85, 1.18))
+        heard = np.interp(at, np.arange(len(burst)), burst)[: n_samples - first]
+        total[first : first + len(heard)] += rng.uniform(0.3, 1) * heard.astype(np.float32)
+    return total
+
+
+def noise_of_things(
+    noises: Corpus, config: MixtureConfig, rng: np.random.Generator, n_samples: int
+) -> Waveform:
+    """A noise, slower or faster than it was, perhaps with another one over it."""
+    total = np.zeros(n_samples, dtype=np.float32)
+    for _ in range(1 + (rng.random() < config.second_noise_chance)):
+        clip = noises.clip(int(rng.integers(len(noises)))).astype(np.float32)
+        at = np.arange(0, len(clip) - 1, uniform(config.noise_speed, rng))
+        clip = np.interp(at, np.arange(len(clip)), clip).astype(np.float32)
+        noise = np.resize(np.roll(clip, int(rng.integers(len(clip)))), n_samples)
+        total += noise / np.sqrt(power(noise))
+    return total
+
+
 def background(
     voices: Voices,
     noises: Corpus,
     config: MixtureConfig,
     rng: np.random.Generator,
     n_samples: int,
+    *,
+    somebody: bool,
 ) -> list[tuple[Waveform, float]]:
     """What else is heard, and how far the speech is above it in dB."""
     found: list[tuple[Waveform, float]] = []
-    if len(noises) and rng.random() < config.noise_chance:
-        clip = noises.clip(int(rng.integers(len(noises)))).astype(np.float32)
-        noise = np.resize(np.roll(clip, int(rng.integers(len(clip)))), n_samples)
+    noise_chance = config.noise_chance if somebody else config.lone_noise_chance
+    if len(noises) and rng.random() < noise_chance:
+        noise = noise_of_things(noises, config, rng, n_samples)
         found.append((noise, uniform(config.noise_snr_db, rng)))
-    if rng.random() < config.babble_chance:
+    if rng.random() < config.bursts_chance:
+        found.append((bursts(n_samples, rng), uniform(config.noise_snr_db, rng)))
+    if somebody and rng.random() < config.babble_chance:
         babble = np.zeros(n_samples, dtype=np.float32)
         for clips in voices.people(min(N_BABBLERS, len(voices.clips_of)), rng):
             samples = voices.samples(int(rng.choice(clips)))
@@ -306,7 +354,7 @@ def draw_mixture(
     total: Waveform = stems.sum(axis=0)
     is_voiced = np.repeat((spoken == SPOKEN).any(axis=0), FRAME_SAMPLES)
     speech_power = power(total[is_voiced]) if is_voiced.any() else 1e-3
-    for added, snr_db in background(voices, noises, config, rng, n_samples):
+    for added, snr_db in background(voices, noises, config, rng, n_samples, somebody=bool(pieces)):
         if power(added) > QUIETEST_POWER:
             gain = np.sqrt(speech_power / power(added) * 10 ** (-snr_db / 10))
             total = total + np.float32(gain) * added

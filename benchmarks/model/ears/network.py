@@ -10,6 +10,7 @@ import json
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
@@ -36,21 +37,41 @@ class EarsConfig:
     n_rounds: int = 2
 
 
+class ChannelConvolution(nn.Conv1d):
+    """Three frames, ``dilation`` apart, of each channel by itself.
+
+    In training as three products: the backward pass of such a convolution takes a processor
+    more than twice as long.
+    """
+
+    def __init__(self, n_channels: int, dilation: int) -> None:
+        super().__init__(
+            n_channels,
+            n_channels,
+            3,
+            padding=dilation,
+            dilation=dilation,
+            groups=n_channels,
+            bias=False,
+        )
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """``[batch, channels, frames]`` in and out."""
+        if not self.training:
+            return super().forward(frames)
+        step, n_frames = self.dilation[0], frames.shape[2]
+        around, weight = nn.functional.pad(frames, (step, step)), self.weight[:, 0, :, None]
+        before, after = around[:, :, :n_frames], around[:, :, 2 * step :]
+        return before * weight[:, 0] + frames * weight[:, 1] + after * weight[:, 2]
+
+
 class DilatedBlock(nn.Module):
     """Three frames, ``dilation`` apart, channel by channel; then all channels; then what was."""
 
     def __init__(self, n_channels: int, dilation: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv1d(
-                n_channels,
-                n_channels,
-                3,
-                padding=dilation,
-                dilation=dilation,
-                groups=n_channels,
-                bias=False,
-            ),
+            ChannelConvolution(n_channels, dilation),
             nn.BatchNorm1d(n_channels),
             nn.ReLU(),
             nn.Conv1d(n_channels, n_channels, 1, bias=False),
@@ -106,6 +127,44 @@ class EarsNetwork(nn.Module):
         """
         voices, change = self.logits(self.features(waveform))
         return voices.softmax(dim=1).transpose(1, 2), change.sigmoid()
+
+
+def begin_from(network: EarsNetwork, graph: Path, waveforms: Tensor) -> None:
+    """Give ``network`` the weights of a graph that :func:`export_ears` wrote of one of its sizes.
+
+    There the normalisations are part of the convolutions. Here they get the statistics of
+    ``waveforms`` ``[batch, samples]``, and what undoes them: the network says the same as the
+    graph, and can be trained on.
+    """
+    tensors = {
+        tensor.name: torch.from_numpy(onnx.numpy_helper.to_array(tensor).astype("float32"))
+        for tensor in onnx.load(graph).graph.initializer
+    }
+    network.head.load_state_dict({key: tensors[f"head.{key}"] for key in ("weight", "bias")})
+    order = [tensor for name, tensor in tensors.items() if "Conv_" in name]
+    folded = iter(zip(order[::2], order[1::2], strict=True))
+
+    def undo(layer: Any, values: tuple[Tensor], _: Tensor) -> Tensor:
+        (given,) = values
+        dims = [0, *range(2, given.dim())]
+        mean, variance = given.mean(dims), given.var(dims)
+        layer.running_mean, layer.running_var = mean, variance
+        layer.weight.data = (variance + layer.eps).sqrt()
+        layer.bias.data = mean + layers[layer]
+        return given + layers[layer].view(1, -1, *[1] * (given.dim() - 2))
+
+    layers: dict[nn.Module, Tensor] = {}
+    hooks = []
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv1d | nn.Conv2d) and layer.bias is None:
+            layer.weight.data, bias = next(folded)
+        elif isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+            layers[layer] = bias
+            hooks.append(layer.register_forward_hook(undo))
+    with torch.no_grad():
+        network.eval()(waveforms)
+    for hook in hooks:
+        hook.remove()
 
 
 def export_ears(network: EarsNetwork, path: Path) -> None:

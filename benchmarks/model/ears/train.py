@@ -32,7 +32,8 @@ from benchmarks.model.ears.mixtures import (
     Voices,
     draw_mixture,
 )
-from benchmarks.model.ears.network import EarsConfig, EarsNetwork, export_ears
+from benchmarks.model.ears.network import EarsConfig, EarsNetwork, begin_from, export_ears
+from spkid.config import fingerprint
 from spkid.files import to_json, write_text
 from spkid.training.config import DataConfig
 from spkid.training.data.corpora import Corpora, load_corpora
@@ -42,7 +43,7 @@ from spkid.training.run_state import RunState
 
 TRAINING_FOLDS = (1, 2, 3)
 CHOICE_FOLDS = (4,)
-FALL = 0.25  # share of the steps in which the rate falls
+FALL = 0.5  # share of the steps in which the rate falls
 CLASS_WEIGHTS = (1.0, 1.0, 1.5)  # several at once are rare
 N_JUDGED = 48
 N_STATISTICS = 10  # batches
@@ -55,9 +56,9 @@ class EarsTraining:
     """How fast: the rate rises for ``warm_up`` steps and falls to zero in the last quarter."""
 
     seed: int = 1
-    batch: int = 32
-    learning_rate: float = 2e-3
-    warm_up: int = 100
+    batch: int = 16
+    learning_rate: float = 1e-3
+    warm_up: int = 50
     weight_decay: float = 0.01
     change_weight: float = 2.0
     average_decay: float = 0.995
@@ -144,24 +145,29 @@ def train(
     config: EarsTraining,
     *,
     n_steps: int,
+    start: Path | None = None,
 ) -> EarsNetwork:
     """The running average after all steps; ``folder`` gets checkpoints and the log.
 
-    ``n_steps`` may be another when a run goes on.
+    ``n_steps`` may be another when a run goes on. ``start`` is a graph to begin from.
     """
     torch.manual_seed(config.seed)
     network = EarsNetwork(ears)
+    voices, noises = Voices(corpora.training), of_folds(corpora.noise, TRAINING_FOLDS)
+    if start is not None:
+        heard, _, _ = batch_of(voices, noises, mixture, config, n_steps)
+        begin_from(network, start, heard)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay))
     optimiser = torch.optim.AdamW(
         network.parameters(), config.learning_rate, weight_decay=config.weight_decay
     )
     settings = {"ears": asdict(ears), "mixture": asdict(mixture), "train": asdict(config)}
     settings["clips"] = {"fingerprint": corpora.training.fingerprint()}
+    settings["start"] = {"fingerprint": fingerprint(start.read_bytes()) if start else ""}
     modules: dict[str, nn.Module] = {"network": network, "average": average}
     run = RunState(folder, settings, modules, {"adamw": optimiser})
     run.resume()
     run.begin()
-    voices, noises = Voices(corpora.training), of_folds(corpora.noise, TRAINING_FOLDS)
     others, other_noises = Voices(corpora.held_out), of_folds(corpora.noise, CHOICE_FOLDS)
     held_out = [
         draw_mixture(
@@ -208,8 +214,10 @@ def record(folder: Path, corpora: Corpora) -> dict[str, Any]:
     }
 
 
-def main(data: Data, out: Path = Path("runs/ears"), n_steps: int = 2_000) -> None:
-    """Train, then write the graph and the record."""
+def main(
+    data: Data, out: Path = Path("runs/ears"), n_steps: int = 2_000, start: Path | None = None
+) -> None:
+    """Train, from a graph ``start`` or from nothing, then write the graph and the record."""
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     ears, mixture, config = EarsConfig(), MixtureConfig(), EarsTraining()
     places = DataConfig(
@@ -217,7 +225,7 @@ def main(data: Data, out: Path = Path("runs/ears"), n_steps: int = 2_000) -> Non
     )
     with Progress() as progress:
         corpora = load_corpora(places, progress)
-    network = train(corpora, out, ears, mixture, config, n_steps=n_steps)
+    network = train(corpora, out, ears, mixture, config, n_steps=n_steps, start=start)
     export_ears(network, out / "ears.onnx")
     settings = {"ears": asdict(ears), "mixture": asdict(mixture), "train": asdict(config)}
     write_text(out / "ears.json", to_json({**settings, **record(out, corpora)}) + "\n")
