@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -19,34 +20,42 @@ import json, resource, subprocess, sys, time
 started = time.perf_counter()
 code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
 seconds = time.perf_counter() - started
-peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-print(json.dumps([code, seconds, peak / 1024]))
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([code, seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024]))
 """
 
 
 def whole_process(words: list[str], *, n_runs: int) -> dict[str, float]:
-    """Median wall seconds and largest peak memory in MB of a command of spkid.
+    """Wall seconds, seconds of the processor and largest peak memory in MB of a command of spkid.
 
     Each run is a new process.
     """
-    seconds, peak_mb = [], []
+    seconds, processor_s, peak_mb = [], [], []
     for _ in range(n_runs):
         command = [sys.executable, "-m", "spkid", *words]
         launched = subprocess.run(
             [sys.executable, "-c", LAUNCHER, *command], capture_output=True, text=True, check=True
         )
-        code, taken_s, peak = json.loads(launched.stdout)
+        code, taken_s, used_s, peak = json.loads(launched.stdout)
         if code:
             raise SpkidError(
                 f"{' '.join(words)} ended with {code}", expected="0", do="run it by hand"
             )
         seconds.append(taken_s)
+        processor_s.append(used_s)
         peak_mb.append(peak)
     return {
         "median_s": round(statistics.median(seconds), 3),
         "min_s": round(min(seconds), 3),
+        "processor_median_s": round(statistics.median(processor_s), 3),
+        "processor_min_s": round(min(processor_s), 3),
         "peak_memory_mb": round(max(peak_mb)),
     }
+
+
+def n_waiting() -> float:
+    """How many programs of this machine waited for the processor in the last minute, on average."""
+    return round(os.getloadavg()[0], 1)
 
 
 def write_repeated(path: Path, samples: Waveform, *, seconds: int) -> None:

@@ -30,6 +30,50 @@ def speed(own: Any) -> str:
     return table(["speed", "median"], rows)
 
 
+def latency(own: Any) -> str:
+    """What ``identify`` does with 3 s of sound, a column a model."""
+    names = {"small": "small", "accurate": "accurate"}
+    parts = {
+        "encoder": "encoder: the vector",
+        "speech_detector": "speech detector",
+        "ears": "ears: several voices",
+        "voicing": "is there a pitch",
+        "deciding": "profiles, odds, inbox",
+    }
+    spent = own["where_it_goes"]
+    rows = [
+        [words, *(f"{spent[name][part]['min_ms']:.1f}" for name in names)]
+        for part, words in parts.items()
+    ]
+    least = {name: own["floor"][name]["floor_ms"] for name in names}
+    rows.insert(
+        1, ["– of it at least, for its multiplications", *(f"{least[n]:.1f}" for n in names)]
+    )
+    cold = own["identify_cold_shell_3_s"]
+    rows.append(["all of `identify`", *(f"{spent[n]['identify']['min_ms']:.1f}" for n in names)])
+    rows.append(["`spkid identify` from a cold shell", f"{1000 * cold['processor_min_s']:.0f}", ""])
+    rows.append(["– peak memory, MB", str(cold["peak_memory_mb"]), ""])
+    rows.append(["programs waiting for the processor meanwhile", f"{own['n_waiting']:.0f}", ""])
+    return table(["least ms of the processor, 3 s, one core", *names.values()], rows)
+
+
+def bulk(own: Any) -> str:
+    """Hours of audio that are embedded in a minute."""
+    names = {
+        "spkid_1": "spkid embed, one thread",
+        "spkid_2": "spkid embed, two threads",
+        "spkid_4": "spkid embed, four threads",
+        "resemblyzer": "Resemblyzer, a loop over the files",
+    }
+    rows = [
+        [words, f"{each['hours_a_minute']:.2f}", f"{each['hours_a_processor_minute']:.2f}"]
+        for name, words in names.items()
+        if (each := own["systems"].get(name))
+    ]
+    columns = ["hours of audio", "in a minute, two cores", "in a minute of the processor"]
+    return table(columns, rows)
+
+
 def concurrency(own: Any) -> str:
     """What many processes on one store did, a column a database."""
     databases = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
@@ -228,6 +272,8 @@ def serve(own: Any) -> str:
 BLOCKS = {
     "serve": drawn(serve, "serve"),
     "speed": drawn(speed, "speed"),
+    "latency": drawn(latency, "latency"),
+    "bulk": drawn(bulk, "bulk"),
     "concurrency": drawn(concurrency, "concurrency"),
     "forget_killed": drawn(forget_killed, "forget_killed"),
     "timeline": drawn(timeline, "timeline"),

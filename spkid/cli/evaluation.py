@@ -43,12 +43,16 @@ def embed(
     model: Annotated[
         Path | None, typer.Option(readable=False, help="Another exported model.")
     ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Clips at a time. Default: one for each core."),
+    ] = None,
     trust_code: TrustOption = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Embed every clip of a manifest. Run it again to continue where it was stopped."""
     from spkid.data.manifest import read_manifest
-    from spkid.encoder.batch import check_root, embed_manifest
+    from spkid.encoder.batch import check_root, embed_manifest, in_threads
     from spkid.encoder.encoder import SpeakerEncoder
 
     check_outputs(out, inputs=(manifest, model))
@@ -58,7 +62,13 @@ def embed(
     with progress_bar() as bar:
         task = bar.add_task("embedding", total=len(paths))
         result = embed_manifest(
-            paths, root, out, encoder, advance=lambda n: bar.advance(task, n), report=say
+            paths,
+            root,
+            out,
+            encoder,
+            embed_files=in_threads(encoder, jobs),
+            advance=lambda n: bar.advance(task, n),
+            report=say,
         )
     if as_json:
         print_json(result)

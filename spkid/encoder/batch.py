@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +23,9 @@ from spkid.errors import ModelMismatch, NotFound, SpkidError
 PART_CLIPS = 256  # clips between two saves
 
 Item = TypeVar("Item")
+Embedded = Generator[Vector | SpkidError, None, None]
+"""Each clip's vector, or why it has none, in the order of the clips; closed, it stops the work."""
+EmbedFiles = Callable[[Sequence[Path]], Embedded]
 Span = tuple[int, int] | None  # first and last-plus-one sample at 16 kHz; None: the whole file
 
 
@@ -62,6 +67,7 @@ def embed_manifest(
     out: Path,
     encoder: Encoder,
     *,
+    embed_files: EmbedFiles | None = None,
     advance: Callable[[int], object] = lambda n: None,
     report: Callable[[str], object] = lambda line: None,
 ) -> EmbeddingRun:
@@ -69,6 +75,11 @@ def embed_manifest(
 
     Vectors that ``out`` holds already are kept. A clip that cannot be embedded is reported
     in one line and skipped.
+
+    Parameters
+    ----------
+    embed_files : callable
+        Does the work: :func:`in_threads`, one for each core, unless given.
 
     Raises
     ------
@@ -96,20 +107,43 @@ def embed_manifest(
         vectors = {path: before.vectors[row] for path, row in before.row_of.items()}
     todo = [path for path in paths if path not in vectors]
     n_resumed = len(paths) - len(todo)
+    embed_files = embed_files or in_threads(encoder)
     advance(n_resumed)
     skipped: list[str] = []
-    for start in range(0, len(todo), PART_CLIPS):
-        part = todo[start : start + PART_CLIPS]
-        embedded = _in_parallel(lambda path: encoder.embed_file(clip_place(path, root)), part)
-        for path, result in zip(part, embedded, strict=True):
+
+    def save() -> None:
+        save_embeddings(out, vectors, model=encoder.fingerprint, dim=encoder.dim)
+
+    with closing(embed_files([clip_place(path, root) for path in todo])) as embedded:
+        for number, (path, result) in enumerate(zip(todo, embedded, strict=True), start=1):
             if isinstance(result, SpkidError):
                 skipped.append(path)
                 report(f"skipped: {result}")
             else:
                 vectors[path] = result
             advance(1)
-        save_embeddings(out, vectors, model=encoder.fingerprint, dim=encoder.dim)
+            if number % PART_CLIPS == 0:
+                save()
+    if len(todo) % PART_CLIPS:
+        save()
     return EmbeddingRun(len(todo) - len(skipped), n_resumed, tuple(skipped))
+
+
+def in_threads(encoder: Encoder, jobs: int | None = None) -> EmbedFiles:
+    """Embeds files in ``jobs`` threads, one for each core unless given.
+
+    Threads, not processes: decoding and the network leave Python's lock to others for nearly
+    all of the time (``benchmarks/bulk``), and a process would load the model once more.
+    """
+    return lambda places: _in_parallel(encoder.embed_file, places, jobs)
+
+
+def attempt(embed: Callable[[Item], Vector], item: Item) -> Vector | SpkidError:
+    """What ``embed`` gives, or the error it raises."""
+    try:
+        return embed(item)
+    except SpkidError as error:
+        return error
 
 
 def cut_vectors(waveform: Waveform, encoder: Encoder, speech_s: Sequence[float]) -> Vector:
@@ -148,15 +182,8 @@ def embed_cuts(
 
 
 def _in_parallel(
-    embed: Callable[[Item], Vector], items: Sequence[Item]
-) -> Iterator[Vector | SpkidError]:
+    embed: Callable[[Item], Vector], items: Sequence[Item], jobs: int | None = None
+) -> Embedded:
     """What ``embed`` gives, or the error it raises, for each item and in their order."""
-
-    def attempt(item: Item) -> Vector | SpkidError:
-        try:
-            return embed(item)
-        except SpkidError as error:
-            return error
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield from pool.map(attempt, items)
+    with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
+        yield from pool.map(partial(attempt, embed), items)

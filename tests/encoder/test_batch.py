@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import zlib
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 from spkid.encoder import batch as embedding_run
-from spkid.encoder.batch import EmbeddingRun, embed_manifest
+from spkid.encoder.batch import EmbeddingRun, embed_manifest, in_threads
 from spkid.encoder.vectors import EmbeddingTable, save_embeddings
 from spkid.errors import SpkidError
 
@@ -98,6 +100,49 @@ def test_a_stopped_run_keeps_the_finished_part(out, tmp_path, monkeypatch):
     assert list(table.row_of) == PATHS
     for path, row in table.row_of.items():
         np.testing.assert_allclose(table.vectors[row], encoder.vector(path), atol=1e-6)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_so_many_clips_are_embedded_at_once(out, tmp_path, jobs):
+    class Meeting(CountingEncoder):
+        def __init__(self):
+            super().__init__()
+            self.barrier, self.n_inside, self.most = threading.Barrier(jobs, timeout=60), 0, 0
+            self.lock = threading.Lock()
+
+        def embed_file(self, path):
+            with self.lock:
+                self.n_inside += 1
+                self.most = max(self.most, self.n_inside)
+            self.barrier.wait()  # BrokenBarrierError where fewer come than there are jobs
+            with self.lock:
+                self.n_inside -= 1
+            return super().embed_file(path)
+
+    encoder = Meeting()
+    embed_manifest(PATHS[:6], tmp_path, out, encoder, embed_files=in_threads(encoder, jobs))
+    assert encoder.most == jobs
+    assert list(EmbeddingTable.load(out).row_of) == PATHS[:6]
+
+
+def test_a_stopped_run_leaves_the_rest_alone(out, tmp_path):
+    class Slow(CountingEncoder):
+        def embed_file(self, path):
+            time.sleep(0.02)
+            return super().embed_file(path)
+
+    before = set(threading.enumerate())
+
+    def stop(n_clips):
+        if n_clips:  # not at what was there before
+            raise KeyboardInterrupt
+
+    paths, encoder = [f"{number}.wav" for number in range(2_000)], Slow()
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        embed_manifest(paths, tmp_path, out, encoder, advance=stop)
+    assert stopped.tb is not None  # whoever looks at the error holds what was under way
+    assert set(threading.enumerate()) <= before  # nobody goes on with them
+    assert len(encoder.asked) < len(paths)
 
 
 def test_a_bad_file_is_skipped_and_reported_and_tried_again(out, tmp_path):
