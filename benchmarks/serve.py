@@ -200,6 +200,7 @@ def measure(seconds: float = 60.0) -> Figures:
     """Answers a second, milliseconds, and shares of the floor."""
     n_cores = len(os.sched_getaffinity(0))
     figures: Figures = {"n_cores": n_cores, "seconds": seconds, "loads": {}}
+    figures["load_average_before"] = round(os.getloadavg()[0], 1)  # of other programs
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "store.sqlite3"
         clip = enrolled(place)
