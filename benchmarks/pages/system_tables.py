@@ -253,6 +253,7 @@ def serve(own: Any) -> str:
     rows = [
         [
             n_clients,
+            str(each["n_answers"]),
             f"{each['answers_a_second']:.1f}",
             f"{each['most_a_second']:.1f}",
             percent(each["share_of_most"]),
@@ -264,8 +265,8 @@ def serve(own: Any) -> str:
         ]
         for n_clients, each in own["loads"].items()
     ]
-    header = ["clients", "answers a second", "the cores' most", "share", "median", "slowest in 100"]
-    header += ["processor time of an answer", "the same without HTTP", "share"]
+    header = ["clients", "answers", "a second", "the cores' most", "of that, %", "median"]
+    header += ["slowest in 100", "processor time of one", "without HTTP", "of that, %"]
     return table(header, rows)
 
 
