@@ -181,10 +181,13 @@ def measures_table(
             group: each for group, each in estimates.items() if np.isfinite(each.on_scale()).all()
         }
     known = {name: estimates for name, estimates in known.items() if len(estimates) > 1}
-    values = {
-        name: pd.Series({group: each.value for group, each in estimates.items()})
-        for name, estimates in known.items()
-    }
+    values, without_optimism = (
+        {
+            name: pd.Series({group: getattr(each, kind) for group, each in estimates.items()})
+            for name, estimates in known.items()
+        }
+        for kind in ("value", "corrected")
+    )
     made = _worlds(known, resampling)
     rows = []
     for measure in MEASURES:
@@ -197,10 +200,12 @@ def measures_table(
             worlds = made[names]
             if measure is RATIO and worlds[0].scale == "identity":
                 continue
-            seen = float(
-                measure.of(*(values[name].to_numpy() for name in names), alpha=resampling.alpha)
+            seen, corrected = (
+                float(measure.of(*(own[name].to_numpy() for name in names), alpha=resampling.alpha))
+                for own in (values, without_optimism)
             )
-            low, high = measure_interval(measure, seen, worlds, alpha=resampling.alpha)
+            low, high = measure_interval(measure, corrected, worlds, alpha=resampling.alpha)
+            low, high = np.minimum(low, seen), np.maximum(high, seen)
             row = {"measure": measure.name, "figure": "", "value": seen, "low": low, "high": high}
             row |= {"worst": "", "best": ""}
             if measure.n_figures == 1:

@@ -20,6 +20,8 @@ from spkid.audit.leaving_out import not_counted, not_described
 from spkid.audit.result import Audit, GroupAudit, Threshold
 from spkid.audit.statistics.figures import FIGURES, costed_figures
 from spkid.audit.statistics.intervals import Clusters, combined, no_estimate
+from spkid.audit.statistics.optimism import optimism_of_fits
+from spkid.audit.statistics.smooth import Smoothed
 from spkid.data.left_out import LeftOut
 from spkid.errors import BadTable, SpkidError
 from spkid.scoring.metrics import threshold_at_false_match_rate, threshold_at_least_cost
@@ -210,16 +212,22 @@ def estimates_of(
         for kind, chosen in (("target", label), ("impostor", ~label))
     }
     estimates = {figure.name: no_estimate(n_all, figure.scale) for figure in FIGURES}
-    found = costed_figures(score[label], score[~label], threshold, target_prior=target_prior)
-    for costed in found:
+    target, impostor = score[label], score[~label]
+    smoothed, too_high = None, dict[str, float]()
+    if len(target) and len(impostor):
+        smoothed = Smoothed(target, impostor, target_prior)
+    for costed in costed_figures(target, impostor, threshold, smoothed):
         spreads = []
         for kind, cost in (("target", costed.target), ("impostor", costed.impostor)):
             if cost is not None:
                 residuals = (cost - cost.mean()) / len(cost)
                 spreads.append(kinds[kind].spread(residuals))
+        if smoothed is not None and costed.name == "min_dcf":
+            speakers, noise = (kinds["target"], kinds["impostor"]), (spreads[0], spreads[1])
+            too_high = optimism_of_fits(target, impostor, speakers, smoothed, noise)
         scale = estimates[costed.name].scale
         estimates[costed.name] = combined(
-            costed.value, scale, tuple(spreads), optimism=costed.optimism
+            costed.value, scale, tuple(spreads), optimism=too_high.get(costed.name, 0.0)
         )
     return estimates
 

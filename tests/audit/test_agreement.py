@@ -8,6 +8,7 @@ import pytest
 from fairlearn.metrics import MetricFrame, false_negative_rate, false_positive_rate
 
 from spkid.audit.statistics.figures import FIGURES, Curve, costed_figures
+from spkid.audit.statistics.smooth import Smoothed
 from spkid.audit.verification import audit_scores
 from spkid.scoring.metrics import (
     equal_error_rate,
@@ -21,6 +22,10 @@ def drawn(seed, *, n_target=300, n_impostor=500, ties=False):
     rng = np.random.default_rng(seed)
     target, impostor = rng.normal(1.5, 1, n_target), rng.normal(-1, 1.2, n_impostor)
     return (target.round(1), impostor.round(1)) if ties else (target, impostor)
+
+
+def figures_at(target, impostor, threshold, *, prior):
+    return costed_figures(target, impostor, threshold, Smoothed(target, impostor, prior))
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +83,7 @@ def test_eer_and_min_dcf_are_those_of_a_loop(ties):
         )
         for prior in (0.01, 0.05, 0.5):
             least = min(prior * miss + (1 - prior) * alarm for miss, alarm in errors)
-            cost = curve.detection_cost(prior).value
+            cost = curve.detection_cost(Smoothed(target, impostor, prior)).value
             assert cost == pytest.approx(least / min(prior, 1 - prior))
 
 
@@ -92,15 +97,14 @@ def test_eer_and_min_dcf_are_those_of_speechbrain():
     assert curve.equal_error().value == pytest.approx(eer, abs=0.5 / len(target))
     cost, _ = metric_stats.minDCF(*tensors, p_target=0.05)
     # theirs is not divided by what a useless system costs
-    assert curve.detection_cost(0.05).value == pytest.approx(cost / 0.05, rel=0.02)
+    ours = curve.detection_cost(Smoothed(target, impostor, 0.05)).value
+    assert ours == pytest.approx(cost / 0.05, rel=0.02)
 
 
 @pytest.mark.parametrize("ties", [False, True])
 def test_values_are_those_of_the_metrics(ties):
     target, impostor = drawn(1, ties=ties)
-    found = {
-        each.name: each.value for each in costed_figures(target, impostor, 0.3, target_prior=0.05)
-    }
+    found = {each.name: each.value for each in figures_at(target, impostor, 0.3, prior=0.05)}
     cllr = log_likelihood_ratio_cost(target, impostor)
     expected = {
         "false_match_rate": (impostor >= 0.3).mean(),
@@ -122,7 +126,7 @@ def test_costs_say_how_a_figure_moves_when_trials_are_drawn_again():
     values, foretold = {}, {}
     for _ in range(300):
         target, impostor = rng.normal(2, 1, 400), rng.normal(0, 1, 600)
-        for each in costed_figures(target, impostor, 1.2, target_prior=0.1):
+        for each in figures_at(target, impostor, 1.2, prior=0.1):
             variance = sum(
                 cost.var() / len(cost) for cost in (each.target, each.impostor) if cost is not None
             )
@@ -132,30 +136,8 @@ def test_costs_say_how_a_figure_moves_when_trials_are_drawn_again():
         assert np.mean(foretold[name]) == pytest.approx(np.std(seen), rel=0.15), name
 
 
-def test_the_fit_of_a_calibration_is_paid_for():
-    """minCllr of the scores it was fitted on is too low; by how much is foretold."""
-    rng = np.random.default_rng(3)
-    truth = {
-        each.name: each.value
-        for each in costed_figures(
-            rng.normal(2, 1, 400_000), rng.normal(0, 1, 400_000), 1.0, target_prior=0.1
-        )
-    }
-    raw, corrected = [], []
-    for _ in range(60):
-        *_, loss = costed_figures(
-            rng.normal(2, 1, 300), rng.normal(0, 1, 500), 1.0, target_prior=0.1
-        )
-        assert loss.name == "calibration_loss"
-        raw.append(loss.value)
-        corrected.append(loss.value - loss.optimism)
-    too_high, left = (np.mean(each) - truth["calibration_loss"] for each in (raw, corrected))
-    assert too_high > 0.005
-    assert abs(left) < 0.6 * too_high
-
-
 def test_one_kind_of_trials_defines_what_it_can():
-    names = {each.name for each in costed_figures(*drawn(0, n_target=0), 0.0, target_prior=0.1)}
+    names = {each.name for each in costed_figures(*drawn(0, n_target=0), 0.0, None)}
     assert names == {"false_match_rate", "impostor_mean"}
-    names = {each.name for each in costed_figures(*drawn(0, n_impostor=0), 0.0, target_prior=0.1)}
+    names = {each.name for each in costed_figures(*drawn(0, n_impostor=0), 0.0, None)}
     assert names == {"false_non_match_rate", "target_mean"}

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from spkid.audit.cohorts.hierarchy import taken_apart
 from spkid.audit.cohorts.voices import choose_n_cohorts, main_directions, typical_clips
 from spkid.audit.grouping import speakers_of
 from spkid.audit.statistics.contrast import Contrast, contrast, deviations
@@ -104,6 +105,9 @@ def discover(
 ) -> Discovery:
     """Search half of the speakers for cohorts, read the worst on the other half.
 
+    The stable cohorts of :func:`spkid.audit.cohorts.voices.choose_n_cohorts` are taken apart as
+    far as their errors differ (:mod:`spkid.audit.cohorts.hierarchy`).
+
     Parameters
     ----------
     trials : DataFrame
@@ -139,11 +143,8 @@ def discover(
         )
     names, means = mean_vectors(clips, vectors)
     searched = halves(len(names), seed=seed)
-    n_cohorts, stability = choose_n_cohorts(means[searched], seed=seed)
-    centroids = spherical_k_means(means[searched], n_cohorts, seed=seed)
-    cohort = nearest(means, centroids)
-
-    is_cohort = cohort == np.arange(n_cohorts)[:, None]  # [cohorts, speakers]
+    n_stable, stability = choose_n_cohorts(means[searched], seed=seed)
+    stable = spherical_k_means(means[searched], n_stable, seed=seed)
     half: dict[bool, SpeakerErrors] = {
         which: speaker_errors(
             trials,
@@ -154,6 +155,15 @@ def discover(
         )
         for which in (True, False)
     }
+    centroids = taken_apart(
+        means[searched],
+        nearest(means[searched], stable),
+        half[True],
+        least=max(MIN_SPEAKERS, int(share * searched.sum())),
+        seed=seed,
+    )
+    n_cohorts, cohort = len(centroids), nearest(means, centroids)
+    is_cohort = cohort == np.arange(n_cohorts)[:, None]  # [cohorts, speakers]
     found = half[True].errors(is_cohort[:, searched])
     shrunk = shrunk_errors(found)
     sizes = is_cohort[:, searched].sum(axis=1)

@@ -255,8 +255,10 @@ def method(findings: Findings) -> list[str]:
     if findings.discovery is not None:
         lines.append(
             "Voices: speakers' mean vectors are clustered by spherical k-means into "
-            f"{len(findings.discovery.table)} cohorts. The number is chosen by how well two halves "
-            "of the speakers agree (adjusted Rand index), never by the gap. Errors are shrunk "
+            f"{len(findings.discovery.table)} cohorts. How many there are at first is chosen by "
+            "how well two halves of the speakers agree (adjusted Rand index), never by the gap; "
+            "each is halved further where the errors that are searched differ (Akaike's "
+            "criterion). Errors are shrunk "
             "towards their mean before ranking, and the worst cohorts are merged until they hold "
             "the share that was asked for."
         )

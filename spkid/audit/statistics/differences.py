@@ -46,8 +46,9 @@ def difference(one: Estimate, others: Sequence[Estimate]) -> Difference:
     below_rest, above_rest = _reaches(rest, reach * error_of_rest)
     down = below**2 + above_rest**2 - 2 * alike * below * above_rest
     up = above**2 + below_rest**2 - 2 * alike * above * below_rest
-    low, high = value - np.sqrt(max(0, down)), value + np.sqrt(max(0, up))
-    return Difference(value, float(low), float(high), p)
+    corrected = value - one.optimism + rest.optimism
+    low, high = corrected - np.sqrt(max(0, down)), corrected + np.sqrt(max(0, up))
+    return Difference(value, float(min(low, value)), float(max(high, value)), p)
 
 
 def _mean(estimates: Sequence[Estimate]) -> Estimate:
@@ -79,7 +80,7 @@ def _reaches(estimate: Estimate, reach: float) -> tuple[float, float]:
     """How far below and above its value the figure may lie, ``reach`` away on its scale."""
     centre, _ = estimate.on_scale()
     low, high = (float(from_scale(centre + end, estimate.scale)) for end in (-reach, reach))
-    return max(0.0, estimate.value - low), max(0.0, high - estimate.value)
+    return max(0.0, estimate.corrected - low), max(0.0, high - estimate.corrected)
 
 
 def holm(p_values: ArrayLike) -> Floats:

@@ -4,7 +4,9 @@ To first order every figure is a mean over target trials plus a mean over impost
 cost a trial. That is exact for error rates at a given threshold, for Cllr and for the mean
 score; for minDCF and minCllr it follows from the envelope theorem (at the minimum, moving the
 threshold or the calibration changes nothing); for the EER the costs of both kinds are weighed
-by the slope of the error curve where they meet. The intervals need nothing else.
+by the slope of the error curve where they meet. Costs of the two fitted figures are those at the
+threshold and calibration of the smoothed scores: under their own, which avoid the errors of the
+very scores that they were fitted to, the figures would look surer than they are.
 """
 
 from __future__ import annotations
@@ -15,8 +17,9 @@ from typing import Literal
 
 import numpy as np
 
+from spkid.audit.statistics.smooth import Smoothed
 from spkid.encoder.vectors import Floats
-from spkid.scoring.metrics import LEAST_AND_MOST, ErrorCurve
+from spkid.scoring.metrics import ErrorCurve
 
 Scale = Literal["logit", "log", "identity"]
 
@@ -48,16 +51,12 @@ FIGURES = (
 
 @dataclass(frozen=True)
 class Costed:
-    """A figure's value, and the cost of each target and impostor trial; None adds nothing.
-
-    ``optimism``: how much too high the value is on average for having been fitted.
-    """
+    """A figure's value, and the cost of each target and impostor trial; None adds nothing."""
 
     name: str
     value: float
     target: Floats | None
     impostor: Floats | None
-    optimism: float = 0.0
 
 
 class Curve(ErrorCurve):
@@ -86,38 +85,31 @@ class Curve(ErrorCurve):
             (1 - share) * (self.impostor >= threshold),
         )
 
-    def detection_cost(self, target_prior: float) -> Costed:
+    def detection_cost(self, smoothed: Smoothed) -> Costed:
         """The minimum detection cost."""
-        weights = np.array([target_prior, 1 - target_prior])
-        weights /= weights.min()
-        cost = self.detection_costs(target_prior)
-        at = int(cost.argmin())
-        threshold = self.thresholds[at]
+        weights = smoothed.weights
+        costs = weights[0] * self.false_non_match + weights[1] * self.false_match
         return Costed(
             "min_dcf",
-            float(cost[at]),
-            weights[0] * (self.target < threshold),
-            weights[1] * (self.impostor >= threshold),
+            float(costs.min()),
+            weights[0] * (self.target < smoothed.threshold),
+            weights[1] * (self.impostor >= smoothed.threshold),
         )
 
-    def posteriors(self) -> tuple[Floats, Floats, float]:
-        """Probability of "same speaker" after the best monotone calibration, classes even.
-
-        For target trials, for impostor trials, and by how many bits the fit makes minCllr look
-        lower than it is: to second order, half of ``(1 - q) / (2 n_target) + q / (2 n_impostor)``
-        for each level ``q`` that was fitted, an isotonic fit having as many free values as levels.
-        """
-        each = 0.5 / len(self.target), 0.5 / len(self.impostor)
-        fitted = self.calibrated()
-        levels = np.unique(fitted.round(9))  # rounding alone makes no two levels of one
-        levels = levels[(levels > 0) & (levels < 1)]
-        optimism = float(((1 - levels) * each[0] + levels * each[1]).sum() / 2 / np.log(2))
-        of_trial = np.clip(fitted, *LEAST_AND_MOST)[self.position]
-        return of_trial[: len(self.target)], of_trial[len(self.target) :], optimism
+    def calibration_loss(self, smoothed: Smoothed) -> Iterator[Costed]:
+        """Cllr, and what is lost of it to calibration: Cllr less minCllr."""
+        own = np.logaddexp(0, -self.target) / np.log(4)
+        strangers = np.logaddexp(0, self.impostor) / np.log(4)
+        cllr = float(own.mean() + strangers.mean())
+        yield Costed("cllr", cllr, own, strangers)
+        own += np.log2(smoothed.posteriors(self.target)) / 2
+        strangers += np.log2(1 - smoothed.posteriors(self.impostor)) / 2
+        loss = cllr - self.min_log_likelihood_ratio_cost()
+        yield Costed("calibration_loss", loss, own, strangers)
 
 
 def costed_figures(
-    target: Floats, impostor: Floats, threshold: float, *, target_prior: float
+    target: Floats, impostor: Floats, threshold: float, smoothed: Smoothed | None
 ) -> Iterator[Costed]:
     """Each of :data:`FIGURES` that the scores of one set of trials define.
 
@@ -127,8 +119,8 @@ def costed_figures(
         Finite scores; either may be empty, which leaves out the figures that need it.
     threshold : float
         The shared threshold.
-    target_prior : float
-        Prior of minDCF.
+    smoothed : Smoothed, optional
+        Of the same scores; None where either is empty.
     """
     if len(impostor):
         accepted = (impostor >= threshold).astype(np.float64)
@@ -140,17 +132,9 @@ def costed_figures(
         yield Costed("target_mean", float(target.mean()), target, None)
     if len(impostor):
         yield Costed("impostor_mean", float(impostor.mean()), None, impostor)
-    if not len(target) or not len(impostor):
+    if smoothed is None:
         return
     curve = Curve(target, impostor)
     yield curve.equal_error()
-    yield curve.detection_cost(target_prior)
-    own = np.logaddexp(0, -target) / np.log(4)
-    strangers = np.logaddexp(0, impostor) / np.log(4)
-    cllr = float(own.mean() + strangers.mean())
-    yield Costed("cllr", cllr, own, strangers)
-    same, other, optimism = curve.posteriors()
-    own += np.log2(same) / 2
-    strangers += np.log2(1 - other) / 2
-    loss = float(own.mean() + strangers.mean())
-    yield Costed("calibration_loss", loss, own, strangers, optimism)
+    yield curve.detection_cost(smoothed)
+    yield from curve.calibration_loss(smoothed)

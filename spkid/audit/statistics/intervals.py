@@ -43,12 +43,12 @@ class Clusters:
         """``first`` and ``second`` are codes in 0..``n_all`` - 1."""
         if np.array_equal(first, second):
             return cls(first, second, None, n_all)
-        low, high = np.minimum(first, second), np.maximum(first, second)
-        key = low.astype(np.int64) * n_all + high
-        if n_all**2 <= max(4 * len(key), 1_000_000):
-            pair = key
-        else:
-            pair = np.unique(key, return_inverse=True)[1]
+        touched = np.zeros(n_all, dtype=bool)
+        touched[first] = touched[second] = True
+        place, n = np.cumsum(touched) - 1, int(touched.sum())
+        pair = place[np.minimum(first, second)] * n + place[np.maximum(first, second)]
+        if n**2 > max(4 * len(pair), 1_000_000):
+            pair = np.unique(pair, return_inverse=True)[1]
         return cls(first, second, pair, n_all)
 
     @property
@@ -113,6 +113,11 @@ class Estimate:
     scale: Scale
     optimism: float = 0.0
 
+    @property
+    def corrected(self) -> float:
+        """The value without its optimism."""
+        return self.value - self.optimism
+
     def on_scale(self) -> tuple[float, float]:
         """Value and standard error on ``scale``.
 
@@ -121,11 +126,12 @@ class Estimate:
         error (or nothing else) was seen, so that 0 and 1 have an interval too.
         """
         if self.scale == "identity":
-            return self.value - self.optimism, self.standard_error
+            return self.corrected, self.standard_error
         if self.scale == "log":
             if self.value <= 0:
                 return np.nan, np.nan
-            return float(np.log(self.value)), self.standard_error / self.value
+            centre = self.corrected
+            return float(np.log(centre)), self.standard_error / centre
         n_like = float(self.n_speakers)
         if 0 < self.value < 1 and self.standard_error > 0:
             n_like = self.value * (1 - self.value) / self.standard_error**2
