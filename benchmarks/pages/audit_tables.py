@@ -140,6 +140,53 @@ def audit_pages(own: Any) -> str:
     return table(["random small tables", "audited", "refused", "findings"], [row])
 
 
+def voice_cohorts(own: Any) -> str:
+    """A row a halving: the worst by voice on speakers who were not searched, and what helps."""
+    rows = []
+    for result in own["halvings"]:
+        cells = []
+        for kind in ("worst_half", "worst_tenth"):
+            found = result[kind]
+            read = found["read"]
+            interval = f"{100 * read['low']:+.1f} to {100 * read['high']:+.1f}"
+            cells += [
+                f"{100 * found['share']:.0f}",
+                f"{100 * found['relative_gap']:+.0f}",
+                f"{100 * read['difference']:+.1f} ({interval})",
+            ]
+        rows.append([str(result["halving"]), *cells])
+    header = ["halving", "of all, %", "worse by, %", "points (95 %)"]
+    return table([*header, "of all, %", "worse by, %", "points (95 %)"], rows)
+
+
+def voice_calibrations(own: Any) -> str:
+    """Change of error and gap by both calibrations, the mean over halvings."""
+    rows = []
+    systems = {"calibration": "by group", "membership": "by membership"}
+    trade = [row for result in own["halvings"] for row in result["trade"] if "refused" not in row]
+    for cohort in dict.fromkeys(row["cohort"] for row in trade):
+        for system, words in systems.items():
+            cells, counted = [], 0
+            for figure in ("error", "gap"):
+                of_figure = [
+                    row
+                    for row in trade
+                    if (row["cohort"], row["system"], row["figure"]) == (cohort, system, figure)
+                ]
+                counted = len(of_figure)
+                changes = [100 * row["change"] for row in of_figure]
+                n_certain = sum(bool(row["certain"]) for row in of_figure)
+                cells += [f"{sum(changes) / counted:+.2f}", f"{n_certain} of {counted}"]
+            before = [
+                100 * row["value"]
+                for row in trade
+                if (row["cohort"], row["system"], row["figure"]) == (cohort, "before", "gap")
+            ]
+            rows.append([f"{cohort}: {words}", f"{sum(before) / counted:+.1f}", *cells])
+    header = ["cohort: calibration", "gap before", "error, points", "certain", "gap, points"]
+    return table([*header, "certain"], rows)
+
+
 BLOCKS = {
     "audit_pages": drawn(audit_pages, "audit_pages"),
     "audit_groups": drawn(audit_groups, "audit_real"),
@@ -148,4 +195,6 @@ BLOCKS = {
     "audit_naive": drawn(audit_naive, "audit_real"),
     "planted_truth": drawn(planted_truth, "planted_truth"),
     "mitigation": drawn(mitigation, "mitigation"),
+    "voice_cohorts": drawn(voice_cohorts, "voice_cohorts"),
+    "voice_calibrations": drawn(voice_calibrations, "voice_cohorts"),
 }
