@@ -24,7 +24,7 @@ from benchmarks.harness.benchmark import Benchmark, Data, Figures, File, Seed
 from benchmarks.pages.audit_tables import voice_calibrations, voice_cohorts
 from spkid.audit.cohorts.discovery import Discovery, discover
 from spkid.data.manifest import read_manifest
-from spkid.encoder.vectors import EmbeddingTable, mean_vectors, spherical_k_means
+from spkid.encoder.vectors import EmbeddingTable, Floats, mean_vectors, spherical_k_means
 from spkid.errors import SpkidError
 from spkid.mitigation.groupwise import CALIBRATION, groupwise_calibration
 from spkid.mitigation.membership import MEMBERSHIP, membership_calibration, soft_membership
@@ -85,7 +85,7 @@ def told(found: Discovery) -> Figures:
 
 def traded(
     trials: pd.DataFrame,
-    membership: np.ndarray,
+    membership: Floats,
     cohorts: dict[str, set[str]],
     choosing: set[str],
     seed: int,
@@ -95,13 +95,15 @@ def traded(
     by_voice = membership_calibration(trials, scores, membership, choosing=choosing)
     for name, cohort in cohorts.items():
         systems = {BEFORE: scores, MEMBERSHIP: by_voice}
-        options = {"cohort": cohort, "choosing": choosing}
         try:
-            systems[CALIBRATION] = groupwise_calibration(trials, scores, **options)
+            systems[CALIBRATION] = groupwise_calibration(
+                trials, scores, cohort=cohort, choosing=choosing
+            )
             trade = trade_off(
                 trials,
                 systems,
-                **options,
+                cohort=cohort,
+                choosing=choosing,
                 may_be_chosen=(),
                 false_match_rate=FALSE_MATCH_RATE,
                 seed=seed,
@@ -119,17 +121,20 @@ def measure(vectors: File, data: Data, halvings: int = 4, seed: Seed = 0) -> Fig
     clips = clips_of(data, table)
     trials = trials_of(clips, seed)
     own = table.vectors[table.rows(clips["path"])]
-    enroll, test = (table.vectors[table.rows(trials[side])] for side in ("enroll", "test"))
-    trials["score"] = np.einsum("ij,ij->i", enroll, test, dtype=np.float64)
+    enroll, test = (
+        table.vectors[table.rows(trials[side])].astype(np.float64) for side in ("enroll", "test")
+    )
+    trials["score"] = np.einsum("ij,ij->i", enroll, test)
     strangers = trials["score"][~trials["label"]].to_numpy()
     threshold = threshold_at_false_match_rate(strangers, FALSE_MATCH_RATE)
     described = clips.drop_duplicates("speaker").set_index("speaker")
     names, means = mean_vectors(clips, own)
     results = []
     for number in range(seed, seed + halvings):
-        options = {"n_resamples": 300, "seed": number}
-        apart = discover(trials, threshold, clips, own, share=SHARE, **options)
-        whole = discover(trials, threshold, clips, own, share=0.5, **options)
+        apart, whole = (
+            discover(trials, threshold, clips, own, share=share, seed=number)
+            for share in (SHARE, 0.5)
+        )
         members = apart.members
         choosing = set(members["speaker"][members["searched"]])
         searched = np.isin(names, list(choosing))
