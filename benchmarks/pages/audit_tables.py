@@ -14,6 +14,9 @@ SETS = {
 }
 
 
+RATES = ("false_match_rate", "false_non_match_rate", "equal_error_rate")
+
+
 def named(systems: Iterable[str]) -> list[tuple[str, str]]:
     """Each system with what it is called on the pages."""
     return [(name, SYSTEMS.get(name, name)) for name in systems]
@@ -104,7 +107,7 @@ def audit_naive(own: Any) -> str:
 def planted_truth(own: Any) -> str:
     """How often intervals cover what was planted, and what is called certain that is not there."""
     shown = {
-        "groups": ("false_match_rate", "false_non_match_rate", "equal_error_rate", "min_dcf"),
+        "groups": (*RATES, "min_dcf", "calibration_loss"),
         "garbe": ("both",),
     }
     rows = []
@@ -114,7 +117,7 @@ def planted_truth(own: Any) -> str:
             cells = [f"{cover[kind][key]['covered']:.1f}" for kind in shown for key in shown[kind]]
             rows.append([name, *cells, f"{found['false_alarms_percent']:.1f}"])
     header = ["95 % intervals that cover the truth, %", "false matches", "false non-matches"]
-    header += ["EER", "minDCF", "GARBE", "audits with a false alarm"]
+    header += ["EER", "minDCF", "calibration loss", "GARBE", "audits with a false alarm"]
     return table(header, rows)
 
 
