@@ -48,7 +48,7 @@ def early_answers(own: Any) -> str:
         [
             f"{name}, {each['clips']} clips",
             str(each["early"]),
-            f"{each['early_median_s']:.1f} s",
+            "–" if each["early_median_s"] is None else f"{each['early_median_s']:.1f} s",
             str(each["early_right"]),
             str(each["right"]),
         ]

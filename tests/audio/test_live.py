@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from spkid.audio.ears import FRAME_SAMPLES, Frames
 from spkid.audio.events import (
     BadFrame,
     DeadMicrophone,
@@ -273,6 +274,30 @@ def test_a_rate_that_no_sound_has_is_refused(rate_hz):
     with pytest.raises(SpkidError) as caught:
         LiveSound(rate_hz)
     assert caught.value.code == "no_rate"
+
+
+def test_at_most_the_longest_utterance_is_held_however_long_the_stream(monkeypatch):
+    def loud_is_speech(waveform):
+        frames = waveform[: len(waveform) // FRAME_SAMPLES * FRAME_SAMPLES]
+        is_loud = frames.reshape(-1, FRAME_SAMPLES).std(axis=1) > 0.1
+        voices = np.stack([~is_loud, is_loud, 0 * is_loud], axis=1).astype(np.float32)
+        return Frames(voices, np.zeros(len(voices), dtype=np.float32))
+
+    monkeypatch.setattr("spkid.audio.utterances.listen", loud_is_speech)
+    rng = np.random.default_rng(0)
+    utterances, n_held, ended_s = Utterances(0.0), [], []
+    for second in range(1_200):
+        talks = 0.97 if second % 600 < 200 else rng.random() ** 4  # three minutes without a pause
+        is_loud = np.repeat(rng.random(50) < talks, FRAME_SAMPLES)
+        samples = (is_loud * rng.standard_normal(SAMPLE_RATE_HZ)).astype(np.float32)
+        for event in utterances.take(samples):
+            if isinstance(event, Utterance):
+                ended_s.append(event.end_s - event.start_s)
+        n_held.append(len(utterances._held) / SAMPLE_RATE_HZ)
+    assert len(ended_s) > 20
+    assert max(ended_s) <= Cutting().longest_s
+    assert max(n_held) <= Cutting().longest_s + 5
+    assert len(utterances._voices) * 0.02 <= Cutting().longest_s + 5
 
 
 def test_no_sound_is_held_while_nobody_speaks():
