@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,16 @@ from numpy.typing import ArrayLike, NDArray
 from spkid.encoder.vectors import nearest, spherical_k_means
 from spkid.errors import ModelMismatch, SpkidError
 from spkid.scoring.metrics import equal_error_rate, threshold_at_false_match_rate
-from spkid.scoring.pools import Pool, guest_log_odds, pools_of, profile_trials
+from spkid.scoring.pools import (
+    ENROLL_CLIPS,
+    WHOLE,
+    Pool,
+    guest_log_odds,
+    guests_of_homes,
+    pools_of,
+    profile_trials,
+)
+from spkid.scoring.posterior import household_llrs, known_log_odds
 from spkid.scoring.scale import (
     CLIP_COUNTS,
     RATES,
@@ -20,6 +30,7 @@ from spkid.scoring.scale import (
     Floats,
     Landmarks,
     Scale,
+    cosines_between,
     log_duration,
     raw_cosines,
 )
@@ -28,6 +39,10 @@ N_LANDMARKS = 64  # at most; chosen on held-out training speakers, of 16 to 256
 SPEAKERS_PER_LANDMARK = 10
 LEAST_BEHIND = 3  # speakers behind a landmark; the mean of fewer would be somebody's voice
 LANDMARK_DIGITS = 4
+LIKENESS_RATE = 0.05  # of guests: the share that is held whatever the likeness
+LIKENESS_HOMES = 100  # of each pool and length
+# what counts as each of ``SPEECH_S``: the cut to it; also a longer clip, as the last
+HEARD_AS = ((0,), (1,), (2, WHOLE))
 MOST_ERROR = 0.4  # equal error rate above which strangers score as high as the speakers
 
 
@@ -72,6 +87,7 @@ def fit_calibration(
     scale = replace(scale, usual_crowding=usual)
     trials = all_trials(kinds, scale, rng)
     scale = replace(scale, **fit_maps(trials))
+    scale = replace(scale, **fit_likeness(kinds, scale, rng))
     llrs = scale.log_likelihood_ratio(
         trials.cosines, trials.n_clips, trials.speech_s, crowding=trials.crowding
     )
@@ -81,10 +97,10 @@ def fit_calibration(
         pair_thresholds.append(
             tuple(thresholds_at_rates(llrs[own & (trials.speech_s == s)]) for s in SPEECH_S)
         )
-    for length in range(len(SPEECH_S)):
-        guests = [guest_log_odds(pool, scale, rng, length=length) for pool in kinds]
-        by_pool = [thresholds_at_rates(own) for own in guests if len(own)]
-        household_thresholds.append(tuple(np.max(by_pool, axis=0).tolist()))
+    for cuts in HEARD_AS:
+        guests = [guest_log_odds(own, scale, rng, length=cut) for own in kinds for cut in cuts]
+        strictest = np.max([thresholds_at_rates(own) for own in guests if len(own)], axis=0)
+        household_thresholds.append(tuple(strictest.tolist()))
     words = ", ".join(f"{len(pool.clips_of)} of {name}" for name, pool in named.items())
     return Fitted(scale, tuple(pair_thresholds), tuple(household_thresholds), words)
 
@@ -199,6 +215,38 @@ def fit_maps(trials: Trials) -> dict[str, Any]:
         "duration_offset": float(duration_offset),
         "crowding_scale": float(crowding_scale),
     }
+
+
+def fit_likeness(pools: list[Pool], scale: Scale, rng: np.random.Generator) -> dict[str, Any]:
+    """The fields ``usual_likeness`` and ``likeness_scale``, from guests of simulated homes.
+
+    The scale is such that the same share of guests, ``LIKENESS_RATE``, comes in where members
+    are alike and where they are not: quantile regression (Koenker & Bassett, 1978) of their
+    log-odds on the likeness, with a level for each length of clip. Every pool weighs the same.
+    Homes whose members are alike are never made easier to enter.
+    """
+    from sklearn.linear_model import QuantileRegressor
+
+    homes = [
+        (length, guests, profiles)
+        for pool in pools
+        for length in range(len(SPEECH_S))
+        for guests, profiles in islice(guests_of_homes(pool, rng, length=length), LIKENESS_HOMES)
+    ]
+    usual = float(np.mean([cosines_between(profiles).mean() for _, _, profiles in homes]))
+    scale = replace(scale, usual_likeness=usual)
+    log_odds, terms = [], []
+    for length, guests, profiles in homes:
+        n_clips = [ENROLL_CLIPS] * len(profiles)
+        llrs, _ = household_llrs(guests, profiles, n_clips, scale, SPEECH_S[length])
+        log_odds.append(known_log_odds(llrs, guest_prior=scale.guest_prior))
+        level = np.arange(len(SPEECH_S)) == length
+        terms += [[scale.likeness(profiles), *level]] * len(guests)
+    model = QuantileRegressor(
+        quantile=1 - LIKENESS_RATE, alpha=0, fit_intercept=False, solver="highs"
+    )
+    model.fit(terms, np.concatenate(log_odds))
+    return {"usual_likeness": usual, "likeness_scale": min(0.0, -float(model.coef_[0]))}
 
 
 def shift_of(ratios: Floats, is_target: NDArray[np.bool_], weights: Floats) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ N_HOMES = 1000
 HOME_SIZES = (2, 3, 4, 5, 6)
 ENROLL_CLIPS = 3
 PROBES_PER_MEMBER = 2
+WHOLE = -1  # in place of a length: the clip as it is, which counts as the longest
 MAX_CLIPS = 16  # of one speaker; more add nothing
 LEAST_SPEAKERS = 10  # with one clip more than they enroll with; smaller pools are left out
 
@@ -41,9 +42,13 @@ class Pool:
         return [name for name, clips in self.clips_of.items() if len(clips) >= n_clips]
 
     def probes(self, length: int) -> dict[str, list[int]]:
-        """The clips of each speaker that can be cut to ``SPEECH_S[length]``."""
+        """The clips of each speaker that can be cut to ``SPEECH_S[length]``.
+
+        ``WHOLE``: to the last of them, though they are heard whole.
+        """
+        column = len(SPEECH_S) if length == WHOLE else 1 + length
         long_enough = {
-            name: np.flatnonzero(np.isfinite(clips[:, 1 + length, 0])).tolist()
+            name: np.flatnonzero(np.isfinite(clips[:, column, 0])).tolist()
             for name, clips in self.clips_of.items()
         }
         return {name: clips for name, clips in long_enough.items() if clips}
@@ -166,10 +171,18 @@ def profile_trials(
     return np.array(target), np.array(impostor)
 
 
-def guest_log_odds(pool: Pool, scale: Scale, rng: np.random.Generator, *, length: int) -> Floats:
-    """Known-log-odds of guests with clips of ``SPEECH_S[length]`` in simulated homes."""
+def guests_of_homes(
+    pool: Pool, rng: np.random.Generator, *, length: int
+) -> Iterator[tuple[Floats, Floats]]:
+    """Simulated homes: clips of guests cut to ``SPEECH_S[length]``, and the members' profiles.
+
+    Yields
+    ------
+    guests : float64 ``[clips, dim]``
+    profiles : float64 ``[members, dim]``
+        Of ``ENROLL_CLIPS`` clips each.
+    """
     able, probes = pool.with_clips(ENROLL_CLIPS), pool.probes(length)
-    log_odds = [np.empty(0)]
     for _ in range(N_HOMES):
         size = min(int(rng.choice(HOME_SIZES)), len(able) - 1)
         members = list(rng.choice(able, size, replace=False))
@@ -179,11 +192,16 @@ def guest_log_odds(pool: Pool, scale: Scale, rng: np.random.Generator, *, length
         ]
         strangers = [name for name in probes if name not in members]
         guests = rng.choice(strangers, min(PROBES_PER_MEMBER * size, len(strangers)), replace=False)
-        if not len(guests):
-            continue
         heard = [pool.clips_of[name][rng.choice(probes[name]), 1 + length] for name in guests]
-        llrs, _ = household_llrs(
-            np.stack(heard), profiles, [ENROLL_CLIPS] * size, scale, SPEECH_S[length]
-        )
+        if heard:
+            yield np.stack(heard), np.stack(profiles)
+
+
+def guest_log_odds(pool: Pool, scale: Scale, rng: np.random.Generator, *, length: int) -> Floats:
+    """Known-log-odds of guests with clips of ``SPEECH_S[length]`` in simulated homes."""
+    log_odds = [np.empty(0)]
+    for guests, profiles in guests_of_homes(pool, rng, length=length):
+        n_clips = [ENROLL_CLIPS] * len(profiles)
+        llrs, _ = household_llrs(guests, profiles, n_clips, scale, SPEECH_S[length])
         log_odds.append(known_log_odds(llrs, guest_prior=scale.guest_prior))
     return np.concatenate(log_odds)

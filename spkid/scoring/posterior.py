@@ -67,7 +67,7 @@ def household_llrs(
     scale: Scale,
     speech_s: ArrayLike = UNKNOWN_SPEECH_S,
 ) -> tuple[Floats, Floats]:
-    """Log-likelihood ratios and raw cosines of probes against members.
+    """Log-likelihood ratios and raw cosines of probes against the members of one home.
 
     Parameters
     ----------
@@ -91,4 +91,4 @@ def household_llrs(
     seconds = np.asarray(speech_s, dtype=np.float64)[..., None]
     crowding = scale.crowding(heard)[..., None]
     llrs = scale.log_likelihood_ratio(cosines, n_clips, seconds, crowding=crowding)
-    return llrs, cosines
+    return llrs + scale.likeness_scale * scale.likeness(profiles), cosines

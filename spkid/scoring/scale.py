@@ -16,6 +16,17 @@ SPEECH_S = (0.7, 1.4, 2.8)  # lengths of a clip with stored thresholds; longer c
 USUAL_SPEECH_S = 2.0  # the length that ``scale`` and ``offset`` belong to
 UNKNOWN_SPEECH_S = SPEECH_S[-1]  # a clip of unknown length is taken for a whole sentence
 SHARPNESS = 16.0  # of the soft maximum over landmarks; chosen on held-out training speakers
+USUAL_PAIRS = 3.0  # of members: what the usual likeness counts for beside a home's own
+
+SINGLE_NUMBERS = (  # the fields that are one number
+    "guest_prior",
+    "duration_scale",
+    "duration_offset",
+    "usual_crowding",
+    "crowding_scale",
+    "usual_likeness",
+    "likeness_scale",
+)
 
 Floats = NDArray[np.float64]
 Landmarks = tuple[tuple[float, ...], ...]  # [n, dim]
@@ -30,7 +41,9 @@ class Scale:
     e-fold of speech, ``duration_scale * cosine + duration_offset`` is added. A clip from where
     many voices lie comes near anybody: ``crowding_scale * crowding`` is added, see
     :meth:`crowding`, with ``landmarks`` as unit vectors ``[n, dim]``, each the mean of many
-    speakers. ``model`` is the fingerprint of the model that made the vectors.
+    speakers. People under one roof share a language, an accent and a microphone, and so do the
+    strangers who come in: ``likeness_scale * likeness`` is added for every member of a home, see
+    :meth:`likeness`. ``model`` is the fingerprint of the model that made the vectors.
 
     Raises
     ------
@@ -47,14 +60,15 @@ class Scale:
     landmarks: Landmarks = field(repr=False)
     usual_crowding: float
     crowding_scale: float
+    usual_likeness: float = field(default=0.0, kw_only=True)
+    likeness_scale: float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
         n_counts = len(CLIP_COUNTS)
         check_numbers("scale", self.scale, (n_counts,))
         check_numbers("offset", self.offset, (n_counts,))
-        for name in ("duration_scale", "duration_offset", "usual_crowding", "crowding_scale"):
+        for name in SINGLE_NUMBERS:
             check_numbers(name, getattr(self, name), ())
-        check_numbers("guest_prior", self.guest_prior, ())
         if self.landmarks:
             check_numbers("landmarks", self.landmarks, (len(self.landmarks), None))
         if not 0 < self.guest_prior < 1:
@@ -89,6 +103,16 @@ class Scale:
             )
         nearness = np.exp(SHARPNESS * values @ self._landmark_array.T).mean(axis=-1)
         return np.asarray(np.log(nearness) / SHARPNESS - self.usual_crowding)
+
+    def likeness(self, profiles: ArrayLike) -> float:
+        """How alike the members of a home sound, from their ``[members, dim]``; 0 is usual.
+
+        The mean cosine between two of them less the usual one. A home of two has a single pair,
+        so the usual mean counts as much as ``USUAL_PAIRS`` pairs of its own.
+        """
+        cosines = cosines_between(profiles)
+        unusual = cosines.sum() - len(cosines) * self.usual_likeness
+        return float(unusual / (len(cosines) + USUAL_PAIRS))
 
     def log_likelihood_ratio(
         self,
@@ -137,6 +161,12 @@ def raw_cosines(model: str) -> Scale:
         usual_crowding=0.0,
         crowding_scale=0.0,
     )
+
+
+def cosines_between(profiles: ArrayLike) -> Floats:
+    """The cosines of all pairs of unit ``profiles`` ``[members, dim]``, ``[pairs]``."""
+    values = np.asarray(profiles, dtype=np.float64)
+    return np.asarray((values @ values.T)[np.triu_indices(len(values), k=1)])
 
 
 def log_duration(speech_s: ArrayLike) -> Floats:

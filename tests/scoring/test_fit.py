@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from spkid.errors import ModelMismatch, SpkidError
+from spkid.scoring import fit
 from spkid.scoring import pools as simulated
 from spkid.scoring.calibration import Calibration
-from spkid.scoring.fit import LEAST_BEHIND, N_LANDMARKS, landmarks_of
-from spkid.scoring.pools import Pool, able_pools, guest_log_odds, profile_trials
-from spkid.scoring.scale import CLIP_COUNTS, RATES, SPEECH_S
+from spkid.scoring.fit import LEAST_BEHIND, N_LANDMARKS, fit_likeness, landmarks_of
+from spkid.scoring.pools import WHOLE, Pool, able_pools, guest_log_odds, profile_trials
+from spkid.scoring.posterior import known_log_odds
+from spkid.scoring.scale import CLIP_COUNTS, RATES, SPEECH_S, Scale
 
 DIM = 24
 
@@ -49,7 +51,7 @@ def ratios_of(pairs, calibration, n_clips, speech_s):
 @pytest.fixture(scope="module", autouse=True)
 def _fewer_homes():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(simulated, "N_HOMES", 200)
+        patch.setattr(simulated, "N_HOMES", 400)
         yield
 
 
@@ -209,6 +211,7 @@ def test_only_clips_that_are_long_enough_are_cut():
     pool = Pool({"one": clips, "other": np.full((1, 4, 4), np.nan)})
     assert pool.probes(1) == {"one": [0, 1]}
     assert pool.probes(2) == {"one": [1]}
+    assert pool.probes(WHOLE) == {"one": [1]}  # what counts as the longest is as long
     short = Pool(
         {
             name: np.pad(np.ones((3, 3, 4)), ((0, 0), (0, 1), (0, 0)), constant_values=np.nan)
@@ -257,7 +260,24 @@ def test_guests_who_are_alike_do_not_come_in_more_often(rate):
         guests = guest_log_odds(fresh, fitted, rng, length=length)
         threshold = fitted.household_threshold(rate, speech_s=SPEECH_S[length])
         let_in.append(np.mean(guests >= threshold))
-    assert let_in[0] < rate / 2 < rate / 1.6 < let_in[1] < 1.6 * rate
+    assert let_in[0] < rate / 1.6 < let_in[1] < 1.6 * rate
+    assert let_in[0] > rate / 4  # without the likeness of the members, a twelfth
+    assert fitted.likeness_scale < 0
+    assert fitted.usual_likeness == pytest.approx(np.mean([0.0, 0.2]), abs=0.03)
+
+
+def test_homes_of_people_who_are_alike_are_never_easier_to_enter(monkeypatch):
+    pools = [make_pool(0, n_speakers=40), make_pool(1, n_speakers=40)]
+    scale = fitted_to(pools)
+    # as if guests came nearer where members differ
+    monkeypatch.setattr(
+        fit,
+        "known_log_odds",
+        lambda llrs, guest_prior: known_log_odds(llrs, guest_prior=guest_prior) - 100 * len(llrs.T),
+    )
+    monkeypatch.setattr(Scale, "likeness", lambda scale, profiles: float(len(profiles)))
+    found = fit_likeness(pools, scale, np.random.default_rng(0))
+    assert found["likeness_scale"] == 0
 
 
 def test_scores_are_calibrated(fitted, fresh_pools):

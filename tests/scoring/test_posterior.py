@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,6 +70,20 @@ def test_a_profile_is_the_unit_vector_of_the_mean():
     np.testing.assert_allclose(profile_vector([[0.0, 5.0]]), [0, 1])
 
 
+def test_members_who_are_alike_are_a_home_to_be_careful_in(calibration):
+    axes = np.eye(4)
+    like = np.array([axes[0], axes[0] * 0.8 + axes[1] * 0.6, axes[0] * 0.6 + axes[2] * 0.8])
+    own = replace(raw_cosines("m"), usual_likeness=0.1, likeness_scale=-10.0)
+    # cosines 0.8, 0.6, 0.48; three pairs of their own and three of the usual
+    assert own.likeness(like) == pytest.approx((0.8 + 0.6 + 0.48 - 3 * 0.1) / 6)
+    assert own.likeness(axes[:1]) == 0  # one member has nobody to be like
+    assert own.likeness(axes[:2]) == pytest.approx(-0.1 / 4)
+    alike, _ = household_llrs(axes[3], like, [3] * 3, own)
+    without, _ = household_llrs(axes[3], like, [3] * 3, replace(own, likeness_scale=0.0))
+    np.testing.assert_allclose(alike, without - 10 * own.likeness(like))
+    assert calibration.likeness_scale < 0
+
+
 def test_household_llrs_are_of_each_pair(calibration):
     rng = np.random.default_rng(2)
     probes, profiles = rng.normal(size=(2, 3, 192)), rng.normal(size=(4, 192))
@@ -86,4 +101,5 @@ def test_household_llrs_are_of_each_pair(calibration):
                 crowding = used.crowding(probes[probe])
                 expected = used.scale[row] * cosine + used.offset[row]
                 expected += used.crowding_scale * crowding
+                expected += used.likeness_scale * used.likeness(profiles)
                 assert llrs[*probe, member] == pytest.approx(expected)
