@@ -15,6 +15,7 @@ from benchmarks.harness.benchmark import run_command
 from benchmarks.pages import (
     accuracy_tables,
     audit_tables,
+    condition_tables,
     ears_tables,
     live_tables,
     model_tables,
@@ -28,6 +29,7 @@ from spkid.files import write_text
 ROOT = Path(__file__).parents[2]
 BLOCKS = {
     **accuracy_tables.BLOCKS,
+    **condition_tables.BLOCKS,
     **audit_tables.BLOCKS,
     **ears_tables.BLOCKS,
     **live_tables.BLOCKS,
