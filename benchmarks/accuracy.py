@@ -34,8 +34,8 @@ SEED = 1  # of a calibration that is fitted here
 
 def measure(
     data: Data,
-    name: str = "bundled",
-    model: str = "small",
+    name: str = "accurate",
+    model: str = "accurate",
     embeddings: Path | None = None,
     calibrate: bool = False,
 ) -> Figures:

@@ -44,7 +44,9 @@ def kept_figures(name: str, settings: Any, measure: Callable[[], Any]) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def bundled_embeddings(speech: Path, paths: list[str], *, model: str = "small") -> EmbeddingTable:
+def bundled_embeddings(
+    speech: Path, paths: list[str], *, model: str = "accurate"
+) -> EmbeddingTable:
     """Vectors of a bundled model, from ``runs/accuracy_MODEL.npz`` where they are there already."""
     encoder, out = SpeakerEncoder.load(model), RUNS / f"accuracy_{model}.npz"
     out.parent.mkdir(exist_ok=True)

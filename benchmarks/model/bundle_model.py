@@ -1,9 +1,9 @@
-"""Make a finished training run the bundled model: export the graph, fit its calibration.
+"""Make a finished training run the small model: export the graph, fit its calibration.
 
     python -m benchmarks.model.bundle_model --data DIR --run runs/first --run runs/last
     python -m benchmarks.model.bundle_model --data DIR
 
-Writes `spkid/models/spkid.onnx`, `spkid.calibration.json` and `spkid.training.json`, and keeps the
+Writes `spkid/models/small.onnx`, `small.calibration.json` and `small.training.json`, and keeps the
 torch weights in `benchmarks/model/checkpoints/` (not part of the wheel). Without `--run`, writes
 only the calibration of the model that is bundled now. The calibration is fitted on the held-out
 training speakers (one in ten, by name), which the encoder never heard, with clips cut to several
@@ -26,20 +26,22 @@ from benchmarks.harness.benchmark import Data, run_command
 from spkid.data.manifest import read_manifest
 from spkid.encoder.base import Encoder
 from spkid.encoder.batch import embed_cuts
-from spkid.encoder.encoder import BUNDLED_MODEL, SpeakerEncoder
+from spkid.encoder.encoder import BUNDLED, SpeakerEncoder
 from spkid.encoder.vectors import mean_vectors
 from spkid.errors import SpkidError
 from spkid.files import whole_file, write_text
-from spkid.scoring.calibration import BUNDLED_CALIBRATION, Calibration
+from spkid.scoring.calibration import Calibration
 from spkid.scoring.fit import landmarks_of
+from spkid.scoring.model import calibration_beside
 from spkid.scoring.pools import clips_to_fit
 from spkid.scoring.scale import SPEECH_S, Landmarks
 from spkid.training.checkpoint import load_encoder
 from spkid.training.data.corpus import is_held_out
 from spkid.training.export import export_onnx
 
-CHECKPOINT = Path(__file__).with_name("checkpoints") / "bundled.safetensors"
-TRAINING = BUNDLED_MODEL.with_name("spkid.training.json")
+CHECKPOINT = Path(__file__).with_name("checkpoints") / "small.safetensors"
+GRAPH = BUNDLED["small"]
+TRAINING = GRAPH.with_suffix(".training.json")
 CLIPS_FOR_LANDMARKS = 3
 Legs = Annotated[list[Path] | None, typer.Option(help="folder of a leg, the last one last")]
 
@@ -81,7 +83,7 @@ def fitted_calibration(table: pd.DataFrame, embed: Embed, *, model: str, seed: i
 def export_run(runs: list[Path]) -> None:
     """Put the last leg's weights, graph and history where the package keeps them."""
     checkpoint = runs[-1] / "encoder.safetensors"
-    export_onnx(load_encoder(checkpoint), BUNDLED_MODEL)
+    export_onnx(load_encoder(checkpoint), GRAPH)
     with whole_file(CHECKPOINT) as file:
         file.write(checkpoint.read_bytes())
     legs = [json.loads((run / "run.json").read_text()) for run in runs]
@@ -108,15 +110,15 @@ def main(data: Data, run: Legs = None) -> None:
     if run:
         export_run(run)
     speech = data / "speech"
-    encoder = SpeakerEncoder.load()
+    encoder = SpeakerEncoder.load("small")
     calibration = fitted_calibration(
         training_clips(speech),
         cuts_embedded(encoder, speech),
         model=encoder.fingerprint,
         seed=json.loads(TRAINING.read_text())[0]["train"]["seed"],
     )
-    calibration.save(BUNDLED_CALIBRATION)
-    print(f"{BUNDLED_MODEL.stat().st_size / 1e6:.1f} MB, {calibration.trained_on}")
+    calibration.save(calibration_beside("small"))
+    print(f"{GRAPH.stat().st_size / 1e6:.1f} MB, {calibration.trained_on}")
 
 
 if __name__ == "__main__":

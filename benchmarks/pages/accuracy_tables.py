@@ -34,7 +34,7 @@ def verification(*each: Any) -> str:
         row = [percent(lists[name]["equal_error_rate"]) for lists in systems.values()]
         rows.append([words, *row])
         if name in GROUPED:
-            for group in systems["bundled"][name]["group_eer"]:
+            for group in systems["accurate"][name]["group_eer"]:
                 own = [percent(lists[name]["group_eer"].get(group)) for lists in systems.values()]
                 rows.append([f"– {group}", *own])
     return table(["EER, %", *CALIBRATED.values()], rows)
@@ -42,7 +42,7 @@ def verification(*each: Any) -> str:
 
 def headline(*each: Any) -> str:
     """The README's one table: what a household and an audit are told, beside the peers."""
-    names = ("bundled", "accurate", "resemblyzer", "cam_plus_plus_calibrated")
+    names = ("accurate", "small", "resemblyzer", "cam_plus_plus_calibrated")
     systems = dict(zip(CALIBRATED, each, strict=True))
     new, many = "verify_new_speechocean762", "verify_new_commonvoice"
     rows = [["members missed, 5 % of strangers let in"]]
@@ -83,7 +83,7 @@ def misses(*each: Any) -> str:
     systems = {name: own["households"] for name, own in zip(CALIBRATED, each, strict=True)}
     rows = []
     for protocol, words in HOMES.items():
-        for row in systems["bundled"][protocol]:
+        for row in systems["accurate"][protocol]:
             own = [percent(homes[protocol][row]["fnir"]) for homes in systems.values()]
             rows.append([f"{words}, {row}", *own])
     return table(["members missed at 5 % of guests accepted, %", *CALIBRATED.values()], rows)
@@ -166,11 +166,11 @@ SYSTEMS = [f"accuracy_{name}" for name in CALIBRATED]
 BLOCKS = {
     "headline": drawn(headline, *SYSTEMS),
     "verification": drawn(verification, *SYSTEMS),
-    "detection_costs": drawn(detection_costs, "accuracy_bundled"),
+    "detection_costs": drawn(detection_costs, "accuracy_small"),
     "detection_costs_accurate": drawn(detection_costs, "accuracy_accurate"),
     "homes_accurate": drawn(homes, "accuracy_accurate"),
     "misses": drawn(misses, *SYSTEMS),
-    "homes": drawn(homes, "accuracy_bundled"),
+    "homes": drawn(homes, "accuracy_small"),
     "homes_sizes": drawn(homes_sizes, "homes"),
     "score_norm": drawn(score_norm, "score_norm"),
     "microphones": drawn(microphones, "microphones"),

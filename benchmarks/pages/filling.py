@@ -6,7 +6,7 @@ A table, or where a result comes from (one line a result file)::
     ...
     <!-- /figures -->
 
-    <!-- figures:source accuracy_bundled timeline -->
+    <!-- figures:source accuracy_small timeline -->
     ...
     <!-- /figures -->
 

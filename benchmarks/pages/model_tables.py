@@ -1,4 +1,4 @@
-"""The tables of what the bundled model was made from, and of where each result comes from."""
+"""The tables of what the small model was made from, and of where each result comes from."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from benchmarks.harness.result_files import MODELS, RESULTS, command_of, drawn, 
 
 
 def training(legs: Any, calibration: Any) -> str:
-    """What the bundled model was made from."""
-    size_mb = (MODELS / "spkid.onnx").stat().st_size / 1e6
+    """What the small model was made from."""
+    size_mb = (MODELS / "small.onnx").stat().st_size / 1e6
     run = legs[-1]
     crops = [
         f"{leg['train']['n_steps']} of {2 * leg['train']['n_speakers']} + "

@@ -15,9 +15,11 @@ from spkid.encoder.graph import open_graph, reopened, unusable
 from spkid.errors import NotFound, SpkidError
 
 MODELS = Path(__file__).parents[1] / "models"
-BUNDLED_MODEL = MODELS / "spkid.onnx"  # the default
-BUNDLED = {"small": BUNDLED_MODEL, "accurate": MODELS / "accurate.onnx"}
+BUNDLED = {name: MODELS / f"{name}.onnx" for name in ("accurate", "small")}
+BUNDLED_MODEL = BUNDLED["accurate"]  # the default
 OWN_GRAPH = "an ONNX file written by spkid's export"
+LEAST_PEAK = 0.1  # of what a network hears; full scale is 1
+SILENT_PEAK = 1e-6  # less than this is not raised any further
 LOADERS = "spkid.encoders"  # entry points: other kinds of encoder by name
 HUB = "hub:"  # before the name of a model that is to be fetched
 # Models that were given out before a model was named by its file, by the digest of that file.
@@ -50,7 +52,7 @@ class SpeakerEncoder(Encoder):
     def load(
         source: str | Path | None = None, *, n_threads: int = 1, trust_code: bool = False
     ) -> Encoder:
-        """The default model, the ``"small"`` or ``"accurate"`` one, or the file at ``source``.
+        """The ``"accurate"`` model (the default), the ``"small"`` one, or the file at ``source``.
 
         A file is an ONNX graph that spkid exported. None of them needs a network or torch.
         Encoders of another kind are named by it: ``onnx:FILE``
@@ -114,8 +116,18 @@ class SpeakerEncoder(Encoder):
         return reopened, (SpeakerEncoder, self.path.resolve(), self._n_threads, self.fingerprint)
 
     def _run(self, batch: NDArray[np.float32]) -> tuple[Vector, NDArray[np.float32]]:
-        vectors, weights = self._session.run(None, {"waveform": batch})
+        vectors, weights = self._session.run(None, {"waveform": loud_enough(batch)})
         return vectors, weights
+
+
+def loud_enough(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``[batch, samples]``, each row raised to a peak of ``LEAST_PEAK``; louder ones as they are.
+
+    The filter banks of CAM++ have a floor, in which quiet speech would drown.
+    """
+    peaks = np.abs(batch).max(axis=1, keepdims=True, initial=0.0)
+    gains = np.maximum(1.0, LEAST_PEAK / np.maximum(peaks, SILENT_PEAK))
+    return np.asarray(batch * gains, dtype=np.float32)
 
 
 def kind_and_place(source: str | Path) -> tuple[str, str]:

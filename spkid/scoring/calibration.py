@@ -31,7 +31,7 @@ from spkid.scoring.scale import (
     raw_cosines,
 )
 
-BUNDLED_CALIBRATION = Path(__file__).parents[1] / "models" / "spkid.calibration.json"
+BUNDLED_CALIBRATION = Path(__file__).parents[1] / "models" / "accurate.calibration.json"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,6 @@ from spkid.encoder.encoder import BUNDLED, SpeakerEncoder
 from spkid.training.checkpoint import load_encoder, weights_fingerprint
 
 CHECKPOINTS = Path(__file__).parents[2] / "benchmarks" / "model" / "checkpoints"
-WEIGHTS = {"small": "bundled", "accurate": "accurate"}
 
 
 @pytest.fixture(scope="module", params=BUNDLED)
@@ -25,7 +24,7 @@ def name(request) -> str:
 
 @pytest.fixture(scope="module")
 def network(name):
-    return load_encoder(CHECKPOINTS / f"{WEIGHTS[name]}.safetensors")
+    return load_encoder(CHECKPOINTS / f"{name}.safetensors")
 
 
 def test_the_graph_says_which_weights_it_was_made_of(name, network):

@@ -179,6 +179,16 @@ def test_profiles_of_another_model_are_never_compared(family, cast, calibration)
         assert caught.value.code == "other_model"
 
 
+def test_profiles_of_the_model_that_was_the_default_go_on_with_it(store, cast):
+    small = Household(store, "home", model=Model.load("small"))
+    small.enroll("Ana", cast["Ana"]["enroll"], consent=True)
+    with pytest.raises(ModelMismatch) as caught:
+        Household(store, "home").identify(cast["Ana"]["heard"][0])
+    assert "made with model small; expected one of the model in use, accurate" in str(caught.value)
+    assert "give model='small'" in str(caught.value)
+    assert small.identify(cast["Ana"]["heard"][0]).member == "Ana"
+
+
 def test_without_a_calibration_nobody_is_named(family, cast, store, encoder):
     home = Household(store, "home", model=Model(encoder))
     clip = cast["Ana"]["heard"][0]

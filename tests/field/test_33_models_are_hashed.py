@@ -14,7 +14,7 @@ from spkid.encoder.encoder import BUNDLED_MODEL
 from spkid.errors import ModelMismatch, SpkidError
 from spkid.scoring.calibration import BUNDLED_CALIBRATION
 
-CHECKPOINT = Path(__file__).parents[2] / "benchmarks/model/checkpoints/bundled.safetensors"
+CHECKPOINT = Path(__file__).parents[2] / "benchmarks/model/checkpoints/small.safetensors"
 
 
 @pytest.fixture

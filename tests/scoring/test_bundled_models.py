@@ -23,9 +23,9 @@ def test_a_name_stands_for_a_model_with_its_calibration(name):
     assert found.model == model.fingerprint
 
 
-def test_the_default_is_the_small_one():
-    assert Model.load().fingerprint == Model.load("small").fingerprint
-    assert Model.load().fingerprint != Model.load("accurate").fingerprint
+def test_the_default_is_the_accurate_one():
+    assert Model.load().fingerprint == Model.load("accurate").fingerprint
+    assert Model.load().fingerprint != Model.load("small").fingerprint
 
 
 def test_the_accurate_model_tells_members_and_strangers(tmp_path, clips):
