@@ -75,7 +75,7 @@ def measure(peers: bool = False, file_s: int = 3600) -> Figures:
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     clips = sorted(CLIPS.glob("0961600*.opus"))
     three_seconds = load_audio(clips[0])[: 3 * SAMPLE_RATE_HZ]
-    encoder = SpeakerEncoder.load()
+    encoder = SpeakerEncoder.load("small")
     calls: dict[str, Callable[[], object]] = {"spkid": lambda: encoder.embed(three_seconds)}
     if peers:
         calls |= rivals(three_seconds)

@@ -12,7 +12,7 @@ def speed(own: Any) -> str:
     clip = own["three_second_clip_one_core"]
     cold, hour = own["identify_cold_shell_3_s"], own["identify_hour_long_file"]
     names = {
-        "spkid": "3 s clip, model loaded, one core: spkid",
+        "spkid": "3 s clip, model loaded, one core: spkid, small",
         "resemblyzer": "the same, Resemblyzer",
         "ecapa_tdnn_1024": "the same, ECAPA-TDNN 1024 (speechbrain)",
     }
