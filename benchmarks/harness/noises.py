@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spkid.audio.reading import Waveform
-from spkid.audio.speech import CHUNK_SAMPLES
+from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform
 from spkid.errors import NotFound
 
+CHUNK_SAMPLES = 512  # 32 ms, what Silero judges at a time
+CHUNK_S = CHUNK_SAMPLES / SAMPLE_RATE_HZ
 HUMAN_SOUNDS = ("baby-cry", "breathing", "coughing", "laughing", "person-sneeze", "snoring")
 
 
@@ -45,7 +46,7 @@ def things(folder: Path) -> list[Path]:
 
 
 def chunk_levels_dbfs(waveform: Waveform) -> NDArray[np.float64]:
-    """The level of each whole chunk of the speech detector, ``[chunks]``."""
+    """The level of each whole chunk of 32 ms, ``[chunks]``."""
     n_chunks = len(waveform) // CHUNK_SAMPLES
     chunks = waveform[: n_chunks * CHUNK_SAMPLES].reshape(n_chunks, CHUNK_SAMPLES)
     power = np.square(chunks, dtype=np.float64).mean(axis=1) + 1e-12

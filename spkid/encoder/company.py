@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from spkid.audio.ears import FRAME_S, FRAME_SAMPLES, Span, listen, spans
+from spkid.audio.ears import FRAME_S, FRAME_SAMPLES, Frames, Span, spans
 from spkid.audio.reading import Waveform
 from spkid.audio.speech import MATCH_SPEECH_S
 from spkid.encoder.base import Encoder, Vector
@@ -43,9 +43,8 @@ class Company:
     parts: tuple[Part, ...] = ()
 
 
-def company_in(waveform: Waveform, encoder: Encoder) -> Company:
-    """What the ears hear in ``[samples]``, each part embedded; nothing is, in most clips."""
-    frames = listen(waveform)
+def company_in(waveform: Waveform, frames: Frames, encoder: Encoder) -> Company:
+    """What the ears heard in ``[samples]``, each part embedded; nothing is, in most clips."""
     overlaps = spans(frames.voices[:, 2] >= SURELY_SEVERAL, least_s=SEVERAL_AT_LEAST_S)
     cuts = frames.new_voices(MAYBE_NEW_VOICE)
     if not overlaps and not len(cuts):
