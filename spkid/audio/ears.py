@@ -27,7 +27,7 @@ SURELY_SPEECH = 0.9  # reached somewhere in each run of speech: what never is so
 BRIDGED_FRAMES = 10  # silence of up to 0.2 s within what is said
 MARGIN_FRAMES = 2  # soft beginnings and ends of what is said
 # chosen on held-out training speakers by benchmarks/model/ears/several.py
-SEVERAL_PROBABILITY = 0.3
+SEVERAL_PROBABILITY = 0.4
 NEW_VOICE_PROBABILITY = 0.35
 NEW_VOICE_FRAMES = 12  # two changes of voice are at least a quarter of a second apart
 

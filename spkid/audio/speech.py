@@ -85,8 +85,8 @@ def estimate_snr_db(powers: NDArray[np.float32], frames: Frames) -> float | None
     on each side, but no more than the quietest tenth of all has: what is louder than that comes
     and goes, as voices do. None without speech, or where such frames are fewer than eight.
     """
-    is_speech = frames.is_speech
-    if not is_speech.any():
+    is_said = frames.is_said
+    if not is_said.any():
         return None
     is_doubtful = np.pad(frames.speech >= SILENCE_PROBABILITY, DOUBTFUL_FRAMES)
     around = np.lib.stride_tricks.sliding_window_view(is_doubtful, 2 * DOUBTFUL_FRAMES + 1)
@@ -94,7 +94,7 @@ def estimate_snr_db(powers: NDArray[np.float32], frames: Frames) -> float | None
     if is_silent.sum() < FEWEST_SILENT_FRAMES:
         return None
     background = min(np.median(powers[is_silent]), np.quantile(powers, 0.1))
-    speech = max(float(powers[is_speech].mean() - background), 1e-12)
+    speech = max(float(powers[is_said].mean() - background), 1e-12)
     return float(min(10 * np.log10(speech / max(float(background), 1e-12)), 60.0))
 
 
