@@ -44,7 +44,10 @@ SegmentStatus = Literal["known", "unknown", "doubtful", "too_short"]
 
 @dataclass(frozen=True)
 class Smoothing:
-    """How a recording is cut; chosen on training speakers by ``benchmarks/timeline_tuning.py``.
+    """How a recording is cut.
+
+    Windows, costs and pauses were chosen on training speakers by ``benchmarks/timeline_tuning.py``,
+    before there were places where a new voice is heard.
 
     Speech goes on over pauses of up to ``pause_s``. No window reaches over a place where the ears
     hear a new voice with ``new_voice`` probability. A change of voice from one window to the next
@@ -58,7 +61,7 @@ class Smoothing:
     window_s: float = 2.0
     step_s: float = 1.0
     new_voice: float = 0.35
-    switch_cost: float = 4.0
+    switch_cost: float = 2.0
     new_voice_cost: float = 1.0
     memory_s: float = 1.0
     doubtful_share: float = 0.25

@@ -242,15 +242,17 @@ def test_real_clips_get_their_speakers(home, recording):
     path, spans = recording
     segments = home.timeline(path)
     answers = {"a visitor": "unknown"}
-    right_s = total_s = 0.0
+    right_s = wrong_s = total_s = 0.0
     for segment in segments:
         (name,) = [who for start_s, end_s, who in spans if start_s <= segment.start_s < end_s]
         assert segment.end_s <= next(end_s for _, end_s, who in spans if segment.start_s < end_s)
         long_s = segment.end_s - segment.start_s
         total_s += long_s
         right_s += long_s * ((segment.who or segment.status) == answers.get(name, name))
+        wrong_s += long_s * (segment.who is not None and segment.who != name)
     assert 20 < total_s < 40
-    assert right_s > 0.9 * total_s
+    assert right_s > 0.85 * total_s  # the rest is left undecided
+    assert wrong_s == 0
 
 
 def without_pauses(clip):
