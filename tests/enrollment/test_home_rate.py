@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from enrollment.home_rate import (
 )
 from enrollment.profile import Exemplar, Member
 from spkid import SpkidError
+from spkid.encoder.hearing import hear
 from spkid.scoring.posterior import known_log_odds, profile_vector
 from spkid.scoring.scale import RATES
 
@@ -84,12 +86,18 @@ def test_each_clip_is_left_out_of_what_it_is_held_against(home, calibration):
                 )
                 for name, vectors in sides.items()
             }
+            profiles = {name: profile_vector(vectors) for name, vectors in sides.items()}
+
+            def log_odds(llrs, profiles):
+                alike = calibration.likeness(list(profiles.values()))
+                shifted = np.array(list(llrs.values())) + calibration.likeness_scale * alike
+                return float(known_log_odds(shifted, guest_prior=0.5))
+
             best = max(llrs, key=llrs.get)
-            odds = float(known_log_odds(list(llrs.values()), guest_prior=0.5))
-            rate = shipped_rate(odds, clip.speech_s, calibration)
+            rate = shipped_rate(log_odds(llrs, profiles), clip.speech_s, calibration)
             own.append(rate if best == member.name else math.inf)
-            del llrs[member.name]
-            odds = float(known_log_odds(list(llrs.values()), guest_prior=0.5))
+            del llrs[member.name], profiles[member.name]
+            odds = log_odds(llrs, profiles)
             impostors.append(shipped_rate(odds, clip.speech_s, calibration))
     np.testing.assert_allclose(found.impostor_rates, impostors)
     np.testing.assert_allclose(found.own_rates, own)
@@ -127,7 +135,16 @@ def test_the_overlap_counts_comparisons_the_wrong_way_round(calibration):
 def test_identify_uses_it_until_the_home_changes(home, cast):
     chosen, _ = home.calibrate(0.01)
     assert home.own_rate(home.members()) == chosen
-    clip = cast["a neighbour's girl"]["heard"][1]
+    # half a stranger's voice and half a member's: between the strictest threshold and the loosest
+    clip = hear(cast["a neighbour's girl"]["heard"][1], home.model.encoder)
+    leo = next(member.vector for member in home.members() if member.name == "Leo")
+    mixed = next(
+        unit
+        for share in np.linspace(0, 1, 101)
+        for unit in [profile_vector([(1 - share) * clip.vector, share * leo])]
+        if home.identify(replace(clip, vector=unit), false_accept_rate=RATES[-1]).member
+    )
+    clip = replace(clip, vector=mixed.astype(np.float32))
     strict = HomeRate(0.01, RATES[0], chosen.model, chosen.exemplar_ids)
     loose = HomeRate(0.01, RATES[-1], chosen.model, chosen.exemplar_ids)
     for rate, status in ((strict, "unknown"), (loose, "known")):
