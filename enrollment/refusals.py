@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spkid.errors import BadAudio, ConsentError, ModelMismatch, NotFound, SpkidError, StoreError
-from spkid.scoring.model import bundled_name
+from spkid.scoring.calibration import bundled
 
 
 def no_household(name: str, known: Sequence[str]) -> NotFound:
@@ -150,11 +150,11 @@ def needs_key() -> StoreError:
 def other_model(member: str, enrolled_with: str, model: str) -> ModelMismatch:
     """The profile was made with another model; if that is bundled too, it can go on."""
     again = "forget the member and enroll again: vectors of two models cannot be compared"
-    name = bundled_name(enrolled_with)
+    known, in_use = bundled(enrolled_with), bundled(model)
     return ModelMismatch(
-        f"a profile of {member!r} made with model {name or enrolled_with}",
-        expected=f"one of the model in use, {bundled_name(model) or model}",
-        do=f"give model={name!r}; or {again}" if name else again,
+        f"a profile of {member!r} made with model {known[0] if known else enrolled_with}",
+        expected=f"one of the model in use, {in_use[0] if in_use else model}",
+        do=f"give model={known[0]!r}; or {again}" if known else again,
         code="other_model",
     )
 

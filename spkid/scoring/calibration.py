@@ -195,13 +195,19 @@ class Calibration(Scale):
             ) from error
 
 
-def bundled_or_raw(model: str) -> Scale:
-    """The calibration of a bundled ``model``, raw cosines for vectors of another."""
+def bundled(model: str) -> tuple[str, Calibration] | None:
+    """The name and the calibration of the bundled model with this fingerprint, if it is one."""
     for path in sorted(BUNDLED_CALIBRATION.parent.glob("*.calibration.json")):
         calibration = Calibration.load(path)
         if calibration.model == model:
-            return calibration
-    return raw_cosines(model)
+            return path.name.partition(".")[0], calibration
+    return None
+
+
+def bundled_or_raw(model: str) -> Scale:
+    """The calibration of a bundled ``model``, raw cosines for vectors of another."""
+    found = bundled(model)
+    return found[1] if found else raw_cosines(model)
 
 
 def _fields(scale: Scale) -> dict[str, Any]:

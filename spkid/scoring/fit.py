@@ -14,15 +14,14 @@ from spkid.encoder.vectors import nearest, spherical_k_means
 from spkid.errors import ModelMismatch, SpkidError
 from spkid.scoring.metrics import equal_error_rate, threshold_at_false_match_rate
 from spkid.scoring.pools import (
-    ENROLL_CLIPS,
     WHOLE,
     Pool,
     guest_log_odds,
     guests_of_homes,
+    log_odds_at,
     pools_of,
     profile_trials,
 )
-from spkid.scoring.posterior import household_llrs, known_log_odds
 from spkid.scoring.scale import (
     CLIP_COUNTS,
     RATES,
@@ -237,9 +236,7 @@ def fit_likeness(pools: list[Pool], scale: Scale, rng: np.random.Generator) -> d
     scale = replace(scale, usual_likeness=usual)
     log_odds, terms = [], []
     for length, guests, profiles in homes:
-        n_clips = [ENROLL_CLIPS] * len(profiles)
-        llrs, _ = household_llrs(guests, profiles, n_clips, scale, SPEECH_S[length])
-        log_odds.append(known_log_odds(llrs, guest_prior=scale.guest_prior))
+        log_odds.append(log_odds_at(guests, profiles, scale, length))
         level = np.arange(len(SPEECH_S)) == length
         terms += [[scale.likeness(profiles), *level]] * len(guests)
     model = QuantileRegressor(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spkid.encoder.base import Encoder
-from spkid.encoder.encoder import BUNDLED, BUNDLED_MODEL, SpeakerEncoder, kind_and_place
+from spkid.encoder.encoder import BUNDLED_MODEL, SpeakerEncoder, kind_and_place
 from spkid.errors import ModelMismatch, NotCalibrated
 from spkid.scoring.calibration import Calibration
 
@@ -108,14 +108,6 @@ class Model:
                 code="not_calibrated",
             )
         return self.calibration
-
-
-def bundled_name(fingerprint: str) -> str | None:
-    """``"accurate"`` or ``"small"``, None for another model."""
-    for name in BUNDLED:
-        if Calibration.load(calibration_beside(name)).model == fingerprint:
-            return name
-    return None
 
 
 def calibration_beside(source: str | Path) -> Path:

@@ -199,9 +199,12 @@ def guests_of_homes(
 
 def guest_log_odds(pool: Pool, scale: Scale, rng: np.random.Generator, *, length: int) -> Floats:
     """Known-log-odds of guests with clips of ``SPEECH_S[length]`` in simulated homes."""
-    log_odds = [np.empty(0)]
-    for guests, profiles in guests_of_homes(pool, rng, length=length):
-        n_clips = [ENROLL_CLIPS] * len(profiles)
-        llrs, _ = household_llrs(guests, profiles, n_clips, scale, SPEECH_S[length])
-        log_odds.append(known_log_odds(llrs, guest_prior=scale.guest_prior))
-    return np.concatenate(log_odds)
+    homes = guests_of_homes(pool, rng, length=length)
+    return np.concatenate([np.empty(0), *(log_odds_at(*own, scale, length) for own in homes)])
+
+
+def log_odds_at(guests: Floats, profiles: Floats, scale: Scale, length: int) -> Floats:
+    """Known-log-odds of the clips of :func:`guests_of_homes`, ``[clips]``."""
+    n_clips = [ENROLL_CLIPS] * len(profiles)
+    llrs, _ = household_llrs(guests, profiles, n_clips, scale, SPEECH_S[length])
+    return known_log_odds(llrs, guest_prior=scale.guest_prior)

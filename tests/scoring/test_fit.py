@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from spkid.errors import ModelMismatch, SpkidError
-from spkid.scoring import fit
 from spkid.scoring import pools as simulated
 from spkid.scoring.calibration import Calibration
 from spkid.scoring.fit import LEAST_BEHIND, N_LANDMARKS, fit_likeness, landmarks_of
@@ -271,7 +270,7 @@ def test_homes_of_people_who_are_alike_are_never_easier_to_enter(monkeypatch):
     scale = fitted_to(pools)
     # as if guests came nearer where members differ
     monkeypatch.setattr(
-        fit,
+        simulated,
         "known_log_odds",
         lambda llrs, guest_prior: known_log_odds(llrs, guest_prior=guest_prior) - 100 * len(llrs.T),
     )
