@@ -34,31 +34,20 @@ import torch
 from rich.progress import track
 from scipy.signal import fftconvolve
 
+from benchmarks.ears import by_telephone
 from benchmarks.harness.benchmark import Benchmark, Data, Figures
-from benchmarks.harness.noises import things
+from benchmarks.harness.noises import loudest, things
 from benchmarks.pages.condition_tables import conditions
 from enrollment import Household, Store
 from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform, load_audio
 from spkid.data.manifest import read_manifest
 from spkid.scoring.model import Model
 from spkid.training.data.augment import room_responses
-from spkid.training.data.codecs import CARRIERS, at_double_rate, at_half_rate, coded
 
 SEED = 0
 N_HOMES, SIZE, N_ENROLLED, N_ASKED, N_STRANGE = 8, 4, 3, 5, 20
 NOISE_DB, FAR_NOISE_DB, REVERBERATION_S = 5.0, 10.0, 0.6
-TELEPHONE = next(own for own in CARRIERS if (own.coding, own.rate_hz) == ("ULAW", 8_000))
 Change = Callable[[Waveform, list[Waveform], np.random.Generator], Waveform]
-
-
-def loudest(clip: Waveform, seconds: float) -> Waveform:
-    """The part of ``clip`` of that length with the most energy; all of a shorter clip."""
-    n_samples = round(seconds * SAMPLE_RATE_HZ)
-    if len(clip) <= n_samples:
-        return clip
-    energy = np.concatenate([[0.0], np.cumsum(np.square(clip, dtype=np.float64))])
-    start = int(np.argmax(energy[n_samples:] - energy[:-n_samples]))
-    return clip[start : start + n_samples]
 
 
 def noisy(clip: Waveform, noise: Waveform, ratio_db: float) -> Waveform:
@@ -75,12 +64,9 @@ def in_a_room(clip: Waveform, rng: np.random.Generator) -> Waveform:
     return np.asarray(fftconvolve(clip, drawn[0].numpy())[: len(clip)], dtype=np.float32)
 
 
-def by_telephone(clip: Waveform) -> Waveform:
-    """``clip`` at 8 kHz in mu-law, and back."""
-    even = clip[: len(clip) // 2 * 2]
-    loudest_sample = max(float(np.abs(even).max()), 1e-6)
-    heard = coded(at_half_rate(even * (0.5 / loudest_sample)), TELEPHONE)
-    return at_double_rate(heard, len(even))
+def at_half_scale(clip: Waveform) -> Waveform:
+    """``clip`` with a peak of a half, as a telephone would level it."""
+    return clip * np.float32(0.5 / max(float(np.abs(clip).max()), 1e-6))
 
 
 def noise_of(noises: list[Waveform], rng: np.random.Generator) -> Waveform:
@@ -92,7 +78,7 @@ CONDITIONS: dict[str, Change] = {
     "as recorded": lambda clip, noises, rng: clip,
     "2 s": lambda clip, noises, rng: loudest(clip, 2.0),
     "1 s": lambda clip, noises, rng: loudest(clip, 1.0),
-    "2 s, telephone": lambda clip, noises, rng: by_telephone(loudest(clip, 2.0)),
+    "2 s, telephone": lambda clip, noises, rng: by_telephone(at_half_scale(loudest(clip, 2.0))),
     "2 s, noise at 5 dB": lambda clip, noises, rng: noisy(
         loudest(clip, 2.0), noise_of(noises, rng), NOISE_DB
     ),

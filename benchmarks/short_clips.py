@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.harness.benchmark import Benchmark, Data, Figures, Seed
+from benchmarks.harness.noises import loudest
 from benchmarks.pages.live_tables import loudest_cuts, word_likeness, words_together
 from enrollment.matching import member_llrs
 from enrollment.profile import Consent
@@ -48,14 +49,6 @@ N_TRIALS = 200  # by speaker, of how alike words are
 LLRS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 
 Clips = dict[str, list[Waveform]]  # by speaker
-
-
-def loudest(waveform: Waveform, seconds: float) -> Waveform:
-    """The part of ``seconds`` with the most power."""
-    n_samples = round(seconds * SAMPLE_RATE_HZ)
-    power = np.cumsum(np.square(waveform, dtype=np.float64))
-    start = int(np.argmax(power[n_samples:] - power[:-n_samples]))
-    return waveform[start : start + n_samples]
 
 
 def cut_verdicts(data: Path, n_clips: int, rng: np.random.Generator) -> Figures:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spkid.audio.reading import Waveform
+from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform
 from spkid.audio.speech import CHUNK_SAMPLES
 from spkid.errors import NotFound
 
@@ -51,6 +51,16 @@ def chunk_levels_dbfs(waveform: Waveform) -> NDArray[np.float64]:
     power = np.square(chunks, dtype=np.float64).mean(axis=1) + 1e-12
     levels_dbfs: NDArray[np.float64] = 10 * np.log10(power)
     return levels_dbfs
+
+
+def loudest(clip: Waveform, seconds: float) -> Waveform:
+    """The part of ``clip`` of that length with the most energy; all of a shorter clip."""
+    n_samples = round(seconds * SAMPLE_RATE_HZ)
+    if len(clip) <= n_samples:
+        return clip
+    energy = np.concatenate([[0.0], np.cumsum(np.square(clip, dtype=np.float64))])
+    start = int(np.argmax(energy[n_samples:] - energy[:-n_samples]))
+    return clip[start : start + n_samples]
 
 
 def fold_of(path: Path) -> int:

@@ -15,7 +15,6 @@ RESULTS = ROOT / "benchmarks" / "results"
 MODELS = ROOT / "spkid" / "models"
 MODEL_FILES = {"training": "small.training.json", "calibration": "small.calibration.json"}
 SYSTEMS = {
-    "bundled": "spkid, small",  # the only one that was bundled when the audit was run
     "accurate": "spkid",
     "small": "spkid, small",
     "resemblyzer": "Resemblyzer",
@@ -23,7 +22,7 @@ SYSTEMS = {
 }
 # the same, and the peers with a calibration that is fitted to them as ours is to us
 CALIBRATED = {
-    **{name: words for name, words in SYSTEMS.items() if name != "bundled"},
+    **SYSTEMS,
     "resemblyzer_calibrated": "Resemblyzer, calibrated as ours",
     "resemblyzer_lda_calibrated": "Resemblyzer + LDA, calibrated as ours",
     "cam_plus_plus": "CAM++",
