@@ -151,3 +151,16 @@ export function ask({ title, body = [], yes, no, isDanger = false }) {
     });
   });
 }
+
+// Another name for `value`: `await askName(...)` is the name as typed, or null for "no".
+export async function askName({ title, label, value, yes, no }) {
+  const input = el("input", {
+    name: "name",
+    maxlength: 80,
+    required: true,
+    autocomplete: "off",
+    value,
+  });
+  const data = await ask({ title, body: [field(label, input)], yes, no });
+  return data && data.get("name").trim();
+}

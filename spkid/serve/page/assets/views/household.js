@@ -1,6 +1,6 @@
 // Who is known here, how strict the home is, and the household as a whole.
 
-import { ask, button, el, field, link, ring, status, telling } from "../pieces.js";
+import { ask, askName, button, el, field, link, ring, status, telling } from "../pieces.js";
 import { percent, since, words } from "../language.js";
 import { change, download, fetchFile, path, post, remove } from "../service.js";
 import { hint } from "./member.js";
@@ -17,21 +17,15 @@ export async function household(context) {
   const handle = telling(said);
 
   async function rename() {
-    const input = el("input", {
-      name: "name",
-      maxlength: 80,
-      required: true,
-      autocomplete: "off",
-      value: home,
-    });
-    const data = await ask({
+    const name = await askName({
       title: w.rename,
-      body: [field(words.member.newName, input)],
+      label: words.member.newName,
+      value: home,
       yes: words.member.rename,
       no: words.cancel,
     });
-    if (!data) return;
-    const now = await change(where, { name: data.get("name").trim() });
+    if (name === null) return;
+    const now = await change(where, { name });
     context.choose(now.household);
     again();
   }

@@ -1,6 +1,6 @@
 // One person: recordings, consent, name, and the way out.
 
-import { ask, button, el, field, link, ring, status, telling } from "../pieces.js";
+import { ask, askName, button, el, field, link, ring, status, telling } from "../pieces.js";
 import { date, since, words } from "../language.js";
 import { change, download, fetchFile, get, path, post, remove } from "../service.js";
 
@@ -27,21 +27,15 @@ export async function member({ home, household, go, again }, name) {
   const handle = telling(said);
 
   async function rename() {
-    const input = el("input", {
-      name: "name",
-      maxlength: 80,
-      required: true,
-      autocomplete: "off",
-      value: found.member,
-    });
-    const data = await ask({
+    const newName = await askName({
       title: w.renameTitle(found.member),
-      body: [field(w.newName, input)],
+      label: w.newName,
+      value: found.member,
       yes: w.rename,
       no: words.cancel,
     });
-    if (!data) return;
-    const now = await change(where, { name: data.get("name").trim() });
+    if (newName === null) return;
+    const now = await change(where, { name: newName });
     go(path`#/member/${now.member}`, { saying: w.renamed(now.member) });
   }
 
