@@ -7,6 +7,7 @@ with one of its speakers.
 from __future__ import annotations
 
 import html
+import math
 import re
 
 import numpy as np
@@ -50,10 +51,12 @@ def test_no_group_has_a_second_error(result, tmp_path):
 def test_the_worst_group_is_told_by_the_rates_of_its_table(result, tmp_path):
     page = html.unescape(result.save(tmp_path).read_text())
     words = result.record()["worst_cohort"]["words"]
-    assert words in page
     table = result.groups("region").set_index("group")
     for rate in ("false_match_rate", "false_non_match_rate"):
         others = table[rate].drop("south").mean()
         assert f"{100 * table.at['south', rate]:.1f} % of" in words
         assert f"(others {100 * others:.1f} %)" in words
     assert "mean error" not in words
+    own, rest = (math.floor(100 * each + 0.5) for each in (table.at["south", rate], others))
+    answer = f"{own} are rejected for 'south'; for the others on average, {rest}."
+    assert f"Of 100 own clips, {answer}" in re.sub(r"<[^>]*>", "", page)

@@ -92,7 +92,7 @@ def test_the_whole_command(places, command, make_encoder, tmp_path):
     record = json.loads((out / "mitigation.json").read_text())
     systems = ["before", "reweighting", "oversampling", "ewc", "calibration"]
     assert list(record["thresholds"]) == systems
-    assert record["cohort"] == {"kind": "region", "name": "age_group is child"}
+    assert record["cohort"] == {"kind": "group", "name": "age_group: child"}
     assert "Trained on 8 speakers" in record["notes"][-1]
     assert "2 are like the cohort" in record["notes"][-1]
     own = pd.read_csv(out / "ewc" / "cohort.csv")["speaker"]

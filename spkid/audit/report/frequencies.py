@@ -64,4 +64,5 @@ def frequencies(audit: Audit, section: GroupAudit) -> list[Frequency]:
 
 
 def _count(rate: float, of: int) -> int:
-    return math.floor(rate * of + 0.5)
+    # a half is rounded up, also one that a difference of rates left a little short
+    return math.floor(round(rate * of, 6) + 0.5)
