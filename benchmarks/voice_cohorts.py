@@ -24,17 +24,16 @@ from benchmarks.harness.benchmark import Benchmark, Data, Figures, File, Seed
 from benchmarks.pages.audit_tables import voice_calibrations, voice_cohorts
 from spkid.audit.cohorts.discovery import Discovery, discover
 from spkid.data.manifest import read_manifest
-from spkid.encoder.vectors import EmbeddingTable, Floats, mean_vectors, spherical_k_means
+from spkid.encoder.vectors import EmbeddingTable, Floats
 from spkid.errors import SpkidError
 from spkid.mitigation.groupwise import CALIBRATION, groupwise_calibration
-from spkid.mitigation.membership import MEMBERSHIP, membership_calibration, soft_membership
+from spkid.mitigation.membership import MEMBERSHIP, membership_calibration, trial_membership
 from spkid.mitigation.trade import BEFORE, trade_off
 from spkid.scoring.metrics import threshold_at_false_match_rate
 
 N_OWN, N_STRANGERS = 12, 24  # trials a speaker
 FALSE_MATCH_RATE = 0.05
 SHARE = 0.1
-N_COHORTS = 6  # of the soft membership
 KNOWN = {"child": ("age_group", "child"), "female": ("gender", "female")}
 
 
@@ -128,7 +127,6 @@ def measure(vectors: File, data: Data, halvings: int = 4, seed: Seed = 0) -> Fig
     strangers = trials["score"][~trials["label"]].to_numpy()
     threshold = threshold_at_false_match_rate(strangers, FALSE_MATCH_RATE)
     described = clips.drop_duplicates("speaker").set_index("speaker")
-    names, means = mean_vectors(clips, own)
     results = []
     for number in range(seed, seed + halvings):
         apart, whole = (
@@ -137,9 +135,7 @@ def measure(vectors: File, data: Data, halvings: int = 4, seed: Seed = 0) -> Fig
         )
         members = apart.members
         choosing = set(members["speaker"][members["searched"]])
-        searched = np.isin(names, list(choosing))
-        centroids = spherical_k_means(means[searched], N_COHORTS, seed=number)
-        membership = (soft_membership(enroll, centroids) + soft_membership(test, centroids)) / 2
+        membership = trial_membership(trials, table, choosing=choosing, seed=number)
         cohorts = {
             name: set(described.index[described[column] == value])
             for name, (column, value) in KNOWN.items()
@@ -156,7 +152,7 @@ def measure(vectors: File, data: Data, halvings: int = 4, seed: Seed = 0) -> Fig
         )
     return {
         "model": table.model,
-        "n_speakers": len(names),
+        "n_speakers": len(described),
         "n_clips": len(clips),
         "n_trials": len(trials),
         "corpora": clips.groupby("corpus")["speaker"].nunique().to_dict(),

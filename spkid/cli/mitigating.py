@@ -43,7 +43,8 @@ def mitigate(
         typer.Option(readable=False, help="Folder of page, JSON, CSV, score files and runs."),
     ],
     methods: Annotated[
-        str, typer.Option(help="Of reweighting, oversampling, ewc and calibration (by group).")
+        str,
+        typer.Option(help="Of reweighting, oversampling, ewc, calibration (by group), membership."),
     ] = "reweighting,oversampling,ewc",
     data: Annotated[
         Path | None, typer.Option(readable=False, help="Clips to train on, and of the trials.")
@@ -53,6 +54,10 @@ def mitigate(
     ] = None,
     noise: Annotated[
         Path | None, typer.Option(readable=False, help="Folder with noise clips to train with.")
+    ] = None,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(readable=False, help="Vectors (.npz) of the clips, for membership."),
     ] = None,
     ewc: Annotated[
         float, typer.Option(min=0.0, help="How firmly EWC holds the weights of the others.")
@@ -68,20 +73,30 @@ def mitigate(
     from spkid.audit.grouping import attach_groups, parse_grouping
     from spkid.audit.inputs import described
     from spkid.data.score_files import read_score_file
+    from spkid.encoder.vectors import EmbeddingTable
     from spkid.mitigation.groupwise import CALIBRATION, TRAINED, groupwise_calibration
+    from spkid.mitigation.membership import MEMBERSHIP, membership_calibration, trial_membership
     from spkid.mitigation.page import FILES
     from spkid.mitigation.trade import BEFORE
     from spkid.mitigation.worst_cohort import WorstCohort
 
-    asked = words_of(methods)
-    if not asked or not set(asked) <= {*TRAINED, CALIBRATION}:
+    asked, known = words_of(methods), (*TRAINED, CALIBRATION, MEMBERSHIP)
+    if not asked or not set(asked) <= set(known):
         raise SpkidError(
             f"--methods {methods!r}",
-            expected=f"one or more of {', '.join((*TRAINED, CALIBRATION))}",
+            expected=f"one or more of {', '.join(known)}",
             do="correct the option",
         )
-    made = [*FILES, *(f"{system}.scores" for system in (BEFORE, *TRAINED, CALIBRATION))]
-    check_folder(out, made, inputs=(scores, metadata, audit / "cohort.csv", data, encoder))
+    if MEMBERSHIP in asked and embeddings is None:
+        raise SpkidError(
+            "--methods membership without --embeddings",
+            expected="vectors of the clips of the score file, by which voices are told",
+            do="make them with 'spkid embed' and give the file",
+        )
+    made = [*FILES, *(f"{system}.scores" for system in (BEFORE, *known))]
+    inputs = (scores, metadata, audit / "cohort.csv", data, encoder, embeddings)
+    check_folder(out, made, inputs=inputs)
+    voices = EmbeddingTable.load(embeddings) if MEMBERSHIP in asked and embeddings else None
     to_train = [method for method in TRAINED if method in asked]
     given = need_training(to_train, data, encoder) if to_train else None
     cohort = WorstCohort.read(audit)
@@ -121,6 +136,11 @@ def mitigate(
     if CALIBRATION in asked:
         systems[CALIBRATION] = groupwise_calibration(
             trials, systems[BEFORE], cohort=cohort.speakers, choosing=choosing
+        )
+    if voices is not None:
+        membership = trial_membership(trials, voices, choosing=choosing)
+        systems[MEMBERSHIP] = membership_calibration(
+            trials, systems[BEFORE], membership, choosing=choosing
         )
     found = traded(scores, cohort, trials, systems, choosing, notes)
     report(found, trials, systems, out, as_json=as_json)

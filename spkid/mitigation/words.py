@@ -8,6 +8,7 @@ import pandas as pd
 
 from spkid.audit.report.words import MEAN_ERROR
 from spkid.mitigation.groupwise import CALIBRATION, CAVEAT, TRAINED
+from spkid.mitigation.membership import MEMBERSHIP
 from spkid.mitigation.trade import BEFORE, FIGURES, Trade
 from spkid.mitigation.worst_cohort import WorstCohort
 from spkid.pages import percent, points, signed
@@ -18,6 +19,7 @@ WORDS = {
     "oversampling": "oversampling",
     "ewc": "fine-tuning (EWC)",
     CALIBRATION: "calibration by group",
+    MEMBERSHIP: "calibration by membership",
 }
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from planted import planted_trials, planted_voices
 
-from spkid.encoder.vectors import mean_vectors, spherical_k_means
+from spkid.encoder.vectors import EmbeddingTable
 from spkid.errors import BadTable
-from spkid.mitigation.membership import membership_calibration, soft_membership
+from spkid.mitigation.membership import membership_calibration, soft_membership, trial_membership
 from spkid.mitigation.trade import BEFORE, trade_off
 
 N = 120
@@ -17,13 +17,11 @@ NAMES = [f"s{number:03d}" for number in range(N)]
 CHOOSING = set(NAMES[: N // 2])
 
 
-def membership_of(trials, seed=0):
-    names, means = mean_vectors(*planted_voices(REGION, seed=seed))
-    seen = np.isin(names, list(CHOOSING))
-    soft = soft_membership(means, spherical_k_means(means[seen], 3, seed=seed))
-    place = {name: row for row, name in enumerate(names)}
-    sides = [trials[f"{side}_speaker"].map(place).to_numpy() for side in ("enroll", "test")]
-    return (soft[sides[0]] + soft[sides[1]]) / 2
+def membership_of(trials):
+    _, vectors = planted_voices(REGION, seed=0, n_clips=1)
+    table = EmbeddingTable({name: row for row, name in enumerate(NAMES)}, vectors, "m")
+    clips = trials.assign(enroll=trials["enroll_speaker"], test=trials["test_speaker"])
+    return trial_membership(clips, table, choosing=CHOOSING)
 
 
 def test_membership_is_a_share_that_follows_the_voice():

@@ -17,11 +17,12 @@ from spkid.audit.grouping import attach_groups, parse_grouping
 from spkid.audit.report.record import record_files
 from spkid.audit.verification import audit_scores
 from spkid.cli.main import app
-from spkid.data.score_files import write_scores
-from spkid.encoder.vectors import EmbeddingTable
+from spkid.data.score_files import read_score_file, write_scores
+from spkid.encoder.vectors import EmbeddingTable, save_embeddings
 from spkid.errors import SpkidError
 from spkid.files import write_texts
 from spkid.mitigation.groupwise import CAVEAT, groupwise_calibration
+from spkid.mitigation.membership import membership_calibration, trial_membership
 from spkid.mitigation.trade import trade_off
 from spkid.mitigation.worst_cohort import WorstCohort, worst_group
 
@@ -291,10 +292,33 @@ def test_the_command_with_a_score_file_alone(files, tmp_path):
     assert {"before.scores", "calibration.scores"} <= {path.name for path in tmp_path.iterdir()}
 
 
+def test_membership_stands_beside_the_other_methods(files, tmp_path):
+    root, _, trials, (clips, vectors) = files
+    voices = dict(zip(clips["speaker"], vectors, strict=True))  # the sides are names here
+    save_embeddings(tmp_path / "voices.npz", voices, model="m", dim=vectors.shape[1])
+    result = run(
+        *("mitigate", root / "x.scores", "--audit", root / "discovered"),
+        *("--metadata", root / "people.csv", "--embeddings", tmp_path / "voices.npz"),
+        *("--methods", "calibration,membership", "--out", tmp_path / "out"),
+    )
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "out" / "mitigation.html").read_text()
+    assert "calibration by membership" in page
+    table = pd.read_csv(tmp_path / "out" / "mitigation.csv").set_index(["system", "figure"])
+    assert table.loc[("membership", "gap"), "change_high"] < 0
+    written = read_score_file(tmp_path / "out" / "membership.scores").table["score"]
+    choosing = WorstCohort.read(root / "discovered").choosing(trials)
+    table = EmbeddingTable.load(tmp_path / "voices.npz")
+    shares = trial_membership(trials, table, choosing=choosing)
+    found = membership_calibration(trials, trials["score"].to_numpy(), shares, choosing=choosing)
+    np.testing.assert_allclose(written, found, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
         ({"--methods": "magic"}, "--methods 'magic'"),
+        ({"--methods": "membership"}, "--methods membership without --embeddings"),
         ({"--methods": "ewc"}, "--methods ewc without --data or --encoder"),
         ({"--audit": "nowhere"}, "no audit.json that can be read"),
         ({"--metadata": "nowhere.csv"}, "cannot be read as CSV"),
