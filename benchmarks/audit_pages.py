@@ -156,13 +156,13 @@ def random_tables(seed: int) -> Tables:
         people["path"] = [f"{name}/{at % n_clips}.wav" for at, name in enumerate(people["speaker"])]
         people["duration"] = rng.integers(1, 6, len(people)).astype(str)
     key = "path" if by_clip else "speaker"
+    called, spoke = (people[column].to_numpy() for column in (key, "speaker"))
     rows = []
     for _ in range(int(rng.choice([3, 40, 300, 1500], p=[0.05, 0.2, 0.5, 0.25]))):
         one, other = rng.integers(len(people), size=2)
         if rng.random() < 0.4:
             other = one // n_clips * n_clips + rng.integers(n_clips)
-        same = people["speaker"][one] == people["speaker"][other]
-        rows.append((people[key][one], people[key][other], same))
+        rows.append((called[one], called[other], spoke[one] == spoke[other]))
     scores = pd.DataFrame(rows, columns=["enroll", "test", "label"])
     scores["score"] = random_scores(scores["label"].to_numpy(bool), rng)
     vectors = None

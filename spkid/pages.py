@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +65,19 @@ def render(template: str, *, terms: Mapping[str, str] | None = None, **content: 
     ``terms`` are explained at the page's end; text that goes through the filter ``terms`` links
     to them.
     """
+    page: str = _environment().get_template(template).render(terms=terms or {}, **content)
+    return page
+
+
+@cache
+def _environment() -> Any:
+    """What the templates are compiled in, each once."""
     import jinja2
     from markupsafe import Markup
+
+    @jinja2.pass_context
+    def terms(context: Any, text: str) -> Any:
+        return linked(text, context["terms"])
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
@@ -76,9 +88,8 @@ def render(template: str, *, terms: Mapping[str, str] | None = None, **content: 
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
     )
-    explained = terms or {}
-    environment.filters |= {"terms": lambda text: linked(text, explained), "anchor": anchor}
-    return environment.get_template(template).render(terms=explained, **content)
+    environment.filters |= {"terms": terms, "anchor": anchor}
+    return environment
 
 
 def anchor(term: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -145,6 +146,10 @@ class Audit:
         The columns of ``GroupAudit.differences``, ``grouping``, and the group's ``value`` and
         ``n_speakers``.
         """
+        return self._notable.copy()
+
+    @cached_property
+    def _notable(self) -> pd.DataFrame:
         tables = []
         for section in self.groupings:
             values = pd.concat([section.groups, section.pooled]).set_index("group")
