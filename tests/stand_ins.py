@@ -135,6 +135,16 @@ async def transcribed(place, pcm):
         return await client.read_event()
 
 
+class ClosingBroker(Broker):
+    """The package's own leaves a connection open that says nothing until the broker shuts down."""
+
+    async def stream_connected(self, reader, writer, listener_name):
+        try:
+            await super().stream_connected(reader, writer, listener_name)
+        finally:
+            writer.close()
+
+
 @asynccontextmanager
 async def broker(port=0):
     """A broker of the package at a free port, and the port."""
@@ -142,7 +152,7 @@ async def broker(port=0):
         "listeners": {"default": {"type": "tcp", "bind": f"127.0.0.1:{port}"}},
         "plugins": {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}},
     }
-    running = Broker(settings)
+    running = ClosingBroker(settings)
     await running.start()
     try:
         yield running._servers["default"].instance.sockets[0].getsockname()[1]

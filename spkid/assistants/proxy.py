@@ -28,6 +28,12 @@ LONGEST_S = 30.0  # of an utterance that is identified; transcripts go on beyond
 WAKE_S = 2.5  # before a detection: the wake word, and what led to it
 WAKE_ANSWER_S = 0.5  # how long a detection may wait for the speaker's name
 CONNECT_S = 10.0
+HANG_UP_S = 2.0  # for what was written to leave; who does not take it by then is cut off
+UNHEARD = (
+    "a client sends what is no event of Wyoming's, or sound of another kind than 16 or 32 bit, "
+    "8 to 96 kHz, 1 to 8 channels: it is passed on, and nobody is identified"
+)
+NO_EVENT = "a connection was ended: what came is no event of Wyoming's"
 MOST_HEARD = 32  # connections at a time; any more are passed on unheard
 IDENTIFY = "identify"  # https://github.com/OHF-Voice/wyoming/pull/50, wyoming/identity.py
 
@@ -64,13 +70,16 @@ class Place:
 class _Reader(asyncio.StreamReader):
     """Bytes that the package's own reader makes events of, each of bounded size.
 
-    ``is_read`` until nobody makes events of it any more.
+    ``is_read`` until nobody makes events of it any more; nothing is held then.
     """
 
-    is_read = True
-
-    def __init__(self) -> None:
+    def __init__(self, *, is_read: bool = True) -> None:
         super().__init__(limit=LARGEST_PART_BYTES)
+        self.is_read = is_read
+
+    def let_go(self) -> None:
+        self.is_read = False
+        self._buffer.clear()  # type: ignore[attr-defined]  # its types leave it out
 
     async def readexactly(self, n: int) -> bytes:
         if not 0 <= n <= LARGEST_PART_BYTES:
@@ -145,6 +154,7 @@ class Proxy:
         task = asyncio.create_task(self._served(reader, writer))
         self._connections.add(task)
         task.add_done_callback(self._connections.discard)
+        task.add_done_callback(lambda _: writer.close())  # where it never began
 
     async def _served(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -159,8 +169,10 @@ class Proxy:
             await self._passed_on(reader, writer, first)
         except (OSError, EOFError):
             pass  # one of the two has hung up
+        except Exception:  # its text may be the client's own
+            self._note(NO_EVENT)
         finally:
-            writer.close()
+            await _hang_up(writer)
 
     async def _passed_on(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, first: Event | None
@@ -173,8 +185,7 @@ class Proxy:
         except OSError as error:  # TimeoutError is one
             self._note(f"{self.server} cannot be reached: {error.strerror or 'no answer'}")
             return
-        copy = _Reader()
-        copy.is_read = len(self._connections) <= MOST_HEARD
+        copy = _Reader(is_read=len(self._connections) <= MOST_HEARD)
         recording = Recording(WAKE_S if self.detects else LONGEST_S, keeps_end=self.detects)
         beside = [
             asyncio.create_task(self._listen(copy, recording)),
@@ -188,9 +199,9 @@ class Proxy:
             else:
                 await _pass_bytes(answers, writer)
         finally:
-            questions.close()
             for task in beside:
                 task.cancel()
+            await _hang_up(questions)
             await asyncio.gather(*beside, return_exceptions=True)
 
     async def _listen(self, copy: _Reader, recording: Recording) -> None:
@@ -199,10 +210,10 @@ class Proxy:
             await self._hear_events(copy, recording)
         except EOFError:
             pass  # the client hung up within an event
-        except Exception as error:
-            self._note(f"a client's sound cannot be heard: {type(error).__name__}: {error}")
+        except Exception:  # its text may be the client's own
+            self._note(UNHEARD)
         finally:
-            copy.is_read = False
+            copy.let_go()
 
     async def _hear_events(self, reader: asyncio.StreamReader, recording: Recording) -> None:
         while (event := await async_read_event(reader)) is not None:
@@ -241,6 +252,16 @@ class Proxy:
                     named = {"name": speaker.member, "confidence": speaker.probability}
                     answer = Event("identified", named)
                 await async_write_event(answer, writer)
+
+
+async def _hang_up(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    try:
+        with suppress(OSError):  # TimeoutError is one
+            async with asyncio.timeout(HANG_UP_S):
+                await writer.wait_closed()
+    finally:
+        writer.transport.abort()
 
 
 def _add(event: Event, recording: Recording) -> None:

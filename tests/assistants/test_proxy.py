@@ -10,6 +10,7 @@ import time
 import pytest
 from stand_ins import (
     ABOUT,
+    ANYWHERE,
     WORDS,
     Hears,
     SpeechToText,
@@ -27,12 +28,16 @@ from wyoming.event import Event, async_write_event
 from wyoming.info import Describe, Info
 from wyoming.wake import Detect, Detection
 
-from spkid.assistants.proxy import Place, Proxy, _Reader
+from spkid.assistants.proxy import NO_EVENT, UNHEARD, Place, Proxy, _Reader
 from spkid.errors import SpkidError
 
 
 def speech_to_text(heard):
     return listening(lambda *pipe: SpeechToText(heard, *pipe))
+
+
+def readers():
+    return [each for each in gc.get_objects() if isinstance(each, _Reader)]
 
 
 def test_a_transcript_comes_through_and_the_speaker_beside_it(identifier, spoken):
@@ -105,6 +110,7 @@ def test_every_byte_is_the_same_on_both_sides(home):
 @pytest.mark.parametrize(
     "chunk",
     [
+        b'{"type": "audio-chunk", "payload_length": "a secret"}\n',
         b'{"type": "audio-chunk", "payload_length": 99999999999}\n',
         b'{"type": "audio-chunk", "data": {"rate": 1, "width": 2, "channels": 1}}\n',
         b'{"type": "audio-chunk", "data": {"rate": "x", "width": 2, "channels": 1}}\n',
@@ -116,7 +122,7 @@ def test_every_byte_is_the_same_on_both_sides(home):
 )
 def test_what_cannot_be_heard_is_passed_on_and_not_held(chunk, home):
     async def test():
-        n_received = 0
+        n_received, before = 0, readers()
 
         async def connected(reader, writer):
             nonlocal n_received
@@ -128,7 +134,7 @@ def test_what_cannot_be_heard_is_passed_on_and_not_held(chunk, home):
         server = await asyncio.start_server(connected, "127.0.0.1", 0)
         behind = Place("127.0.0.1", server.sockets[0].getsockname()[1])
         hears = Hears(home)
-        async with proxied(behind, hears) as (at, _, _):
+        async with proxied(behind, hears) as (at, _, noted):
             reader, writer = await asyncio.open_connection(at.host, at.port)
             rest = bytes(2**20)
             writer.write(chunk)
@@ -137,8 +143,10 @@ def test_what_cannot_be_heard_is_passed_on_and_not_held(chunk, home):
                 await writer.drain()
             while n_received < len(chunk) + 8 * len(rest):
                 await asyncio.sleep(0.001)
-            held = [each for each in gc.get_objects() if isinstance(each, _Reader)]
-            assert sum(len(each._buffer) for each in held) < 2**21
+            made = [each for each in readers() if each not in before]
+            assert len(made) == 2
+            assert not any(each._buffer for each in made)
+            assert set(noted) <= {UNHEARD}
             writer.write_eof()
             assert WORDS.encode() in await reader.read(-1)
             writer.close()
@@ -217,6 +225,46 @@ def test_a_client_that_hangs_up_is_no_utterance(home, spoken):
             await gone.wait()
         assert hears.sounds == []
         assert noted == []
+
+    run(test())
+
+
+@pytest.mark.parametrize("began", [True, False])
+def test_both_sides_are_closed_when_the_proxy_is(began, monkeypatch):
+    """Where the client takes nothing, and where a connection is ended before it began."""
+    monkeypatch.setattr("spkid.assistants.proxy.HANG_UP_S", 0.05)
+    sides, ended = [], asyncio.Event()
+
+    async def talks(reader, writer):
+        sides.append(writer)
+        writer.write(bytes(2**25))
+        await reader.read()  # until the proxy hangs up
+        writer.transport.abort()
+
+    class Watched(Proxy):
+        def _connected(self, reader, writer):
+            super()._connected(reader, writer)
+            sides.append(writer)
+            if not began:
+                next(iter(self._connections)).cancel()
+                ended.set()
+
+    async def test():
+        server = await asyncio.start_server(talks, "127.0.0.1", 0)
+        proxy = Watched(Place(*server.sockets[0].getsockname()), None, note=print)
+        at = await proxy.start(ANYWHERE)
+        _, writer = await asyncio.open_connection(at.host, at.port, limit=1)
+        if began:
+            while writer.transport.is_reading() or not sides[0].transport.get_write_buffer_size():
+                await asyncio.sleep(0.01)
+        else:
+            await ended.wait()
+        await proxy.close()
+        for _ in range(9):  # the loop has yet to do what it was told
+            await asyncio.sleep(0)
+        assert {each.get_extra_info("socket").fileno() for each in sides} == {-1}
+        writer.transport.abort()
+        server.close()
 
     run(test())
 
@@ -305,6 +353,26 @@ def test_the_proposed_events_are_answered_behind_a_flag(identifier, spoken):
             assert heard == []  # the server heard nothing of it
             assert (await transcribed(at, spoken["Ana"])).data["text"] == WORDS
             assert heard == [spoken["Ana"]]
+
+    run(test())
+
+
+@pytest.mark.parametrize("first", [b"", b'{"type": "identify"}\n'])
+def test_what_is_no_event_ends_a_connection_that_begins_with_one(first, home):
+    async def test():
+        async with (
+            speech_to_text([]) as server,
+            proxied(server, Hears(home), identifies=True) as (
+                at,
+                _,
+                noted,
+            ),
+        ):
+            reader, writer = await asyncio.open_connection(at.host, at.port)
+            writer.write(first + b'["a secret"]\n')
+            assert await reader.read() == b""
+            writer.close()
+            assert noted == [NO_EVENT]
 
     run(test())
 
