@@ -1,11 +1,11 @@
-"""The tables of audits: groups, gaps, cohorts, planted truth and mitigation."""
+"""The tables of audits: groups, gaps, cohorts and planted truth."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from benchmarks.harness.result_files import SYSTEMS, drawn, percent, table, with_interval
+from benchmarks.harness.result_files import SYSTEMS, drawn, table, with_interval
 
 SETS = {
     "speechocean762_new": "speechocean762, new speakers",
@@ -123,22 +123,6 @@ def planted_truth(own: Any) -> str:
     return table(header, rows)
 
 
-def mitigation(own: Any) -> str:
-    """A row a cohort and a method: error and gap on speakers left aside, with its change."""
-    rows = []
-    for result in own["results"]:
-        found = {(row["system"], row["figure"]): row for row in result["trade"]}
-        for system in dict.fromkeys(name for name, _ in found):
-            error, gap = found[system, "error"], found[system, "gap"]
-            change = "–"
-            if gap["change"] is not None:
-                low, high = 100 * gap["change_low"], 100 * gap["change_high"]
-                change = f"{100 * gap['change']:+.2f} ({low:+.2f} to {high:+.2f})"
-            cells = [percent(error["value"]), percent(gap["value"]), change]
-            rows.append([f"seed {result['seed']}, {result['cohort']}: {system}", *cells])
-    return table(["cohort: method", "error, %", "gap, points", "change of the gap"], rows)
-
-
 def audit_pages(own: Any) -> str:
     """What became of random small tables."""
     row = [f"{own[name]:,}" for name in ("n_tables", "n_pages", "n_refused", "n_findings")]
@@ -199,7 +183,6 @@ BLOCKS = {
     "audit_cohorts": drawn(audit_cohorts, "audit_real"),
     "audit_naive": drawn(audit_naive, "audit_real"),
     "planted_truth": drawn(planted_truth, "planted_truth"),
-    "mitigation": drawn(mitigation, "mitigation"),
     "voice_cohorts": drawn(voice_cohorts, "voice_cohorts"),
     "voice_calibrations": drawn(voice_calibrations, "voice_cohorts"),
 }

@@ -18,6 +18,29 @@ FORMS = {"accumulated": "accumulated", "pseudo_label": "pseudo-label", "pairwise
 CORPORA = {"arabic-commands": "Arabic one-second commands", "speechocean762": "speechocean762"}
 COHORT_SYSTEMS = {"before": "before", "plain": "plain", "consolidated": "consolidated"}
 
+METHODS = {
+    "before": "before",
+    "plain": "plain",
+    **{form: f"re-weighting, {words}" for form, words in FORMS.items()},
+    "oversampling": "children oversampled",
+    "balanced": "balanced batches",
+    "ewc": "tuned on children (EWC)",
+    "fusion": "fused scores for children",
+    "calibration": "calibration by group",
+    "membership": "calibration by membership",
+}
+FAIR_SECTIONS = {
+    "commonvoice": "Common Voice",
+    "left out": "corpora left out",
+    "everybody": "all of them",
+    "speechocean762, age_group": "speechocean762, age",
+    "speechocean762, gender": "speechocean762, sex",
+    "commonvoice, gender": "Common Voice, sex",
+    "commonvoice, region": "Common Voice, region",
+    "left out, gender": "left out, sex",
+    "everybody, gender": "all, sex",
+    "everybody, cohort": "all, cohorts by voice",
+}
 ENCODERS = {
     "cam_plus_plus": "CAM++",
     "cam_plus_plus_centred": "CAM++, centred",
@@ -109,6 +132,50 @@ def reweighting(own: Any) -> str:
     return table([*header, "the paper's, on VoxCeleb"], rows)
 
 
+def fair_training(own: Any) -> str:
+    """A row a method, the change of the EER of each list."""
+    sections = {name.partition(", ")[0]: name for name in own["sections"]}
+    return fair_table(own, list(sections.items()), "equal_error_rate", "EER")
+
+
+def fair_training_gaps(own: Any) -> str:
+    """A row a method, the change of the gap between the groups' own EER in each section."""
+    return fair_table(own, [(name, name) for name in own["sections"]], "gap", "gap of EER")
+
+
+def fair_training_shared(own: Any) -> str:
+    """The same for the gap between the groups' mean errors at one threshold."""
+    names = [(name, name) for name in own["sections"]]
+    return fair_table(own, names, "gap_shared", "gap at one threshold")
+
+
+def fair_table(own: Any, shown: list[tuple[str, str]], figure: str, words: str) -> str:
+    """Before and plain in percent, then every method's change against plain, and what was seen."""
+    found = [own["sections"][name]["systems"] for _, name in shown]
+    rows = [
+        [f"{METHODS[name]}, %", *(percent(each[name][figure]) for each in found)]
+        for name in ("before", "plain")
+    ]
+    for name, method in METHODS.items():
+        if name in ("before", "plain"):
+            continue
+        cells = []
+        for each in found:
+            change = each[name]["change"][figure]
+            low, high = change["low"], change["high"]
+            cell = f"{100 * change['change']:+.0f} ({100 * low:+.0f} to {100 * high:+.0f})"
+            cells.append(f"**{cell}**" if change["certain"] else cell)
+        rows.append([method, *cells])
+    seen = [each["pairwise"]["change"][figure]["detectable"] for each in found]
+    rows.append(["four in five would have found", *(f"±{100 * each:.0f}" for each in seen)])
+    paper = own["paper_relative_change_on_voxceleb"].get(figure)
+    if paper is not None:
+        half = f"{100 * paper / 2:+.1f}"
+        rows.append([f"half of the paper's {100 * paper:+.1f}", *(half for _ in shown)])
+    header = [f"{words}, change in %", *(FAIR_SECTIONS.get(name, name) for name, _ in shown)]
+    return table(header, rows)
+
+
 def cohort_finetuning(own: Any) -> str:
     """A row a list: EER of the worst cohort, of the others and of all, before and after."""
     seeds = own["seeds"]
@@ -163,6 +230,9 @@ BLOCKS = {
     "adversarial": drawn(adversarial, "adversarial"),
     "reweighting": drawn(reweighting, "reweighting"),
     "cohort_finetuning": drawn(cohort_finetuning, "cohort_finetuning"),
+    "fair_training": drawn(fair_training, "fair_training"),
+    "fair_training_gaps": drawn(fair_training_gaps, "fair_training"),
+    "fair_training_shared": drawn(fair_training_shared, "fair_training"),
     "unseen_corpus": drawn(unseen_corpus, "unseen_corpus"),
     "unheard_corpora": drawn(unheard_corpora, "unheard_corpora"),
 }

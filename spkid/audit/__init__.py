@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from spkid.audit.face import AuditResult, ComparisonResult, compare, decisions
+    from spkid.audit.statistics.differences import holm
     from spkid.audit.statistics.intervals import speaker_draws
     from spkid.audit.statistics.measures import MEASURES
     from spkid.audit.statistics.rules import MIN_SPEAKERS
@@ -26,12 +27,14 @@ __all__ = [
     "ComparisonResult",
     "compare",
     "decisions",
+    "holm",
     "speaker_draws",
 ]
 
 _MODULES = {
     "MEASURES": "statistics.measures",
     "MIN_SPEAKERS": "statistics.rules",
+    "holm": "statistics.differences",
     "speaker_draws": "statistics.intervals",
 }
 

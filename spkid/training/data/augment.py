@@ -42,6 +42,12 @@ class AugmentConfig:
     carrier_chance: float = 0.0
     pitch_chance: float = 0.0
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether every chance is 0."""
+        chances = (self.reverb_chance, self.band_limit_chance, self.noise_chance)
+        return not any((*chances, self.babble_chance, self.carrier_chance, self.pitch_chance))
+
 
 def uniform(low_high: tuple[float, float], size: int, generator: torch.Generator) -> Tensor:
     """``[size]`` numbers between ``low_high``."""
@@ -93,6 +99,8 @@ def augment(
     ``noises`` has a random cut of environmental noise for each row. Babble is the sum of
     three other rows of the batch.
     """
+    if config.changes_nothing:
+        return waveforms
     batch, n_samples = waveforms.shape
     if config.pitch_chance:
         speeds = torch.randint(

@@ -1,0 +1,181 @@
+"""Fairness trained in: what each method does to error and gaps, of the accurate model.
+
+    python -m benchmarks.fair_training --data DIR
+
+The trunk of the accurate model stays as it is; what stands above it (attention, pooling, the last
+layer) is trained further from where it is, with the angular prototypical loss and each method in
+turn, three seeds each, on a second of each crop (see `harness/trunk_frames.py`). Strengths are
+chosen on held-out training speakers. Read on speakers whom neither training heard, two seconds of
+each clip: the trial lists, corpora that were left out, and all of them together; by age, sex,
+language region and cohorts that were found by voice among the training speakers. Changes are
+against the plain run, with 95 % intervals over resampled speakers. Writes
+`benchmarks/results/fair_training.json`. The trunk takes a quarter of an hour of one core, the runs
+half an hour; a stopped benchmark goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.harness.benchmark import Benchmark, Data, Figures
+from benchmarks.harness.fair_study import ENCODER, N_STEPS, TRAIN, Study, curve
+from benchmarks.harness.gaps import (
+    FIGURES,
+    N_RESAMPLES,
+    Section,
+    change_of,
+    mark_certain,
+    mean_figures,
+    section_figures,
+)
+from benchmarks.harness.small_runs import run_facts
+from benchmarks.pages.training_tables import (
+    fair_training,
+    fair_training_gaps,
+    fair_training_shared,
+)
+from spkid.encoder.vectors import EmbeddingTable, Floats
+from spkid.mitigation.groupwise import groupwise_calibration
+from spkid.mitigation.membership import membership_calibration, trial_membership
+from spkid.scoring.trials import score_trials
+from spkid.training.config import FORMS
+
+SEEDS = (1, 2, 3)
+LEARNING_RATES = (3e-4, 1e-3)
+ADVERSARY_RATES = (0.01, 0.1)
+STRENGTHS = (1e2, 1e4, 1e6)
+PAPER = {"equal_error_rate": -0.076, "gap": -0.17, "deviation": -0.10}
+
+
+def calibrated(study: Study, plain: EmbeddingTable, adapted: EmbeddingTable) -> dict[str, Floats]:
+    """What is done to scores after training, fitted on training speakers; ``[trials]`` each.
+
+    Fusion: who is enrolled and has said to be a child is scored by the mean of the plain network
+    and the one that was tuned on children.
+    """
+    trials = pd.concat([study.fitted, study.trials], ignore_index=True)
+    choosing, scores = set(study.fitted["enroll_speaker"]), score_trials(trials, plain)
+    declared = trials["enroll_speaker"].isin(study.children).to_numpy()
+    shares = trial_membership(trials, plain, choosing=choosing)
+    found = {
+        "fusion": np.where(declared, (scores + score_trials(trials, adapted)) / 2, scores),
+        "calibration": groupwise_calibration(
+            trials, scores, cohort=study.children, choosing=choosing
+        ),
+        "membership": membership_calibration(trials, scores, shares, choosing=choosing),
+    }
+    return {name: own[len(study.fitted) :] for name, own in found.items()}
+
+
+def told(sections: dict[str, Section], systems: dict[str, list[Floats]]) -> Figures:
+    """Every system's figures in every section, and their changes from the plain runs."""
+    found: Figures = {}
+    for name, section in sections.items():
+        runs = {
+            system: [section_figures(section, own[section.at]) for own in scores]
+            for system, scores in systems.items()
+        }
+        means = {system: mean_figures(own) for system, own in runs.items()}
+        found[name] = {
+            "n_trials": len(section.at),
+            "n_speakers": section.n_speakers,
+            "systems": {
+                system: {
+                    "by_seed": [float(run["equal_error_rate"][0]) for run in runs[system]],
+                    **{figure: float(values[0]) for figure, values in own.items()},
+                    "change": {
+                        figure: change_of(own[figure], means["plain"][figure])
+                        for figure in FIGURES
+                        if system != "plain"
+                    },
+                }
+                for system, own in means.items()
+            },
+        }
+    mark_certain(
+        [
+            change
+            for section in found.values()
+            for system, own in section["systems"].items()
+            if system != "before"
+            for change in own["change"].values()
+        ]
+    )
+    return found
+
+
+def measure(data: Data, steps: int = N_STEPS) -> Figures:
+    """How strengths were chosen, and what every method does."""
+    study = Study(data, steps)
+
+    def tried(options: Sequence[float], run: Callable[[float], Path]) -> dict[float, float]:
+        return {each: study.held_out_error(run(each) / ENCODER) for each in options}
+
+    rates = tried(LEARNING_RATES, lambda rate: study.run("plain", SEEDS[0], learning_rate=rate))
+    own = {"learning_rate": least(rates)}
+
+    def weighed(form: str, seed: int, rate: float) -> Path:
+        options = {"reweighting": form, "adversary_learning_rate": rate}
+        return study.run(form, seed, **own, **options)
+
+    adversaries = tried(ADVERSARY_RATES, lambda rate: weighed("pairwise", SEEDS[0], rate))
+    strengths = tried(STRENGTHS, lambda ewc: study.run("ewc", SEEDS[0], **own, ewc=ewc))
+    runs = {"plain": [study.run("plain", seed, **own) for seed in SEEDS]}
+    for form in FORMS:
+        runs[form] = [weighed(form, seed, least(adversaries)) for seed in SEEDS]
+    for method in ("balanced", "oversampling"):
+        runs[method] = [study.run(method, seed, **own) for seed in SEEDS]
+    runs["ewc"] = [study.run("ewc", seed, **own, ewc=least(strengths)) for seed in SEEDS]
+
+    systems = {"before": [score_trials(study.trials, study.vectors(study.frames.start()))]}
+    tables = {name: [study.vectors(run / ENCODER) for run in own] for name, own in runs.items()}
+    for name, own_tables in tables.items():
+        systems[name] = [score_trials(study.trials, table) for table in own_tables]
+    for pair in zip(tables["plain"], tables["ewc"], strict=True):
+        for name, scores in calibrated(study, *pair).items():
+            systems.setdefault(name, []).append(scores)
+    return {
+        "n_parameters": run_facts(runs["plain"][0])["n_parameters"],
+        "n_steps": steps,
+        "n_crops_a_step": 2 * TRAIN.n_speakers,
+        "n_training_speakers": len(set(study.corpora.training.speakers)),
+        "n_training_crops": len(study.corpora.training),
+        "n_children": len(study.children & set(study.corpora.training.speakers)),
+        "held_out_eer": {
+            "before": study.held_out_error(study.frames.start()),
+            "by_learning_rate": named(rates),
+            "by_adversary_learning_rate": named(adversaries),
+            "by_strength": named(strengths),
+            **{n: [study.held_out_error(run / ENCODER) for run in r] for n, r in runs.items()},
+        },
+        "held_out_eer_of_plain_by_step": [curve(run) for run in runs["plain"]],
+        "training_error_by_group": study.errors_by_group(),
+        "n_resamples": N_RESAMPLES,
+        "paper_relative_change_on_voxceleb": PAPER,
+        "sections": told(study.sections, systems),
+    }
+
+
+def least(errors: dict[float, float]) -> float:
+    """The value with the lowest error."""
+    return min(errors, key=errors.__getitem__)
+
+
+def named(errors: dict[float, float]) -> dict[str, float]:
+    """The same by the value in words."""
+    return {f"{value:g}": error for value, error in errors.items()}
+
+
+BENCHMARK = Benchmark(
+    "fair_training",
+    measure,
+    (fair_training, fair_training_gaps, fair_training_shared),
+    seed=SEEDS[0],
+)
+
+if __name__ == "__main__":
+    BENCHMARK.main()
