@@ -104,6 +104,7 @@ class Household:
         clips: Sequence[Source],
         *,
         consent: bool,
+        given_by: str = "",
         force: bool = False,
         another_person: bool = False,
         child: bool | None = None,
@@ -122,6 +123,8 @@ class Household:
         consent : bool
             That the person agreed to ``CONSENT_TEXT``; recorded with the time. A member who
             is enrolled already has agreed.
+        given_by : str
+            Who agreed, where that is not the person: a parent of a child.
         force : bool
             Also store clips that do not sound like the others.
         another_person : bool
@@ -146,7 +149,9 @@ class Household:
         if is_one_sound(clips):
             given = repr(str(clips)) if isinstance(clips, str | Path) else type(clips).__name__
             raise SpkidError(f"clips={given}", expected="a list of clips", do="put it in brackets")
-        session = self.session(member, consent=consent, child=child, device=device, vault=vault)
+        session = self.session(
+            member, consent=consent, given_by=given_by, child=child, device=device, vault=vault
+        )
         for clip in clips:
             session.add(clip)
             advance()
@@ -159,6 +164,7 @@ class Household:
         member: str,
         *,
         consent: bool,
+        given_by: str = "",
         child: bool | None = None,
         device: str = "",
         vault: Vault | None = None,
@@ -169,7 +175,9 @@ class Household:
         ``confirmed`` clips are those whose speaker a person named after they were identified.
         """
         member = tidy_name(member)
-        agreed = Consent(given_by=member, audio_text=AUDIO_CONSENT_TEXT if vault else "")
+        agreed = Consent(
+            given_by=tidy_name(given_by or member), audio_text=AUDIO_CONSENT_TEXT if vault else ""
+        )
         return EnrollmentSession(
             self.store,
             self.name,

@@ -15,7 +15,7 @@ import numpy as np
 from enrollment.matching import Decision, member_llrs
 from enrollment.names import tidy_name
 from enrollment.profile import ENROLL_SPEECH_S, MAX_EXEMPLARS, Consent, Member, find_named
-from enrollment.refusals import no_consent, no_voice, same_voice
+from enrollment.refusals import SameVoice, no_consent, no_voice
 from enrollment.same_voice import SAME_VOICE_RATE, sounds_like
 from enrollment.store.store import Store
 from enrollment.store.voices import MAX_VOICES, InboxTerms, UnknownVoice
@@ -152,7 +152,13 @@ class Inbox:
         raise no_voice(self._household)
 
     def name(
-        self, number: int, member: str, *, consent: bool, another_person: bool = False
+        self,
+        number: int,
+        member: str,
+        *,
+        consent: bool,
+        given_by: str = "",
+        another_person: bool = False,
     ) -> Member:
         """Make the group of clip ``number`` an enrollment of ``member``, who agreed to that.
 
@@ -164,11 +170,15 @@ class Inbox:
             A new or known name; one who is enrolled has agreed.
         consent : bool
             That the person agreed to ``CONSENT_TEXT`` of :mod:`enrollment.profile`.
+        given_by : str
+            Who agreed, where that is not the person: a parent of a child.
         another_person : bool
             That this is another person than the member whom the clips sound like.
 
         Raises
         ------
+        SameVoice
+            If they sound like another member.
         SpkidError
             As :meth:`enrollment.Household.enroll`, or if there is no such clip.
         """
@@ -188,13 +198,13 @@ class Inbox:
             self._model.to_decide(),
         )
         if other is not None and not another_person:
-            raise same_voice(member, other.name)
+            raise SameVoice(known.name if known else member, other.name)
         return self._voices.name(
             self._household,
             [voice.id for voice in best],
             member,
             model=self._model.fingerprint,
-            consent=Consent(given_by=tidy_name(member)) if consent else None,
+            consent=Consent(given_by=tidy_name(given_by or member)) if consent else None,
             left_out=[voice.id for voice in rest],
         )
 

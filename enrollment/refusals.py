@@ -107,14 +107,21 @@ def already_enrolled(member: str) -> StoreError:
     )
 
 
-def same_voice(member: str, other: str) -> SpkidError:
-    """The new clips are of somebody who is enrolled under another name."""
-    return SpkidError(
-        f"clips of {member!r} that sound like {other!r}",
-        expected="a voice that is not enrolled under another name",
-        do=f"add them to {other!r}, or pass another_person=True if these are two people",
-        code="same_voice",
-    )
+class SameVoice(SpkidError):
+    """Clips of ``member`` who ``sounds_like`` somebody enrolled under that other name."""
+
+    def __init__(self, member: str, sounds_like: str) -> None:
+        super().__init__(
+            f"clips of {member!r} that sound like {sounds_like!r}",
+            expected="a voice that is not enrolled under another name",
+            do=f"add them to {sounds_like!r}, or pass another_person=True if these are two people",
+            code="same_voice",
+        )
+        self.member, self.sounds_like = member, sounds_like
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Whole through a process pool."""
+        return SameVoice, (self.member, self.sounds_like)
 
 
 def name_taken(name: str) -> SpkidError:

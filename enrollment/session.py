@@ -20,7 +20,7 @@ from enrollment.profile import (
     find_named,
     percent_done,
 )
-from enrollment.refusals import changed_clip, no_consent, no_member, other_model, same_voice
+from enrollment.refusals import SameVoice, changed_clip, no_consent, no_member, other_model
 from enrollment.same_voice import is_same_recording, sounds_like
 from enrollment.store.store import Store
 from enrollment.store.vault import Vault, to_flac
@@ -303,10 +303,11 @@ class EnrollmentSession:
 
         Raises
         ------
+        SameVoice
+            If the clips sound like another member.
         SpkidError
-            If the clips sound like another member (``same_voice``), if a clip that is to be
-            kept has changed since it was judged, or as
-            :meth:`enrollment.store.store.Store.add`. Nothing is stored then.
+            If a clip that is to be kept has changed since it was judged, or as
+            :meth:`enrollment.store.store.Store.add`. Nothing is stored in either case.
         """
         verdicts, exemplars, recordings = self.verdicts, [], {}
         for clip in self._accepted():
@@ -328,7 +329,7 @@ class EnrollmentSession:
             return Enrollment(verdicts, self._known)
         other = self.sounds_like
         if other is not None and not another_person:
-            raise same_voice(self.member, other)
+            raise SameVoice(self.member, other)
         stored = self.store.add(
             self.household,
             self.member,

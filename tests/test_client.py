@@ -63,10 +63,12 @@ CALLS = [
     (lambda client: client.household("a/b ü"), "GET", "/households/a%2Fb%20%C3%BC"),
     (lambda client: client.member("home", "..."), "GET", "/households/home/members/..."),
     (
-        lambda client: client.enroll("home", "Ana", b"x", consent=True, child=False),
+        lambda client: client.enroll(
+            "home", "Ana", b"x", consent=True, given_by="Zoë", child=False
+        ),
         "POST",
         "/households/home/members/Ana/clips"
-        "?consent=true&child=false&another_person=false&force=false",
+        "?consent=true&given_by=Zo%C3%AB&child=false&another_person=false&force=false",
     ),
     (lambda client: client.identify("home", b"x", far=0.01), "POST",
      "/households/home/identify?far=0.01"),

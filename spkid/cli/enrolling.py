@@ -42,6 +42,11 @@ AnotherPersonFlag = Annotated[
     ),
 ]
 
+GivenByOption = Annotated[
+    str,
+    typer.Option("--by", help="Who agreed, where that is not the person: a parent of a child."),
+]
+
 
 def enroll(
     household: HouseholdOption,
@@ -59,6 +64,7 @@ def enroll(
             "--consent", help="The person agreed to what is kept (with --keep-audio, clips too)."
         ),
     ] = False,
+    by: GivenByOption = "",
     force: Annotated[
         bool, typer.Option("--force", help="Also take clips that do not sound like the others.")
     ] = False,
@@ -94,11 +100,13 @@ def enroll(
         say(CONSENT_TEXT)
         if keep_audio:
             say(AUDIO_CONSENT_TEXT)
-        consent = ask(f"Does {member} agree?")
+        consent = ask(f"Does {by or member} agree?")
     with store_for_enrollment(store, consent=consent) as opened, progress_bar() as bar:
         vault = Vault.load(keep_audio, create=consent) if keep_audio else None
         home = Household(opened, household, model=Model.load(model, trust_code=trust_code))
-        session = home.session(member, consent=consent, child=child, device=device, vault=vault)
+        session = home.session(
+            member, consent=consent, given_by=by, child=child, device=device, vault=vault
+        )
         if session.is_enrolled and session.member != member:
             say(f"{member!r} is {session.member}, who is enrolled already.")
         if microphone:
@@ -110,7 +118,11 @@ def enroll(
             session.accept_all()
         if review:
             ask_about_rejected(session)
-        result = session.save(another_person=another_person or is_another_person(session))
+        other = session.sounds_like
+        result = session.save(
+            another_person=another_person
+            or (other is not None and is_another_person(session.member, other))
+        )
     profile = result.member
     if as_json:
         print_json(
@@ -154,11 +166,11 @@ def verdict_words(clip: ClipVerdict) -> str:
     return f"{REASONS[clip.reason]}, as a clip of {clip.sounds_like}"
 
 
-def is_another_person(session: EnrollmentSession) -> bool:
+def is_another_person(member: str, other: str) -> bool:
     """Whether somebody at the terminal knows better than the voices that sound alike."""
-    if session.sounds_like is None or not sys.stdin.isatty():
+    if not sys.stdin.isatty():
         return False
-    return ask(f"These clips sound like {session.sounds_like}. Is {session.member} another person?")
+    return ask(f"These clips sound like {other}. Is {member} another person?")
 
 
 def listen(session: EnrollmentSession) -> None:

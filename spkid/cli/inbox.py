@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from spkid.cli.enrolling import AnotherPersonFlag
+from spkid.cli.enrolling import AnotherPersonFlag, GivenByOption, is_another_person
 from spkid.cli.homes import HouseholdOption, ModelOption, StoreOption, open_store
 from spkid.cli.output import JsonFlag, TrustOption, ask, echo, print_json, print_table, say
 from spkid.cli.profiles import MemberOption
@@ -109,6 +110,7 @@ def name_voice(
     consent: Annotated[
         bool, typer.Option("--consent", help="The person agreed to what is kept.")
     ] = False,
+    by: GivenByOption = "",
     another_person: AnotherPersonFlag = False,
     model: ModelOption = None,
     trust_code: TrustOption = False,
@@ -118,14 +120,21 @@ def name_voice(
     """Say whose voice it is: the clips become that person's profile."""
     from enrollment.household import Household
     from enrollment.profile import CONSENT_TEXT
+    from enrollment.refusals import SameVoice
     from spkid.scoring.model import Model
 
     if not consent and sys.stdin.isatty():
         say(CONSENT_TEXT)
-        consent = ask(f"Does {member} agree?")
+        consent = ask(f"Does {by or member} agree?")
     with open_store(store) as opened:
         home = Household(opened, household, model=Model.load(model, trust_code=trust_code))
-        profile = home.inbox.name(number, member, consent=consent, another_person=another_person)
+        name = partial(home.inbox.name, number, member, consent=consent, given_by=by)
+        try:
+            profile = name(another_person=another_person)
+        except SameVoice as refusal:
+            if not is_another_person(refusal.member, refusal.sounds_like):
+                raise
+            profile = name(another_person=True)
     n_clips = len(profile.exemplars)
     if as_json:
         print_json({"household": household, "member": profile.name, "n_clips": n_clips})

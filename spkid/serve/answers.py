@@ -364,8 +364,12 @@ class InboxOn(_Answer):
 
 
 class VoiceNamed(_Answer):
-    """Whose voice it is, and that this person agreed."""
+    """Whose voice it is, and that this person agreed.
+
+    ``given_by`` is who agreed, where that is not the person: a parent of a child.
+    """
 
     member: str = Field(max_length=200, examples=["Gran"])
     consent: bool = False
+    given_by: str = Field("", max_length=200)
     another_person: bool = False

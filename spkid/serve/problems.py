@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from enrollment.refusals import SameVoice
 from spkid.errors import NotFound, SpkidError
 from spkid.shown import visible_json
 
@@ -42,14 +43,6 @@ RETRIED = (429, 503)
 logger = logging.getLogger("spkid.serve")
 
 
-class Explained(SpkidError):
-    """An error whose problem has a field more, for a program that asks a person."""
-
-    def __init__(self, error: SpkidError, **more: str) -> None:
-        super().__init__(error.got, expected=error.expected, do=error.do, code=error.code)
-        self.more = more
-
-
 def status_of(code: str) -> int:
     """The HTTP status of an error's code."""
     return STATUSES.get(code, 422)
@@ -68,7 +61,7 @@ def problem_of(error: SpkidError) -> dict[str, Any]:
         "got": shown.got,
         "expected": shown.expected,
         "do": shown.do,
-        **(shown.more if isinstance(shown, Explained) else {}),
+        **({"sounds_like": shown.sounds_like} if isinstance(shown, SameVoice) else {}),
     }
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import pickle
 
 import pytest
 
 from enrollment import Household
 from enrollment.profile import MAX_EXEMPLARS
+from enrollment.refusals import SameVoice
 from spkid import SpkidError
 from spkid.audio.reading import load_audio
 from spkid.errors import ConsentError, StoreError
@@ -95,10 +97,15 @@ def test_the_voice_of_another_member_is_pointed_out(listening, cast):
         listening.identify(clip)
     listening.enroll("Ben", cast["Ben"]["heard"], consent=True)
     (ben,) = listening.inbox.speakers()
-    with pytest.raises(SpkidError) as caught:
+    with pytest.raises(SameVoice) as caught:
         listening.inbox.name(ben.number, "Tom", consent=True)
-    assert caught.value.code == "same_voice"
-    assert len(listening.inbox.name(ben.number, "Tom", consent=True, another_person=True).exemplars)
+    assert (caught.value.code, caught.value.sounds_like) == ("same_voice", "Ben")
+    assert pickle.loads(pickle.dumps(caught.value)).sounds_like == "Ben"
+    tom = listening.inbox.name(
+        ben.number, "Tom", consent=True, given_by="Gran", another_person=True
+    )
+    assert len(tom.exemplars)
+    assert listening.store.consents("home", "Tom")["voice"].given_by == "Gran"
 
 
 def test_an_inbox_that_cannot_be_written_does_not_cost_the_answer(listening, cast, monkeypatch):
@@ -132,3 +139,24 @@ def test_the_command_line_lists_and_deletes(spkid, cast):
     )
     assert "The inbox is off" in spkid("inbox", "list", *words)[1]
     assert second["n_clips"] == 1
+
+
+def test_somebody_at_the_terminal_is_asked_whose_voice_it_is(spkid, cast, monkeypatch):
+    words = ("--household", "home")
+    spkid("enroll", *cast["Ana"]["enroll"][:1], *words, "--member", "Ana", "--consent")
+    spkid("inbox", "on", *words, "--by", "Ana", "--consent")
+    spkid("identify", cast["Ben"]["enroll"][0], *words)
+    spkid("enroll", *cast["Ben"]["enroll"][1:], *words, "--member", "Ben", "--consent")
+    (ben,) = json.loads(spkid("inbox", "list", *words, "--json")[1])["speakers"]
+    name = ("inbox", "name", ben["number"], *words, "--member", "Tom", "--by", "Gran", "--consent")
+    code, _, error = spkid(*name)
+    assert (code, "'Tom' that sound like 'Ben'" in error) == (2, True)
+    asked = []
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr(
+        "spkid.cli.enrolling.ask", lambda question: asked.append(question) or len(asked) > 1
+    )
+    assert spkid(*name)[0] == 2
+    code, out, _ = spkid(*name)
+    assert (code, out.startswith("Tom: 1 clip, ")) == (0, True)
+    assert set(asked) == {"These clips sound like Ben. Is Tom another person?"}

@@ -37,7 +37,7 @@ def test_clip_by_clip_the_profile_grows(service, cast):
     percents = []
     for path in cast["Ana"]["enroll"]:
         answer = service.post(
-            "households/home/members/Ana/clips?consent=true&device=kitchen",
+            "households/home/members/Ana/clips?consent=true&given_by=Maria&device=kitchen",
             content=path.read_bytes(),
         ).json()
         percents.append(answer["percent"])
@@ -50,7 +50,7 @@ def test_clip_by_clip_the_profile_grows(service, cast):
     member = service.get("households/home/members/Ana").json()
     assert (member["percent"], member["n_clips"]) == (percents[-1], 3)
     assert {clip["device"] for clip in member["clips"]} == {"kitchen"}
-    assert "voice" in member["consents"]
+    assert member["consents"]["voice"]["given_by"] == "Maria"
     gone = service.delete(f"households/home/members/Ana/clips/{member['clips'][0]['id']}").json()
     assert gone["n_exemplars"] == 1
     assert service.get("households/home/members/Ana").json()["n_clips"] == 2
@@ -106,10 +106,16 @@ def test_a_stranger_waits_in_the_inbox_for_a_name(home, cast):
     service.post("households/home/identify", content=stranger)
     (speaker,) = service.get(inbox).json()["speakers"]
     assert service.get("households/home").json()["inbox"] == {"is_on": True, "n_speakers": 1}
-    named = service.post(
-        f"{inbox}/{speaker['id']}/name", json={"member": "Leo", "consent": True}
-    ).json()
-    assert (named["member"], named["n_clips"]) == ("Leo", 1)
+    other = cast["Leo"]["enroll"][0].read_bytes()
+    service.post("households/home/members/Leo/clips?consent=true", content=other)
+    wanted = {"member": "Tim", "consent": True, "given_by": "Ana"}
+    refused = service.post(f"{inbox}/{speaker['id']}/name", json=wanted)
+    assert (refused.status_code, refused.json()["sounds_like"]) == (409, "Leo")
+    wanted["another_person"] = True
+    named = service.post(f"{inbox}/{speaker['id']}/name", json=wanted).json()
+    assert (named["member"], named["n_clips"]) == ("Tim", 1)
+    agreed = service.get("households/home/members/Tim").json()["consents"]["voice"]
+    assert agreed["given_by"] == "Ana"
     gone = service.delete(f"{inbox}/{speaker['id']}")
     assert (gone.status_code, gone.json()["code"]) == (404, "unknown_voice")
     assert service.delete(inbox).json() == {"n_deleted": 0}

@@ -56,7 +56,9 @@ def test_each_utterance_is_answered(home, cast, rate_hz):
 
 
 def test_a_person_is_enrolled_while_speaking(home, cast):
-    heard = talk(home, f"{ENROLL}?consent=true&device=hall", frames(cast["Leo"]["enroll"]))
+    heard = talk(
+        home, f"{ENROLL}?consent=true&given_by=Maria&device=hall", frames(cast["Leo"]["enroll"])
+    )
     assert heard[0]["type"] == "ready"
     clips = [each for each in heard if each["type"] == "clip"]
     assert len(clips) >= 2
@@ -67,6 +69,7 @@ def test_a_person_is_enrolled_while_speaking(home, cast):
     member = home.get("households/home/members/Leo").json()
     assert member["percent"] == saved["percent"] == clips[-1]["percent"]
     assert {clip["device"] for clip in member["clips"]} == {"hall"}
+    assert member["consents"]["voice"]["given_by"] == "Maria"
 
 
 def test_what_is_not_to_be_kept_is_not(home, cast):

@@ -8,10 +8,8 @@ from fastapi import APIRouter, Query, Request
 
 from enrollment.profile import MAX_EXEMPLARS, ClipVerdict
 from enrollment.session import EnrollmentSession
-from spkid.errors import SpkidError
 from spkid.serve.access import HOME, ONE_HOME, Home, Person, Serving, add
 from spkid.serve.answers import Enrolled, SpanShown, Verdict
-from spkid.serve.problems import Explained
 from spkid.serve.routes.members import MEMBER
 from spkid.serve.service import Service
 from spkid.serve.uploads import bounds_of, decoded, files_of
@@ -20,6 +18,13 @@ router = APIRouter(tags=["enroll"])
 Device = Annotated[str, Query(max_length=80, description="Label of the microphone.")]
 Consent = Annotated[
     bool, Query(description="The person agreed to the texts that GET /service tells.")
+]
+GivenBy = Annotated[
+    str,
+    Query(
+        max_length=200,
+        description="Who agreed, where that is not the person: a parent of a child.",
+    ),
 ]
 Child = Annotated[
     bool | None, Query(description="That this is a child, whose voice changes sooner.")
@@ -44,6 +49,7 @@ async def enroll(
     request: Request,
     service: Serving,
     consent: Consent = False,
+    given_by: GivenBy = "",
     device: Device = "",
     child: Child = None,
     another_person: AnotherPerson = False,
@@ -61,7 +67,13 @@ async def enroll(
 
     def work() -> Enrolled:
         session = service.home(household).session(
-            member, consent=consent, child=child, device=device, vault=service.vault, origin=origin
+            member,
+            consent=consent,
+            given_by=given_by,
+            child=child,
+            device=device,
+            vault=service.vault,
+            origin=origin,
         )
         while files:
             session.add(decoded(files.pop(0), bounds))
@@ -74,12 +86,7 @@ async def enroll(
 
 def saved(service: Service, session: EnrollmentSession, *, another_person: bool) -> Enrolled:
     """Commit what is accepted; how complete the profile is then."""
-    try:
-        done = session.save(another_person=another_person)
-    except SpkidError as error:
-        if error.code == "same_voice" and session.sounds_like is not None:
-            raise Explained(error, sounds_like=session.sounds_like) from error
-        raise
+    done = session.save(another_person=another_person)
     for clip in done.clips:
         service.metrics.clips.labels(clip.reason).inc()
     return shown_session(session, done.clips)

@@ -82,6 +82,7 @@ async def name_voice(
             number_of(service, household, voice),
             body.member,
             consent=body.consent,
+            given_by=body.given_by,
             another_person=body.another_person,
         )
         return MemberShown(**shown_member(member))

@@ -28,7 +28,15 @@ from spkid.serve.problems import (
     response_of,
     unforeseen,
 )
-from spkid.serve.routes.clips import AnotherPerson, Child, Consent, Device, saved, shown_session
+from spkid.serve.routes.clips import (
+    AnotherPerson,
+    Child,
+    Consent,
+    Device,
+    GivenBy,
+    saved,
+    shown_session,
+)
 from spkid.serve.routes.members import MEMBER
 from spkid.serve.service import Service
 from spkid.serve.streams import RATES_HZ, message_of
@@ -190,6 +198,7 @@ async def enroll(
     member: str,
     rate_hz: RateHz = 16_000,
     consent: Consent = False,
+    given_by: GivenBy = "",
     device: Device = "",
     child: Child = None,
     another_person: AnotherPerson = False,
@@ -202,6 +211,7 @@ async def enroll(
             lambda: service.home(name).session(
                 name_in_path(member),
                 consent=consent,
+                given_by=given_by,
                 child=child,
                 device=device,
                 vault=service.vault,

@@ -155,6 +155,7 @@ export function ask({ title, body = [], yes, no, isDanger = false }) {
 // Another name for `value`: `await askName(...)` is the name as typed, or null for "no".
 export async function askName({ title, label, value, yes, no }) {
   const input = el("input", {
+    type: "text",
     name: "name",
     maxlength: 80,
     required: true,

@@ -19,14 +19,30 @@ export function consent({ service, go }) {
     autocapitalize: "words",
     spellcheck: "false",
   });
-  const child = el("input");
+  const parent = el("input", {
+    type: "text",
+    maxlength: 80,
+    autocomplete: "off",
+    autocapitalize: "words",
+    spellcheck: "false",
+  });
+  const parentField = field(enroll.parent, parent, enroll.parentNote);
+  parentField.hidden = true;
+  const onchange = () => {
+    parentField.hidden = !child.checked;
+    complain(parent, null);
+  };
+  const child = el("input", { onchange });
   const consents = el("input");
   const onsubmit = (event) => {
     event.preventDefault();
     complain(consents, consents.checked ? null : enroll.noConsent);
+    const given_by = parent.value.trim();
+    const isSaid = !child.checked || given_by;
+    complain(parent, isSaid ? null : enroll.noParent);
     complain(name, name.value.trim() ? null : enroll.noName);
-    if (!name.value.trim() || !consents.checked) return;
-    agreed.set(name.value.trim(), { child: child.checked });
+    if (!name.value.trim() || !isSaid || !consents.checked) return;
+    agreed.set(name.value.trim(), child.checked ? { child: true, given_by } : { child: false });
     go(path`#/add/${name.value.trim()}`);
   };
   return {
@@ -37,6 +53,7 @@ export function consent({ service, go }) {
         { onsubmit },
         field(enroll.name, name, enroll.nameNote),
         tick(enroll.child, child),
+        parentField,
         el(
           "section",
           { class: "card" },
@@ -98,7 +115,7 @@ export async function recordings({ home, household, service, go }, name) {
   async function give(blob, also = {}) {
     clear();
     const query = { ...(isAnother && { another_person: true }), ...also };
-    if (member === null) Object.assign(query, { consent: true, child: agreed.get(name).child });
+    if (member === null) Object.assign(query, { consent: true, ...agreed.get(name) });
     let answer;
     try {
       answer = await send(`${where}/clips`, blob, query);

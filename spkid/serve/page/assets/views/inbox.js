@@ -126,9 +126,17 @@ function on({ where, again, handle, service }, terms, speakers) {
 async function name(speaker, where, again, service) {
   const { household: w, enroll } = words;
   const input = el("input", {
+    type: "text",
     name: "name",
     maxlength: 80,
     required: true,
+    autocomplete: "off",
+    autocapitalize: "words",
+  });
+  const parent = el("input", {
+    type: "text",
+    name: "given_by",
+    maxlength: 80,
     autocomplete: "off",
     autocapitalize: "words",
   });
@@ -137,6 +145,7 @@ async function name(speaker, where, again, service) {
     title: w.inboxNameTitle,
     body: [
       field(enroll.name, input),
+      field(w.inboxParent, parent),
       tick(enroll.consent, agree),
       el(
         "details",
@@ -150,7 +159,7 @@ async function name(speaker, where, again, service) {
   });
   if (!data) return;
   const member = data.get("name").trim();
-  const request = { member, consent: true };
+  const request = { member, consent: true, given_by: data.get("given_by").trim() };
   let named;
   try {
     named = await post(`${where}/${speaker.id}/name`, request);

@@ -76,6 +76,9 @@ export default {
     nameNote: "So, wie er angezeigt werden soll: ein Vorname genügt.",
     child:
       "Das ist ein Kind. Kinderstimmen ändern sich schnell: die Seite bittet nach einem halben Jahr um neue Aufnahmen.",
+    parent: "Welcher Elternteil stimmt zu?",
+    parentNote: "Der Name wird mit der Zustimmung gespeichert.",
+    noParent: "Bitte den Namen des Elternteils eintragen, der zustimmt.",
     agreeTitle: "Vor der ersten Aufnahme",
     agree: [
       "Was behalten wird: Zahlen, die die Stimme beschreiben, der Name, und dass Sie zugestimmt haben.",
@@ -206,6 +209,7 @@ export default {
     inboxHeard: (when, until) => `Zuletzt gehört ${when}. Bleibt bis ${until}.`,
     inboxName: "Dieser Stimme einen Namen geben",
     inboxNameTitle: "Wer war das?",
+    inboxParent: "Bei einem Kind: Welcher Elternteil stimmt zu?",
     inboxNamed: (name) => `${name} ist jetzt bekannt.`,
     inboxDrop: "Diese Stimme löschen",
     inboxStop: "Ausschalten und alle löschen",

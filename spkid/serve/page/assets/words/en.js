@@ -72,6 +72,9 @@ export default {
     nameNote: "As it is to be shown: a first name is enough.",
     child:
       "This is a child. Children's voices change fast: the page asks for new recordings after half a year.",
+    parent: "Which parent agrees?",
+    parentNote: "The name is stored with the consent.",
+    noParent: "Type the name of the parent who agrees.",
     agreeTitle: "Before the first recording",
     agree: [
       "What is kept: numbers that describe the voice, the name, and that you agreed.",
@@ -201,6 +204,7 @@ export default {
     inboxHeard: (when, until) => `Last heard ${when}. Kept until ${until}.`,
     inboxName: "Name this voice",
     inboxNameTitle: "Who was it?",
+    inboxParent: "For a child: which parent agrees?",
     inboxNamed: (name) => `${name} is known now.`,
     inboxDrop: "Delete this voice",
     inboxStop: "Switch off and delete all",
