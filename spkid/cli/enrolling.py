@@ -118,10 +118,8 @@ def enroll(
             session.accept_all()
         if review:
             ask_about_rejected(session)
-        other = session.sounds_like
         result = session.save(
-            another_person=another_person
-            or (other is not None and is_another_person(session.member, other))
+            another_person=another_person or is_another_person(session.member, session.sounds_like)
         )
     profile = result.member
     if as_json:
@@ -166,9 +164,9 @@ def verdict_words(clip: ClipVerdict) -> str:
     return f"{REASONS[clip.reason]}, as a clip of {clip.sounds_like}"
 
 
-def is_another_person(member: str, other: str) -> bool:
+def is_another_person(member: str, other: str | None) -> bool:
     """Whether somebody at the terminal knows better than the voices that sound alike."""
-    if not sys.stdin.isatty():
+    if other is None or not sys.stdin.isatty():
         return False
     return ask(f"These clips sound like {other}. Is {member} another person?")
 

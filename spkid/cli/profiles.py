@@ -170,7 +170,9 @@ def confirm(
             session.add(clip)
         if force:
             session.accept_all()
-        result = session.save(another_person=another_person or is_another_person(session))
+        result = session.save(
+            another_person=another_person or is_another_person(session.member, session.sounds_like)
+        )
     if as_json:
         print_json(
             {"household": session.household, "member": session.member, "clips": result.clips}
