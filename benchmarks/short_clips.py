@@ -8,8 +8,8 @@
 - One-second words of the Arabic speakers of `test`: how many hold too little speech to be
   identified one by one, and three of one person together; how many of a dozen are enrolled.
 - A word of somebody else among two of one person: how often it is mixed in.
-- How alike words are, of held-out training speakers: `enrollment/together.py` has the limit that
-  was chosen by it, at which about one word in twenty-five is left out.
+- How alike words are, of held-out training speakers, at several limits: words are heard together
+  where they are likelier one person's than not, at which about one in twenty is left out.
 
 A minute on one core.
 """

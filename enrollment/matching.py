@@ -128,6 +128,15 @@ def reaches(score: float, threshold: float) -> bool:
     return bool(score >= threshold)
 
 
+def in_doubt(threshold: float, doubt: float) -> float:
+    """The ``threshold``, natural log odds, for a clip that says nothing with the chance ``doubt``.
+
+    A clip that says nothing has even odds, and a threshold may be below those: with full doubt
+    it is at the odds that name one member before another.
+    """
+    return threshold + doubt * max(0.0, math.log(AMBIGUOUS_ODDS) - threshold)
+
+
 def member_llrs(
     vectors: ArrayLike,
     profiles: Sequence[NDArray[Any]],
@@ -167,7 +176,8 @@ def decide(
     ``unknown`` below the threshold that lets a share ``false_accept_rate`` of strangers in;
     ``ambiguous`` where the posterior odds of the first member over the second, whatever both
     together leave to a stranger, are below ``AMBIGUOUS_ODDS``. The chance ``doubt`` that the clip
-    says nothing, as of a whisper, makes every answer less sure and nobody known.
+    says nothing, as of a whisper, makes every answer less sure, and with full doubt nobody is
+    known.
     """
     llrs, cosines = member_llrs(
         vector,
@@ -188,7 +198,7 @@ def decide(
     known = known_log_odds(np.minimum(llrs, told), guest_prior=calibration.guest_prior)
     status: Status = "unknown"
     threshold = calibration.household_threshold(false_accept_rate, speech_s=speech_s)
-    if reaches(float(known), float(threshold)):
+    if reaches(float(known), in_doubt(float(threshold), doubt)):
         sure = first.probability >= AMBIGUOUS_ODDS * second
         status = "known" if sure else "ambiguous"
     return Decision(
@@ -210,13 +220,12 @@ def unlike_others(
     calibration: Calibration,
     *,
     speech_s: Sequence[float],
-    least_llr: float = 0.0,
 ) -> list[bool]:
     """Which of the new ``vectors`` rather come from somebody else than the rest do.
 
     ``speech_s`` is the speech in each of them, which counts as in :func:`decide`. One after
-    another, the clip that agrees least with the mean of all others is left out while its
-    log-likelihood ratio is below ``least_llr``.
+    another, the clip that agrees least with the mean of all others is left out while it
+    is likelier somebody else's.
     """
     left_out = [False] * len(vectors)
     while True:
@@ -232,6 +241,6 @@ def unlike_others(
                 agreement[index] = float(llrs[0])
         # of two that only disagree with each other, the first stays
         worst = min(agreement, key=lambda index: (agreement[index], -index), default=None)
-        if worst is None or reaches(agreement[worst], least_llr):
+        if worst is None or reaches(agreement[worst], 0.0):
             return left_out
         left_out[worst] = True

@@ -21,8 +21,6 @@ from spkid.scoring.model import Model
 
 LEAST_SPEECH_S = 0.2  # of a clip: less says nothing even beside others
 MARGIN_FRAMES = 5
-# chosen on held-out training speakers by benchmarks/short_clips.py
-ALIKE_LLR = 1.0
 USABLE = ("ok", "too_short")
 
 
@@ -53,11 +51,10 @@ def spoken_part(waveform: Waveform, encoder: Encoder) -> Spoken | None:
 def alike(spoken: Sequence[Spoken], calibration: Calibration) -> list[int]:
     """The places of those that sound like each other; the others are never mixed with them.
 
-    Each is held against all the others together (:func:`enrollment.matching.unlike_others`), and
-    has to be more likely theirs than for a clip of a profile: single words tell less.
+    Each is held against all the others together (:func:`enrollment.matching.unlike_others`).
     """
     vectors, seconds = [each.vector for each in spoken], [each.speech_s for each in spoken]
-    left_out = unlike_others(vectors, [], calibration, speech_s=seconds, least_llr=ALIKE_LLR)
+    left_out = unlike_others(vectors, [], calibration, speech_s=seconds)
     return [place for place, is_out in enumerate(left_out) if not is_out]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from enrollment.company import voices_in
-from enrollment.matching import FALSE_ACCEPT_RATE, member_llrs, reaches
+from enrollment.matching import FALSE_ACCEPT_RATE, in_doubt, member_llrs, reaches
 from enrollment.profile import Member, check_unit
 from spkid.audio.sources import Source
 from spkid.audio.voicing import doubt_of
@@ -113,7 +113,8 @@ def judge_pair(
 ) -> Verification:
     """What ``speech_s`` of speech scored against a profile of ``n_clips``, as an answer.
 
-    With the chance ``doubt`` the clip says nothing, which makes no answer surer.
+    With the chance ``doubt`` the clip says nothing, which makes no answer surer; with full doubt
+    nobody is the same.
 
     Raises
     ------
@@ -123,7 +124,7 @@ def judge_pair(
     threshold = calibration.pair_threshold(false_accept_rate, n_clips=n_clips, speech_s=speech_s)
     told = float(doubted(llr, doubt))
     return Verification(
-        same=reaches(min(llr, told), float(threshold)),
+        same=reaches(min(llr, told), in_doubt(float(threshold), doubt)),
         reason="ok",
         p_same=float(posteriors([told], guest_prior=0.5)[0]),
         llr=llr,

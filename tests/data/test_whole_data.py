@@ -27,7 +27,7 @@ def speech():
 
 @pytest.fixture(scope="module")
 def committed():
-    return json.loads((RESULTS / "accuracy_small.json").read_text())["figures"]
+    return json.loads((RESULTS / "accuracy_accurate.json").read_text())["figures"]
 
 
 @pytest.fixture(scope="module")

@@ -51,8 +51,8 @@ def test_no_calibration_has_thresholds_that_are_not_numbers(calibration, field):
         dataclasses.replace(calibration, **{field: all_nan(getattr(calibration, field))})
 
 
-def test_a_model_of_ones_own_gets_its_calibration_from_the_package(spkid, cast, encoder, tmp_path):
-    model = tmp_path / "mine.onnx"
+def test_a_model_of_ones_own_gets_its_calibration_from_the_package(spkid, cast, tmp_path):
+    encoder, model = SpeakerEncoder.load("small"), tmp_path / "mine.onnx"
     model.write_bytes(encoder.path.read_bytes())
     words = ("--household", "home", "--model", model)
     ana = (*words, "--member", "Ana")

@@ -63,12 +63,8 @@ def test_a_cut_holds_the_speech_that_was_asked_for(clips):
 def test_certainty_grows_with_the_speech_heard(encoder, calibration, cast):
     family = {name: own["enroll"] + own["heard"] for name, own in cast.items() if own["enroll"]}
     ratios = ratios_by_length(all_cuts(encoder, family), calibration)
-    means = [[np.mean(side) for side in ratios[speech_s]] for speech_s in LENGTHS_S]
-    targets, impostors = np.transpose(means)
+    targets = [np.mean(ratios[speech_s][0]) for speech_s in LENGTHS_S]
     assert (np.diff(targets) > 0).all()
-    # three voices and the shortest cuts: a step may be flat, the way down is not
-    assert (np.diff(impostors) < 0.1).all()
-    assert impostors[0] - impostors[-1] > 1.0
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs the whole data in $SPKID_DATA")
@@ -87,12 +83,21 @@ def test_ratios_hold_at_every_length(encoder, calibration):
     for target, impostor in ratios.values():
         lost = log_likelihood_ratio_cost(target, impostor)
         assert lost - min_log_likelihood_ratio_cost(target, impostor) < 0.2
+    members, guests = np.transpose([shares_wrong(ratios[speech_s]) for speech_s in (0.7, 2.0)])
+    assert members[0] > members[1]
+    assert guests[0] > guests[1]
     # taken for whole sentences, or for usual clips, the shortest cost more, and members are lost
     own_cost, own_lost = shortest(ratios)
     for length_s in (UNKNOWN_SPEECH_S, USUAL_SPEECH_S):
         cost, lost = shortest(ratios_by_length(heard, calibration, taken_for_s=length_s))
         assert cost > 1.05 * own_cost
         assert lost > 3 * own_lost
+
+
+def shares_wrong(sides):
+    """Of members' and of guests' cuts: how many are likelier the other's."""
+    target, impostor = map(np.array, sides)
+    return np.mean(target < 0), np.mean(impostor > 0)
 
 
 def shortest(ratios):
