@@ -1,7 +1,8 @@
 """A client for ``spkid serve``: its HTTP API from Python, with the standard library alone.
 
 Every call is a connection of its own, goes straight to the service (through no proxy) and follows
-no redirection, so that neither a voice nor a token goes anywhere else.
+no redirection, so that neither a voice nor a token goes anywhere else. Live sound (``listen``,
+``enroll_live``) takes the package ``websockets`` besides.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ import json
 import ssl
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote, urlencode, urlsplit
 
 from spkid.errors import SpkidError
 
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
+
 API = "/api/v1"
 PORTS = {"http": 80, "https": 443}
 TIMEOUT_S = 60.0
+RATE_HZ = 16_000
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 Answer = dict[str, Any]
@@ -123,6 +128,37 @@ class Client:
         """Who spoke when."""
         return self._json("POST", f"{_home(household)}/timeline", audio=audio, far=far)
 
+    def listen(self, household: str, *, rate_hz: int = RATE_HZ, far: float | None = None) -> Live:
+        """Who is speaking, as they speak: the events of ``Household.listen`` as dictionaries."""
+        return Live(self, f"{_home(household)}/listen", rate_hz=rate_hz, far=far)
+
+    def enroll_live(
+        self,
+        household: str,
+        member: str,
+        *,
+        consent: bool,
+        given_by: str = "",
+        rate_hz: int = RATE_HZ,
+        device: str = "",
+        child: bool | None = None,
+        another_person: bool = False,
+    ) -> Live:
+        """Enroll from a microphone: a ``clip`` with verdict and percent after each pause.
+
+        At 100 %, or with :meth:`Live.finish`, comes ``saved``; without it, nothing is kept.
+        """
+        return Live(
+            self,
+            f"{_person(household, member)}/enroll",
+            consent=consent,
+            given_by=given_by or None,
+            rate_hz=rate_hz,
+            device=device or None,
+            child=child,
+            another_person=another_person,
+        )
+
     def rename(self, household: str, member: str, to: str) -> Answer:
         """Give a member another name."""
         return self._json("PATCH", _person(household, member), content={"name": to})
@@ -161,27 +197,15 @@ class Client:
     def _call(
         self, method: str, path: str, body: bytes | None = None, kind: str = "", **query: Any
     ) -> bytes:
-        words = {
-            name: str(value).lower() if isinstance(value, bool) else value
-            for name, value in query.items()
-            if value is not None
-        }
-        target = f"{self._prefix}{API}{path}" + (f"?{urlencode(words)}" if words else "")
         headers = {"Accept": "application/json", **({"Content-Type": kind} if kind else {})}
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
         connection = self._connection()
         try:
-            connection.request(method, target, body, headers)
+            target = self._prefix + _target(path, query)
+            connection.request(method, target, body, {**headers, **self._bearer()})
             response = connection.getresponse()
             content = response.read()
         except (OSError, http.client.HTTPException) as error:
-            raise SpkidError(
-                f"no answer from {self} ({error or type(error).__name__})",
-                expected="spkid serve there",
-                do="start it, or correct url=",
-                code="no_service",
-            ) from error
+            raise self._silent(error) from error
         finally:
             connection.close()
         if response.status // 100 != 2:
@@ -196,6 +220,41 @@ class Client:
             self._port,
             timeout=self._timeout_s,
             context=ssl.create_default_context(),
+        )
+
+    def _socket(self, path: str, query: Answer) -> ClientConnection:
+        try:
+            from websockets.exceptions import InvalidStatus, WebSocketException
+            from websockets.sync.client import connect
+        except ImportError as error:
+            raise SpkidError(
+                "websockets is not installed",
+                expected="it, for live sound",
+                do="run: pip install 'spkid[serve]'",
+            ) from error
+        try:
+            return connect(
+                "ws" + str(self).removeprefix("http") + _target(path, query),
+                additional_headers=self._bearer(),
+                ssl=ssl.create_default_context() if self._secure else None,
+                proxy=None,
+                compression=None,
+                open_timeout=self._timeout_s,
+            )
+        except InvalidStatus as error:
+            raise self._refused(error.response.status_code, error.response.body or b"") from error
+        except (OSError, WebSocketException) as error:
+            raise self._silent(error) from error
+
+    def _bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}"} if self._token else {}
+
+    def _silent(self, error: Exception) -> SpkidError:
+        return SpkidError(
+            f"no answer from {self} ({error or type(error).__name__})",
+            expected="spkid serve there",
+            do="start it, or correct url=",
+            code="no_service",
         )
 
     def _refused(self, status: int, content: bytes) -> SpkidError:
@@ -213,6 +272,61 @@ class Client:
             do="check what answers there",
             code="no_service",
         )
+
+
+class Live:
+    """A socket of the service: sound goes in as it comes, and what is said of it comes out.
+
+    :meth:`Client.listen` and :meth:`Client.enroll_live` give one, for a ``with`` statement.
+    Messages are dictionaries with a ``type``. ``has_ended`` once the service has said its last.
+    """
+
+    def __init__(self, client: Client, path: str, **query: Any) -> None:
+        self._client, self._socket = client, client._socket(path, query)
+        self.has_ended = False
+
+    def __enter__(self) -> Live:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def feed(self, pcm: bytes) -> list[Answer]:
+        """Send PCM16, little-endian, mono; the messages that have come since the last call."""
+        return self._said(pcm, wait_s=0.0)
+
+    def finish(self) -> list[Answer]:
+        """Say that there is no more sound; the messages to the end."""
+        return self._said(json.dumps({"type": "end"}), wait_s=self._client._timeout_s)
+
+    def _said(self, message: bytes | str, *, wait_s: float) -> list[Answer]:
+        from websockets.exceptions import ConnectionClosed, ConnectionClosedOK
+
+        messages: list[Answer] = []
+        with suppress(ConnectionClosed):  # what was said before can still be read
+            self._socket.send(message)
+        try:
+            while not self.has_ended:
+                content = self._socket.recv(timeout=wait_s, decode=False)
+                said = _read_json(content)
+                if said is None or said.get("type") == "problem":
+                    raise self._client._refused(200, content)
+                messages.append(said)
+        except ConnectionClosedOK:
+            self.has_ended = True
+        except (ConnectionClosed, TimeoutError) as error:
+            if wait_s or isinstance(error, ConnectionClosed):
+                raise self._client._silent(error) from error
+        return messages
+
+
+def _target(path: str, query: Answer) -> str:
+    words = {
+        name: str(value).lower() if isinstance(value, bool) else value
+        for name, value in query.items()
+        if value is not None
+    }
+    return f"{API}{path}" + (f"?{urlencode(words)}" if words else "")
 
 
 def _parsed(url: str) -> tuple[bool, str, int, str]:

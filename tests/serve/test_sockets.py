@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import soxr
 from starlette.websockets import WebSocketDisconnect
 
 from spkid.audio.reading import SAMPLE_RATE_HZ, load_audio
+from spkid.client import Client
+from spkid.errors import SpkidError
 
 LISTEN = "ws://127.0.0.1:8765/api/v1/households/home/listen"
 ENROLL = "ws://127.0.0.1:8765/api/v1/households/home/members/Leo/enroll"
@@ -100,6 +103,51 @@ def test_what_is_wrong_is_said_and_ends_it(home, url, message, code):
         with pytest.raises(WebSocketDisconnect) as closed:
             socket.receive_json()
         assert closed.value.code == 1008
+
+
+def heard_by(live, clips):
+    """All that the service says to the client while these clips are spoken."""
+    said = []
+    with live:
+        while not said:  # it comes without an end of the sound
+            said += live.feed(bytes(3200))
+        for frame in frames(clips):
+            said += live.feed(frame)
+        said += live.finish()
+        assert live.has_ended
+        assert live.feed(bytes(2)) == []
+    return said
+
+
+def test_the_client_tells_what_is_said_as_it_comes(running, cast):
+    client = Client(running)
+    said = heard_by(client.listen("home"), cast["Ana"]["heard"])
+    assert (said[0]["type"], said[-1]["type"]) == ("ready", "end")
+    answers = [each for each in said if each["type"] in ("early_answer", "answer")]
+    assert {each["type"] for each in answers} == {"early_answer", "answer"}
+    assert {each["member"] for each in answers if each["status"] == "known"} == {"Ana"}
+
+    enroll = partial(client.enroll_live, "home", "Leo", given_by="Maria", child=True)
+    with enroll(consent=True) as live:
+        live.feed(b"".join(frames(cast["Leo"]["enroll"][:1])))  # and it is left unfinished
+    with pytest.raises(SpkidError, match="no consent"):
+        heard_by(enroll(consent=False), [])
+    said = heard_by(enroll(consent=True), cast["Leo"]["enroll"])
+    clips, saved = [each for each in said if each["type"] == "clip"], said[-1]
+    assert clips[0]["clip"]["reason"] == "ok"
+    assert 0 < clips[0]["percent"] < clips[-1]["percent"] == saved["percent"]
+    member = client.member("home", "Leo")
+    assert (member["percent"], member["age_group"]) == (saved["percent"], "child")
+    assert member["consents"]["voice"]["given_by"] == "Maria"
+
+
+def test_the_client_is_told_why_no_socket_opens(running):
+    with pytest.raises(SpkidError) as refused:
+        Client(running, token="wrong").listen("home")
+    assert refused.value.code == "bad_token"
+    with pytest.raises(SpkidError) as refused:
+        Client("http://127.0.0.1:1").listen("home")
+    assert refused.value.code == "no_service"
 
 
 def test_only_so_many_sockets_are_open(home):
