@@ -15,7 +15,7 @@ half an hour; a stopped benchmark goes on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,12 +33,13 @@ from benchmarks.harness.gaps import (
     section_figures,
 )
 from benchmarks.harness.small_runs import run_facts
+from benchmarks.harness.trunk_frames import frame_vectors
 from benchmarks.pages.training_tables import (
     fair_training,
     fair_training_gaps,
     fair_training_shared,
 )
-from spkid.encoder.vectors import EmbeddingTable, Floats
+from spkid.encoder.vectors import Floats
 from spkid.mitigation.groupwise import groupwise_calibration
 from spkid.mitigation.membership import membership_calibration, trial_membership
 from spkid.scoring.trials import score_trials
@@ -46,29 +47,21 @@ from spkid.training.config import FORMS
 
 SEEDS = (1, 2, 3)
 LEARNING_RATES = (3e-4, 1e-3)
-ADVERSARY_RATES = (0.01, 0.1)
+ADVERSARY_RATES = (0.01, 0.03, 0.1)
 STRENGTHS = (1e2, 1e4, 1e6)
+AS_PLAIN = ("plain", "balanced", "oversampling")  # what differs is who is drawn
 PAPER = {"equal_error_rate": -0.076, "gap": -0.17, "deviation": -0.10}
 
 
-def calibrated(study: Study, plain: EmbeddingTable, adapted: EmbeddingTable) -> dict[str, Floats]:
-    """What is done to scores after training, fitted on training speakers; ``[trials]`` each.
-
-    Fusion: who is enrolled and has said to be a child is scored by the mean of the plain network
-    and the one that was tuned on children.
-    """
+def calibrated(study: Study, encoder: Path) -> dict[str, Floats]:
+    """Scores by both calibrations, which are fitted on training speakers; ``[trials]`` each."""
     trials = pd.concat([study.fitted, study.trials], ignore_index=True)
-    choosing, scores = set(study.fitted["enroll_speaker"]), score_trials(trials, plain)
-    declared = trials["enroll_speaker"].isin(study.children).to_numpy()
-    shares = trial_membership(trials, plain, choosing=choosing)
-    found = {
-        "fusion": np.where(declared, (scores + score_trials(trials, adapted)) / 2, scores),
-        "calibration": groupwise_calibration(
-            trials, scores, cohort=study.children, choosing=choosing
-        ),
-        "membership": membership_calibration(trials, scores, shares, choosing=choosing),
-    }
-    return {name: own[len(study.fitted) :] for name, own in found.items()}
+    table, choosing = study.fitted_vectors(encoder), set(study.fitted["enroll_speaker"])
+    scores, shares = score_trials(trials, table), trial_membership(trials, table, choosing=choosing)
+    by_group = groupwise_calibration(trials, scores, cohort=study.children, choosing=choosing)
+    by_voice = membership_calibration(trials, scores, shares, choosing=choosing)
+    n_fitted = len(study.fitted)
+    return {"calibration": by_group[n_fitted:], "membership": by_voice[n_fitted:]}
 
 
 def told(sections: dict[str, Section], systems: dict[str, list[Floats]]) -> Figures:
@@ -112,8 +105,16 @@ def measure(data: Data, steps: int = N_STEPS) -> Figures:
     """How strengths were chosen, and what every method does."""
     study = Study(data, steps)
 
-    def tried(options: Sequence[float], run: Callable[[float], Path]) -> dict[float, float]:
-        return {each: study.held_out_error(run(each) / ENCODER) for each in options}
+    def tried(
+        options: Sequence[float], run: Callable[[float], Path], *groups: Collection[str]
+    ) -> dict[float, float]:
+        """Held-out error with each; half that of a group, where one is given."""
+        found = {}
+        for each in options:
+            encoder = run(each) / ENCODER
+            own = [study.held_out_error(encoder, group) for group in (None, *groups)]
+            found[each] = float(np.mean(own))
+        return found
 
     rates = tried(LEARNING_RATES, lambda rate: study.run("plain", SEEDS[0], learning_rate=rate))
     own = {"learning_rate": least(rates)}
@@ -123,21 +124,29 @@ def measure(data: Data, steps: int = N_STEPS) -> Figures:
         return study.run(form, seed, **own, **options)
 
     adversaries = tried(ADVERSARY_RATES, lambda rate: weighed("pairwise", SEEDS[0], rate))
-    strengths = tried(STRENGTHS, lambda ewc: study.run("ewc", SEEDS[0], **own, ewc=ewc))
-    runs = {"plain": [study.run("plain", seed, **own) for seed in SEEDS]}
-    for form in FORMS:
-        runs[form] = [weighed(form, seed, least(adversaries)) for seed in SEEDS]
-    for method in ("balanced", "oversampling"):
-        runs[method] = [study.run(method, seed, **own) for seed in SEEDS]
-    runs["ewc"] = [study.run("ewc", seed, **own, ewc=least(strengths)) for seed in SEEDS]
+    strengths = tried(
+        STRENGTHS, lambda ewc: study.run("ewc", SEEDS[0], **own, ewc=ewc), study.children
+    )
+    runs: dict[str, list[Path]] = {}
+    for seed in SEEDS:
+        by_method = {method: study.run(method, seed, **own) for method in AS_PLAIN}
+        by_method |= {form: weighed(form, seed, least(adversaries)) for form in FORMS}
+        by_method["ewc"] = study.run("ewc", seed, **own, ewc=least(strengths))
+        for method, folder in by_method.items():
+            runs.setdefault(method, []).append(folder)
 
-    systems = {"before": [score_trials(study.trials, study.vectors(study.frames.start()))]}
-    tables = {name: [study.vectors(run / ENCODER) for run in own] for name, own in runs.items()}
-    for name, own_tables in tables.items():
-        systems[name] = [score_trials(study.trials, table) for table in own_tables]
-    for pair in zip(tables["plain"], tables["ewc"], strict=True):
-        for name, scores in calibrated(study, *pair).items():
-            systems.setdefault(name, []).append(scores)
+    trials = study.trials
+    systems = {"before": [score_trials(trials, frame_vectors(study.frames.start(), study.heard))]}
+    for name, own_runs in runs.items():
+        tables = [frame_vectors(run / ENCODER, study.heard) for run in own_runs]
+        systems[name] = [score_trials(trials, table) for table in tables]
+    for seed, plain in enumerate(runs["plain"]):
+        scores, on_children = systems["plain"][seed], systems["ewc"][seed]
+        # a child who has said so at enrolling is heard by both networks
+        declared = trials["enroll_speaker"].isin(study.children).to_numpy()
+        fused = np.where(declared, (scores + on_children) / 2, scores)
+        for name, own_scores in {"fusion": fused, **calibrated(study, plain / ENCODER)}.items():
+            systems.setdefault(name, []).append(own_scores)
     return {
         "n_parameters": run_facts(runs["plain"][0])["n_parameters"],
         "n_steps": steps,

@@ -28,7 +28,7 @@ from spkid.audit import MIN_SPEAKERS, holm
 from spkid.scoring.metrics import threshold_at_false_match_rate
 
 FALSE_MATCH_RATE = 0.05  # of all strangers' trials, at the shared threshold
-N_RESAMPLES = 400
+N_RESAMPLES = 300
 LEVEL = 0.05  # of the corrected tests
 FIGURES = ("equal_error_rate", "gap", "deviation", "gap_shared")
 POWER = 0.8  # with which a change that is called detectable would have been found

@@ -161,13 +161,23 @@ class TrunkFrames:
 
 
 def frame_vectors(checkpoint: Path, corpus: Corpus) -> EmbeddingTable:
-    """Vectors of the frames of clips of one length, by what stands above the trunk."""
-    network = load_encoder(checkpoint)
-    kept = torch.from_numpy(corpus.samples.reshape(len(corpus), -1))
-    with torch.inference_mode():
-        parts = [network(chunk.float() / 32_768)[0] for chunk in kept.split(CHUNK)]
-    rows = {path: row for row, path in enumerate(corpus.paths)}
-    return EmbeddingTable(rows, torch.cat(parts).numpy(), weights_fingerprint(network))
+    """Vectors of the frames of clips of one length, kept beside the checkpoint."""
+
+    def arrays() -> dict[str, NDArray[Any]]:
+        network = load_encoder(checkpoint)
+        kept = torch.from_numpy(corpus.samples.reshape(len(corpus), -1))
+        with torch.inference_mode():
+            parts = [network(chunk.float() / 32_768)[0] for chunk in kept.split(CHUNK)]
+        model = np.array(weights_fingerprint(network))
+        return {
+            "paths": np.array(corpus.paths),
+            "embeddings": torch.cat(parts).numpy(),
+            "model": model,
+        }
+
+    path = checkpoint.with_name(f"{checkpoint.stem}-{corpus.fingerprint()[:8]}.npz")
+    kept_arrays(path, arrays)
+    return EmbeddingTable.load(path)
 
 
 def middle(clip: Tensor, length: int) -> Tensor:
