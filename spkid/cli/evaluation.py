@@ -47,6 +47,10 @@ def embed(
         int | None,
         typer.Option(min=1, help="Clips at a time. Default: one for each core."),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(help="Embed on a Ray cluster: its address, 'auto' or 'local'."),
+    ] = None,
     trust_code: TrustOption = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -54,6 +58,7 @@ def embed(
     from spkid.data.manifest import read_manifest
     from spkid.encoder.batch import check_root, embed_manifest, in_threads
     from spkid.encoder.encoder import SpeakerEncoder
+    from spkid.encoder.on_ray import on_ray
 
     check_outputs(out, inputs=(manifest, model))
     paths = list(dict.fromkeys(read_manifest(manifest)["path"]))
@@ -66,7 +71,7 @@ def embed(
             root,
             out,
             encoder,
-            embed_files=in_threads(encoder, jobs),
+            embed_files=on_ray(encoder, ray, jobs) if ray else in_threads(encoder, jobs),
             advance=lambda n: bar.advance(task, n),
             report=say,
         )
