@@ -7,8 +7,10 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Callable
 from functools import partial
+from multiprocessing.reduction import DupFd
 from typing import Any
 
 import uvicorn
@@ -25,6 +27,7 @@ from spkid.serve.tokens import Tokens
 
 BACKLOG = 2048
 HEADERS_S = 10.0
+LEFT_S = 0.001  # to other workers, for the next of several connections that come at once
 HEALTHY_S = 60  # a worker that says nothing for so long is replaced
 
 
@@ -65,6 +68,35 @@ class Impatient(H11Protocol):
             self.transport.close()
 
 
+class Shared(socket.socket):
+    """A listening socket of which a worker takes one connection, and leaves the next to others.
+
+    asyncio would take all that wait: one worker would have all clients, and the others none.
+    """
+
+    _taken_at = 0.0
+    _has_taken = False
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """The next connection; none right after one, which ends the loop's taking."""
+        if self._has_taken:
+            self._has_taken = False
+            raise BlockingIOError
+        if time.monotonic() - self._taken_at < LEFT_S:
+            time.sleep(LEFT_S)
+        taken = super().accept()
+        self._has_taken, self._taken_at = True, time.monotonic()
+        return taken
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """For a worker process; only plain sockets know the way there by themselves."""
+        return _shared, (DupFd(self.fileno()), self.family, self.type, self.proto)
+
+
+def _shared(handle: Any, family: int, kind: int, protocol: int) -> Shared:
+    return Shared(family, kind, protocol, fileno=handle.detach())
+
+
 def config_of(settings: Settings) -> uvicorn.Config:
     """How uvicorn runs the application."""
     limits = settings.limits
@@ -72,6 +104,7 @@ def config_of(settings: Settings) -> uvicorn.Config:
         partial(make_app, settings),
         factory=True,
         workers=settings.workers,
+        loop="asyncio",
         http=Impatient,
         ws="websockets-sansio",
         ws_max_size=2**20,
@@ -110,7 +143,7 @@ def listening_socket(settings: Settings) -> socket.socket:
         host = settings.host.strip("[]")
         found = socket.getaddrinfo(host, settings.port, type=socket.SOCK_STREAM)
         family, kind, protocol, _, address = found[0]
-        opened = socket.socket(family, kind, protocol)
+        opened = (Shared if settings.workers > 1 else socket.socket)(family, kind, protocol)
     except OSError as error:
         raise no_port(settings, error) from error
     try:

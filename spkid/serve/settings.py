@@ -85,8 +85,12 @@ class Settings:
 
     @property
     def n_threads(self) -> int:
-        """How many requests one worker process hears at once."""
-        return max(1, round((os.cpu_count() or 1) / self.workers))
+        """How many requests one worker process hears at once.
+
+        Beside others it is one more than its share: they may have no client, or have died.
+        """
+        n_cores = os.cpu_count() or 1
+        return min(n_cores, round(n_cores / self.workers) + 1)
 
 
 def is_loopback(host: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,8 @@ import httpx
 import pytest
 
 from enrollment import Store
+from spkid.serve.run import listening_socket
+from spkid.serve.settings import Settings
 
 MEMBERS = "api/v1/households/home/members"
 
@@ -102,6 +105,25 @@ def test_workers_share_a_store_on_a_server(place_on_server, cast):
         assert (refused.status_code, refused.json()["code"]) == (409, "on_server")
 
 
+def test_a_worker_takes_one_connection_and_leaves_the_next_to_others():
+    with listening_socket(Settings("none", port=0, workers=2)) as opened:
+        opened.setblocking(False)
+        with (
+            socket.create_connection(opened.getsockname()),
+            socket.create_connection(opened.getsockname()),
+        ):
+            for _ in range(2):
+                opened.accept()[0].close()
+                with pytest.raises(BlockingIOError):  # though the next one waits
+                    opened.accept()
+
+
+def test_no_core_waits_where_another_worker_has_no_client(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    threads = {workers: Settings("none", workers=workers).n_threads for workers in (1, 2, 4, 9)}
+    assert threads == {1: 4, 2: 3, 4: 2, 9: 1}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -118,8 +140,6 @@ def test_what_could_not_be_served_is_refused_at_once(spkid, words, said):
 
 
 def test_a_port_that_is_taken_is_said(spkid):
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as taken:
         code, _, err = spkid("serve", "--port", taken.getsockname()[1])
     assert code == 2
