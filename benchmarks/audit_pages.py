@@ -31,7 +31,7 @@ import pandas as pd
 from benchmarks.harness.benchmark import Benchmark, Figures
 from benchmarks.harness.kept import kept_figures
 from benchmarks.pages.audit_tables import audit_pages
-from spkid.audit import face
+from spkid.audit import AuditResult, ComparisonResult, face
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.errors import SpkidError
 
@@ -219,7 +219,7 @@ def random_log(speakers: list[str], rng: np.random.Generator) -> pd.DataFrame:
     return pd.DataFrame({"household": homes, "speaker": who, "truth": truth, "answer": answer})
 
 
-def audited(tables: Tables, folder: Path) -> face.AuditResult | face.ComparisonResult:
+def audited(tables: Tables, folder: Path) -> AuditResult | ComparisonResult:
     """What the audit makes of ``tables``."""
     if tables.kind == "compare":
         return face.compare(

@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 import zipfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from enrollment.profile import Consent, Member, find_named
@@ -17,11 +18,17 @@ from spkid.data.cells import protected
 from spkid.files import whole_file
 
 CLIP_COLUMNS = ("id", "added_at", "origin", "device", "speech_s", "snr_db", "digest")
+ANSWER_COLUMNS = (
+    *("id", "heard_at", "status", "member", "p_member", "p_stranger", "accepted_rate", "speech_s"),
+    *("spoke", "guest", "digest", "model", "expires_on"),
+)
 README = """What spkid keeps of you.
 
 profile.json  your name here, your household, what you agreed to and when, and for each clip
               the numbers that describe your voice (a vector), from which nobody can hear you
 clips.csv     the clips: when, with which device, how much speech, how far above the noise
+answers.csv   the answers that name you, or that your voice was given, where your household agreed
+              that they are written down
 audio/        the clips themselves, where you agreed that they are kept and the key was given
 
 'spkid forget' deletes all of it.
@@ -54,8 +61,13 @@ def export_member(
     files: dict[str, bytes] = {
         "README.txt": README.encode(),
         "profile.json": _profile(found, consents, merged).encode(),
-        "clips.csv": _clips(found).encode(),
+        "clips.csv": _table(CLIP_COLUMNS, found.exemplars).encode(),
     }
+    answers = [
+        row for row in store.decisions.rows(household) if found.name in (row.member, row.spoke)
+    ]
+    if answers:
+        files["answers.csv"] = _table(ANSWER_COLUMNS, answers).encode()
     for clip in found.exemplars:
         recording = None if vault is None else store.recording(clip.id, vault)
         if recording is not None:
@@ -98,10 +110,10 @@ def _profile(
     return json.dumps(profile, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _clips(member: Member) -> str:
+def _table(columns: Sequence[str], rows: Iterable[object]) -> str:
     table = io.StringIO()
     writer = csv.writer(table)
-    writer.writerow(CLIP_COLUMNS)
-    for clip in member.exemplars:
-        writer.writerow(protected(getattr(clip, column)) for column in CLIP_COLUMNS)
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(protected(getattr(row, column)) for column in columns)
     return table.getvalue()

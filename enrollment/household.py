@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from enrollment.age import age_hint
 from enrollment.company import decide_clip
+from enrollment.decision_log import DecisionLog
 from enrollment.home_rate import HomeRate, OwnTrials, choose_rate, own_trials
 from enrollment.inbox import Inbox
 from enrollment.matching import FALSE_ACCEPT_RATE, Decision, not_heard
@@ -246,6 +247,7 @@ class Household:
         hints = [age_hint(who) for who in members if who.name == decision.member]
         if isinstance(heard, Heard) and not decision.other_voices:  # its vector is of one voice
             hints.append(self.inbox.take(heard, decision))
+        hints.append(self.decisions.take(heard, decision, accepted_rate=rate))
         return replace(decision, hints=tuple(hint for hint in hints if hint))
 
     def identify_together(
@@ -326,6 +328,11 @@ class Household:
     def inbox(self) -> Inbox:
         """The voices that nobody here recognised, where somebody agreed to keep them."""
         return Inbox(self.store, self.name, self.model)
+
+    @property
+    def decisions(self) -> DecisionLog:
+        """The answers that were given here, where somebody agreed to have them written down."""
+        return DecisionLog(self.store.decisions, self.name)
 
     def rename(self, member: str, to: str) -> Rearranged:
         """Give a member another name; as ``Store.rename``."""

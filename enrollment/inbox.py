@@ -12,21 +12,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from enrollment.agreement import Agreement
 from enrollment.matching import Decision, member_llrs
 from enrollment.names import tidy_name
 from enrollment.profile import ENROLL_SPEECH_S, MAX_EXEMPLARS, Consent, Member, find_named
 from enrollment.refusals import SameVoice, no_consent, no_voice
 from enrollment.same_voice import SAME_VOICE_RATE, sounds_like
 from enrollment.store.store import Store
-from enrollment.store.voices import MAX_VOICES, InboxTerms, UnknownVoice
+from enrollment.store.voices import MAX_VOICES, UnknownVoice
 from spkid.encoder.hearing import Heard
-from spkid.errors import ConsentError, SpkidError, StoreError
+from spkid.errors import StoreError
 from spkid.scoring.calibration import Calibration
 from spkid.scoring.model import Model
 from spkid.scoring.posterior import profile_vector
 
-KEEP_DAYS = 30
-MOST_DAYS = 365
 CONSENT_TEXT = (
     "We agree that a mathematical description of each voice that is not recognised in our home is "
     f"kept on this device for {{days}} days, of at most {MAX_VOICES} clips, so that a person can "
@@ -51,54 +50,18 @@ class UnknownSpeaker:
         return sum(voice.speech_s for voice in self.voices)
 
 
-class Inbox:
+class InboxAgreement(Agreement):
+    """Unknown voices are kept."""
+
+    consent_text, what = CONSENT_TEXT, "unknown voices"
+
+
+class Inbox(InboxAgreement):
     """A household's unknown voices. :attr:`enrollment.Household.inbox` makes one."""
 
     def __init__(self, store: Store, household: str, model: Model) -> None:
-        self._voices, self._store = store.voices, store
-        self._household, self._model = household, model
-
-    @property
-    def terms(self) -> InboxTerms | None:
-        """What was agreed to, by whom and when; None while the inbox is off."""
-        return self._voices.terms(self._household)
-
-    def switch_on(self, given_by: str, *, consent: bool, keep_days: int = KEEP_DAYS) -> InboxTerms:
-        """Keep unknown voices for ``keep_days`` from now on; ``given_by`` agreed for the home.
-
-        Raises
-        ------
-        SpkidError
-            Without consent, for no days or more than a year, or if the household is unknown.
-        """
-        text = CONSENT_TEXT.format(days=keep_days)
-        if not consent:
-            raise ConsentError(
-                "no consent to keep unknown voices",
-                expected=f"somebody's agreement: {text!r}",
-                do="ask, then pass consent=True",
-                code="no_consent",
-            )
-        if not 1 <= keep_days <= MOST_DAYS:
-            raise SpkidError(
-                f"keep_days={keep_days}",
-                expected=f"1 to {MOST_DAYS} days",
-                do="choose another number",
-            )
-        self._voices.switch_on(self._household, InboxTerms(tidy_name(given_by), text, keep_days))
-        terms = self.terms
-        assert terms is not None
-        return terms
-
-    def switch_off(self) -> int:
-        """Keep no unknown voices any more and delete those there; how many clips.
-
-        Raises
-        ------
-        SpkidError
-            If the household is unknown.
-        """
-        return self._voices.switch_off(self._household)
+        super().__init__(store.voices, household)
+        self._voices, self._store, self._model = store.voices, store, model
 
     def take(self, clip: Heard, decision: Decision) -> str | None:
         """Keep the clip of a stranger, where the inbox is on; what went wrong, as a sentence.

@@ -168,9 +168,10 @@ class Enrollment:
 class Receipt:
     """What was deleted, without any biometrics.
 
-    ``log_emptied`` is False where another program was reading the store: the deleted pages
-    leave the write-ahead log when that program closes it. It is always False on PostgreSQL,
-    whose own log and backups no client can cut.
+    ``n_decisions`` counts the answers about them that were written down. ``log_emptied`` is False
+    where another program was reading the store: the deleted pages leave the write-ahead log when
+    that program closes it. It is always False on PostgreSQL, whose own log and backups no client
+    can cut.
 
     ``sealed_indexes`` are files of a saved search index that could not be removed and that
     nobody can read any more: the key went with the deletion. ``readable_indexes`` are those of
@@ -181,6 +182,7 @@ class Receipt:
     household: str
     members: tuple[str, ...]
     n_exemplars: int
+    n_decisions: int
     at: str
     log_emptied: bool
     sealed_indexes: tuple[str, ...] = ()
@@ -194,7 +196,8 @@ class Rearranged:
     ``household`` and ``member`` are the names from now on (no member where the household was
     renamed), ``dropped`` the ids of clips for which a profile had no room, ``uncalibrated`` the
     households whose own threshold is gone with what it was measured on, ``gone_household`` the
-    one that went with its last member.
+    one that went with its last member. Of a member who moved, ``n_decisions`` answers that were
+    written down in the old home are gone.
     """
 
     household: str
@@ -202,6 +205,7 @@ class Rearranged:
     dropped: tuple[int, ...] = ()
     uncalibrated: tuple[str, ...] = ()
     gone_household: str | None = None
+    n_decisions: int = 0
 
 
 @dataclass(frozen=True)
@@ -211,7 +215,7 @@ class Change:
     ``kind`` is ``clip_added`` or ``clip_removed`` (one for each exemplar, with its id),
     ``member_forgotten``, ``member_renamed``, ``member_merged`` (the one that is gone),
     ``member_left``, ``member_joined``, ``household_forgotten``, ``household_renamed``,
-    ``calibrated``, ``inbox_on`` or ``inbox_off``.
+    ``calibrated``, ``inbox_on``, ``inbox_off``, ``decisions_on`` or ``decisions_off``.
     """
 
     sequence: int

@@ -67,6 +67,16 @@ def no_voice(household: str) -> NotFound:
     )
 
 
+def no_decision(number: int, household: str) -> NotFound:
+    """No answer of that number is written down."""
+    return NotFound(
+        f"no answer {number} of {household!r}",
+        expected="the number of an answer that is written down and has not expired",
+        do="see 'spkid decisions list'",
+        code="unknown_decision",
+    )
+
+
 def no_consent() -> ConsentError:
     """Nobody agreed that a description of the voice is kept."""
     return ConsentError(

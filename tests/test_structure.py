@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 # Each package may import those that stand to the left of it, and itself.
 FLOORS = """
 errors < shown client < files < config < pages printing data audio < encoder < scoring
-< audit.statistics < audit < audit.cohorts < audit.report < audit.face < mitigation
+< audit.statistics < audit < audit.cohorts < audit.report < audit.outcome < audit.face < mitigation
 < training.networks < training.config < training.data < training.objectives < training
 < enrollment.refusals enrollment.names < enrollment.profile < enrollment.store < enrollment.index
 < enrollment < serve assistants < cli < benchmarks

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, update
 
 from enrollment.profile import MAX_EXEMPLARS, AgeGroup, Consent, Exemplar
 from enrollment.refusals import already_enrolled, profile_full
+from enrollment.store.decisions import tell_by_clip
 from enrollment.store.records import (
     clip_owners,
     ensure_member,
@@ -56,4 +57,6 @@ def add_clips(
         if vault is not None and exemplar.digest in recordings:
             recording = recordings[exemplar.digest]
             keep_audio(connection, member_id, exemplar_id, recording, vault)
+    confirmed = [clip.digest for clip in exemplars if clip.origin == "confirmed"]
+    tell_by_clip(connection, household_id, confirmed, member_id)
     return member_id

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, select
 
 from enrollment.refusals import already_gone, no_clip
+from enrollment.store.decisions import count_decisions
 from enrollment.store.deletion import unscrubbed
 from enrollment.store.records import delete_exemplars, drop_empty, household_named, member_named
 from enrollment.store.schema import exemplars, members, operations
@@ -15,8 +16,10 @@ from spkid.errors import NotFound
 
 def take_out(
     connection: Connection, household: str, member: str | None, clips: Sequence[int] | None
-) -> tuple[list[str], int]:
-    """Delete a household, a member, or some clips of a member; whose, and how many clips.
+) -> tuple[list[str], int, int]:
+    """Delete a household, a member, or some clips of a member.
+
+    Whose they were, how many clips, and how many answers about them that were written down.
 
     Raises
     ------
@@ -50,10 +53,12 @@ def take_out(
                 unknown = no_clip(wanted, member or household)
                 raise _already_gone(connection, unknown, "clip_removed", exemplar_id=wanted)
         kept_ids = there - set(clips)
+    n_decisions = count_decisions(connection, home.id)
     gone = [row for row in rows if row[2] is not None and row[2] not in kept_ids]
     delete_exemplars(connection, home.id, [(who, exemplar_id) for who, _, exemplar_id in gone])
     names = drop_empty(connection, home.id)
-    return names or sorted({name for _, name, _ in gone}), len(gone)
+    n_decisions -= count_decisions(connection, home.id)
+    return names or sorted({name for _, name, _ in gone}), len(gone), n_decisions
 
 
 def _already_gone(connection: Connection, missing: NotFound, kind: str, **ids: int) -> NotFound:

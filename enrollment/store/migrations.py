@@ -147,13 +147,7 @@ def to_version_3(connection: Connection) -> None:
     Of two names that look alike, both stay as they are: the later one's key says so. What
     deletions that were killed before left behind is scrubbed.
     """
-    is_file = connection.dialect.name == "sqlite"
-    statements = VERSION_3.format(
-        identity="INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT" if is_file else "SERIAL PRIMARY KEY",
-        bytes="BLOB" if is_file else "BYTEA",
-    )
-    for statement in statements.split(";"):
-        connection.exec_driver_sql(statement)
+    _run(connection, VERSION_3)
     for table, scope in (("household", "0"), ("member", "household_id")):
         taken = set()
         rows = connection.exec_driver_sql(f"SELECT id, {scope}, name FROM {table} ORDER BY id")
@@ -171,5 +165,59 @@ def to_version_3(connection: Connection) -> None:
     begin_anew(connection)
 
 
+VERSION_4 = """
+CREATE TABLE decision_log (
+    household_id INTEGER NOT NULL,
+    given_by TEXT NOT NULL,
+    given_at TEXT NOT NULL,
+    version TEXT NOT NULL,
+    text TEXT NOT NULL,
+    keep_days INTEGER NOT NULL,
+    PRIMARY KEY (household_id),
+    FOREIGN KEY(household_id) REFERENCES household (id) ON DELETE CASCADE
+);
+CREATE TABLE decision (
+    id {identity},
+    household_id INTEGER NOT NULL,
+    named_id INTEGER,
+    spoke_id INTEGER,
+    guest TEXT NOT NULL,
+    status TEXT NOT NULL,
+    p_member FLOAT,
+    p_stranger FLOAT,
+    accepted_rate FLOAT NOT NULL,
+    speech_s FLOAT NOT NULL,
+    model TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    heard_at TEXT NOT NULL,
+    expires_on TEXT NOT NULL,
+    FOREIGN KEY(household_id) REFERENCES household (id) ON DELETE CASCADE,
+    FOREIGN KEY(named_id) REFERENCES member (id) ON DELETE CASCADE,
+    FOREIGN KEY(spoke_id) REFERENCES member (id) ON DELETE CASCADE
+);
+CREATE INDEX decision_expiry ON decision (expires_on)
+"""
+
+
+def to_version_4(connection: Connection) -> None:
+    """Answers that a household agreed to have written down get their place."""
+    _run(connection, VERSION_4)
+
+
+def _run(connection: Connection, statements: str) -> None:
+    """Statements with an ``{identity}`` and ``{bytes}``, as the database at hand writes them."""
+    is_file = connection.dialect.name == "sqlite"
+    written = statements.format(
+        identity="INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT" if is_file else "SERIAL PRIMARY KEY",
+        bytes="BLOB" if is_file else "BYTEA",
+    )
+    for statement in written.split(";"):
+        connection.exec_driver_sql(statement)
+
+
 # MIGRATIONS[version] leads from version to version + 1, inside the caller's transaction
-MIGRATIONS: dict[int, Callable[[Connection], None]] = {1: to_version_2, 2: to_version_3}
+MIGRATIONS: dict[int, Callable[[Connection], None]] = {
+    1: to_version_2,
+    2: to_version_3,
+    3: to_version_4,
+}

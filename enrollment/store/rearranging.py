@@ -20,6 +20,7 @@ from enrollment.refusals import (
     one_profile,
     other_model,
 )
+from enrollment.store.decisions import drop_decisions, give_decisions
 from enrollment.store.deletion import begin_anew
 from enrollment.store.records import (
     clip_owners,
@@ -87,6 +88,7 @@ def merge(
         if clip.member_id == gone.id:
             _give(connection, clip.id, kept.id, vault)
     _give_consents(connection, gone.id, kept.id)
+    give_decisions(connection, gone.id, kept.id)
     connection.execute(delete(members).where(members.c.id == gone.id))
     log(connection, "member_merged", home.id, gone.id)
     return Rearranged(
@@ -116,6 +118,7 @@ def move(connection: Connection, household: str, member: str, to_household: str)
     for digest in connection.execute(own_digests).scalars():
         if digest in owners:
             raise already_enrolled(owners[digest][1])
+    n_decisions = drop_decisions(connection, own.id)  # of the old home, which agreed to them
     there = update(members).where(members.c.id == own.id)
     connection.execute(there.values(household_id=target.id, key=name_key(own.name)))
     log(connection, "member_left", home.id, own.id)
@@ -131,6 +134,7 @@ def move(connection: Connection, household: str, member: str, to_household: str)
         own.name,
         uncalibrated=tuple(name for name in uncalibrated if name != home.name or not is_gone),
         gone_household=home.name if is_gone else None,
+        n_decisions=n_decisions,
     )
 
 

@@ -30,7 +30,7 @@ from sqlalchemy.types import TypeEngine
 
 from spkid.errors import StoreError
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 APPLICATION_ID = 0x53504B44  # "SPKD": tells our files from other SQLite files
 
 LOOK_ALIKE = "\x1f"  # stands in no name
@@ -113,17 +113,24 @@ kept_audio = Table(
     Column("key_id", Text, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
 )
+
+
+def _agreement(name: str) -> Table:
+    """Households that agreed to have something kept for so many days."""
+    return Table(
+        name,
+        metadata,
+        _belongs_to(households, primary_key=True),
+        Column("given_by", Text, nullable=False),
+        Column("given_at", Text, nullable=False),
+        Column("version", Text, nullable=False),
+        Column("text", Text, nullable=False),
+        Column("keep_days", Integer, nullable=False),
+    )
+
+
 # a household that agreed to keep unknown voices for a while, and the voices: vectors only
-inboxes = Table(
-    "inbox",
-    metadata,
-    _belongs_to(households, primary_key=True),
-    Column("given_by", Text, nullable=False),
-    Column("given_at", Text, nullable=False),
-    Column("version", Text, nullable=False),
-    Column("text", Text, nullable=False),
-    Column("keep_days", Integer, nullable=False),
-)
+inboxes = _agreement("inbox")
 unknown_voices = Table(
     "unknown_voice",
     metadata,
@@ -138,6 +145,28 @@ unknown_voices = Table(
     Column("expires_on", Text, nullable=False),  # the last day on which it is kept
     UniqueConstraint("household_id", "digest"),
     Index("unknown_voice_expiry", "expires_on"),
+    sqlite_autoincrement=True,
+)
+# a household that agreed to have its answers written down for a while, and the answers
+decision_logs = _agreement("decision_log")
+decisions = Table(
+    "decision",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    _belongs_to(households),
+    Column("named_id", Integer, ForeignKey(members.c.id, ondelete="CASCADE")),  # null: nobody
+    Column("spoke_id", Integer, ForeignKey(members.c.id, ondelete="CASCADE")),  # who really spoke
+    Column("guest", Text, nullable=False),  # who really spoke, where it was no member
+    Column("status", Text, nullable=False),
+    Column("p_member", Float),
+    Column("p_stranger", Float),
+    Column("accepted_rate", Float, nullable=False),  # of strangers, by the threshold that decided
+    Column("speech_s", Float, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("heard_at", Text, nullable=False),
+    Column("expires_on", Text, nullable=False),  # the last day on which it is kept
+    Index("decision_expiry", "expires_on"),
     sqlite_autoincrement=True,
 )
 operations = Table(

@@ -27,6 +27,7 @@ from enrollment.store import rearranging
 from enrollment.store.adding import NO_RECORDINGS, add_clips
 from enrollment.store.backup import Backup, back_up
 from enrollment.store.database import Database, open_database
+from enrollment.store.decisions import LoggedDecisions
 from enrollment.store.forgetting import take_out
 from enrollment.store.reading import StoreReading
 from enrollment.store.records import (
@@ -63,6 +64,8 @@ class Store(StoreReading):
         could not be removed on opening. Whoever can should delete them.
     voices : UnknownVoices
         What the inboxes of households keep.
+    decisions : LoggedDecisions
+        The answers that households agreed to have written down.
     """
 
     def __init__(self, database: Database) -> None:
@@ -71,6 +74,7 @@ class Store(StoreReading):
         self.index_folder = index_folders(database)[0]
         self.readable_indexes: tuple[Path, ...] = ()
         self.voices = UnknownVoices(database)
+        self.decisions = LoggedDecisions(database)
 
     def __repr__(self) -> str:
         return f"Store({self.place!r})"
@@ -91,6 +95,7 @@ class Store(StoreReading):
             store.readable_indexes = finish_deletions(store._database).readable
             with suppress(StoreError):  # a store that cannot be written shows none of them
                 store.voices.expire()
+                store.decisions.expire()
         except BaseException:
             store.close()
             raise
@@ -216,7 +221,8 @@ class Store(StoreReading):
 
         On SQLite the bytes are overwritten and the log is emptied. Whatever search index was
         saved before, wherever it lies, can be read by nobody from then on. A member goes with
-        the last clip, a household with the last member.
+        the last clip, a household with the last member; the answers about them that were written
+        down go too.
 
         Raises
         ------
@@ -224,7 +230,7 @@ class Store(StoreReading):
             If there is no such household, member or clip; the sentence says when one was
             deleted last.
         """
-        names, n_exemplars = self._database.write(
+        names, n_exemplars, n_decisions = self._database.write(
             lambda connection: take_out(connection, household, member, clips)
         )
         scrubbed = scrub(self._database)
@@ -232,6 +238,7 @@ class Store(StoreReading):
             household=household,
             members=tuple(names),
             n_exemplars=n_exemplars,
+            n_decisions=n_decisions,
             at=now(),
             log_emptied=scrubbed.log_emptied,
             sealed_indexes=tuple(map(str, scrubbed.index_files.sealed)),
@@ -282,7 +289,7 @@ class Store(StoreReading):
         done = self._database.write(
             lambda connection: rearranging.move(connection, household, member, to_household)
         )
-        if done.gone_household:
+        if done.gone_household or done.n_decisions:
             scrub(self._database)
         return done
 

@@ -2,51 +2,31 @@
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select, update
+from sqlalchemy import Connection, exists, insert, select
 
 from enrollment.profile import Consent, Exemplar, Member, check_unit
 from enrollment.refusals import no_voice
 from enrollment.store.adding import add_clips
-from enrollment.store.database import Database
-from enrollment.store.deletion import begin_anew
 from enrollment.store.records import (
     VECTOR_TYPE,
     find_household,
     household_named,
-    log,
     now,
     read_member,
     vectors_of,
 )
 from enrollment.store.schema import inboxes, unknown_voices
-from enrollment.store.scrubbing import scrub
-from spkid.errors import StoreError
+from enrollment.store.terms import KeptForAWhile, delete_kept, last_day, today
 
 Result = TypeVar("Result")
 
 MAX_VOICES = 200  # of one household; the oldest go first
-
-
-@dataclass(frozen=True)
-class InboxTerms:
-    """What somebody agreed to for a household, and for how many days a voice is kept.
-
-    ``given_at`` is UTC, ISO 8601; the store fills it in.
-    """
-
-    given_by: str
-    text: str
-    keep_days: int
-    version: str = "1"
-    given_at: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,60 +49,10 @@ class UnknownVoice:
         check_unit(self.vector)
 
 
-class UnknownVoices:
+class UnknownVoices(KeptForAWhile):
     """The inboxes of a store's households."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def terms(self, household: str) -> InboxTerms | None:
-        """What the household agreed to; None while it keeps no unknown voices."""
-
-        def work(connection: Connection) -> InboxTerms | None:
-            home = find_household(connection, household)
-            return None if home is None else _terms(connection, home.id)
-
-        return self._database.read(work)
-
-    def switch_on(self, household: str, terms: InboxTerms) -> None:
-        """Keep unknown voices of the household from now on, under these terms.
-
-        Raises
-        ------
-        SpkidError
-            If the household is unknown.
-        """
-
-        def work(connection: Connection) -> None:
-            home = household_named(connection, household)
-            row = {"household_id": home.id, **dataclasses.asdict(terms)}
-            row["given_at"] = terms.given_at or now()
-            connection.execute(delete(inboxes).where(inboxes.c.household_id == home.id))
-            connection.execute(insert(inboxes).values(row))
-            for voice in _voices(connection, home.id):
-                own = update(unknown_voices).where(unknown_voices.c.id == voice.id)
-                expires_on = _last_day(voice.heard_at, terms.keep_days)
-                connection.execute(own.values(expires_on=expires_on))
-            log(connection, "inbox_on", home.id)
-
-        self._database.write(work)
-
-    def switch_off(self, household: str) -> int:
-        """Keep none any more and delete what was kept; how many.
-
-        Raises
-        ------
-        SpkidError
-            If the household is unknown.
-        """
-
-        def work(connection: Connection) -> int:
-            home = household_named(connection, household)
-            connection.execute(delete(inboxes).where(inboxes.c.household_id == home.id))
-            log(connection, "inbox_off", home.id)
-            return _delete(connection, unknown_voices.c.household_id == home.id)
-
-        return self._deleted(work)
+    agreements, kept, word = inboxes, unknown_voices, "inbox"
 
     def add(self, household: str, voice: UnknownVoice) -> bool:
         """Keep a voice where the household agreed to that; whether it is there now.
@@ -132,17 +62,17 @@ class UnknownVoices:
 
         def work(connection: Connection) -> bool:
             home = find_household(connection, household)
-            terms = None if home is None else _terms(connection, home.id)
+            terms = self._terms(connection, home)
             if home is None or terms is None:
                 return False
-            own = unknown_voices.c.household_id == home.id
+            own = self._of(home.id)
             same = select(exists().where(own, unknown_voices.c.digest == voice.digest))
             if connection.execute(same).scalar_one():
                 return True
             ids = select(unknown_voices.c.id).where(own).order_by(unknown_voices.c.id.desc())
             too_many = connection.execute(ids.offset(MAX_VOICES - 1)).scalars().all()
             if too_many:
-                _delete(connection, unknown_voices.c.id.in_(too_many))
+                delete_kept(connection, unknown_voices, unknown_voices.c.id.in_(too_many))
             heard_at = voice.heard_at or now()
             connection.execute(
                 insert(unknown_voices).values(
@@ -153,7 +83,7 @@ class UnknownVoices:
                     speech_s=voice.speech_s,
                     snr_db=voice.snr_db,
                     heard_at=heard_at,
-                    expires_on=_last_day(heard_at, terms.keep_days),
+                    expires_on=last_day(heard_at, terms.keep_days),
                 )
             )
             return True
@@ -180,8 +110,8 @@ class UnknownVoices:
 
         def work(connection: Connection) -> int:
             home = household_named(connection, household)
-            own = unknown_voices.c.household_id == home.id
-            return _delete(connection, own & unknown_voices.c.id.in_(ids))
+            own = self._of(home.id)
+            return delete_kept(connection, unknown_voices, own & unknown_voices.c.id.in_(ids))
 
         return self._deleted(work)
 
@@ -221,8 +151,10 @@ class UnknownVoices:
                 )
                 for voice in chosen
             ]
-            own = unknown_voices.c.household_id == home.id
-            _delete(connection, own & unknown_voices.c.id.in_([*ids, *left_out]))
+            own = self._of(home.id)
+            delete_kept(
+                connection, unknown_voices, own & unknown_voices.c.id.in_([*ids, *left_out])
+            )
             member_id = add_clips(
                 connection, household, member, exemplars, model=model, consent=consent
             )
@@ -230,32 +162,10 @@ class UnknownVoices:
 
         return self._deleted(work)
 
-    def expire(self) -> int:
-        """Delete every voice of the store whose time is over; how many."""
-        expired = unknown_voices.c.expires_on < _today()
-        if not self._database.read(
-            lambda connection: connection.execute(select(exists().where(expired))).scalar_one()
-        ):
-            return 0
-        return self._deleted(lambda connection: _delete(connection, expired))
-
-    def _deleted(self, work: Callable[[Connection], Result]) -> Result:
-        result = self._database.write(work)
-        scrub(self._database)
-        return result
-
-
-def _terms(connection: Connection, household_id: int) -> InboxTerms | None:
-    query = select(inboxes).where(inboxes.c.household_id == household_id)
-    row = connection.execute(query).one_or_none()
-    if row is None:
-        return None
-    return InboxTerms(row.given_by, row.text, row.keep_days, row.version, row.given_at)
-
 
 def _voices(connection: Connection, household_id: int) -> list[UnknownVoice]:
     query = select(unknown_voices).where(
-        unknown_voices.c.household_id == household_id, unknown_voices.c.expires_on >= _today()
+        unknown_voices.c.household_id == household_id, unknown_voices.c.expires_on >= today()
     )
     return [
         UnknownVoice(
@@ -270,28 +180,3 @@ def _voices(connection: Connection, household_id: int) -> list[UnknownVoice]:
         )
         for row in connection.execute(query.order_by(unknown_voices.c.id)).all()
     ]
-
-
-def _delete(connection: Connection, which: ColumnElement[bool]) -> int:
-    n_deleted = connection.execute(delete(unknown_voices).where(which)).rowcount
-    if n_deleted:
-        begin_anew(connection)  # the bytes are to be overwritten
-    return int(n_deleted)
-
-
-def _today() -> str:
-    return datetime.datetime.now(datetime.UTC).date().isoformat()
-
-
-def _last_day(heard_at: str, keep_days: int) -> str:
-    """Days, not seconds: a household deletes once a day, not with every clip."""
-    try:
-        heard_on = datetime.datetime.fromisoformat(heard_at).date()
-    except ValueError as error:
-        raise StoreError(
-            "an unknown voice that was heard at no time",
-            expected="a store as spkid left it",
-            do="restore a backup, or delete the voices with 'spkid inbox off'",
-            code="damaged_store",
-        ) from error
-    return (heard_on + datetime.timedelta(days=keep_days)).isoformat()

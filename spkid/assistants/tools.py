@@ -109,6 +109,7 @@ def make_server(household: Household, folders: Sequence[Path]) -> MCPServer[Any]
         return {
             "members": list(receipt.members),
             "n_exemplars": receipt.n_exemplars,
+            "n_decisions": receipt.n_decisions,
             "at": receipt.at,
         }
 

@@ -14,7 +14,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from spkid.audit.face import AuditResult, ComparisonResult, compare, decisions
+    from spkid.audit.face import compare, decisions
+    from spkid.audit.outcome import AuditResult, ComparisonResult
     from spkid.audit.statistics.differences import holm
     from spkid.audit.statistics.intervals import speaker_draws
     from spkid.audit.statistics.measures import MEASURES
@@ -32,6 +33,8 @@ __all__ = [
 ]
 
 _MODULES = {
+    "AuditResult": "outcome",
+    "ComparisonResult": "outcome",
     "MEASURES": "statistics.measures",
     "MIN_SPEAKERS": "statistics.rules",
     "holm": "statistics.differences",

@@ -8,12 +8,14 @@ Cameron, Gelbach and Miller, 2011; the same sums as for the two speakers of a tr
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from spkid.audit.grouping import attach_groups, parse_grouping
 from spkid.audit.groups import Estimates, Resampling, audit_groups, corrected, overall_table
+from spkid.audit.inputs import need_columns
 from spkid.audit.leaving_out import not_counted, not_described
 from spkid.audit.result import Audit
 from spkid.audit.statistics.figures import Figure
@@ -26,6 +28,7 @@ HOME_FIGURES = (
     Figure("misidentification_rate", "taken for another", "logit", is_rate=True),
 )
 FNIR, FPIR, MIXED_UP = (figure.name for figure in HOME_FIGURES)
+KEY = " in "  # between a speaker and a home
 FEWEST_HOMES = 10  # with fewer, homes cannot be resampled
 
 
@@ -34,12 +37,13 @@ def audit_decisions(
     metadata: pd.DataFrame,
     groupings: Sequence[str],
     *,
+    homes: pd.DataFrame | None = None,
     alpha: float = 0.5,
     n_resamples: int = 1000,
     seed: int = 0,
     notes: Sequence[str] = (),
 ) -> Audit:
-    """Figures of a household log by the group of who really spoke.
+    """Figures of a household log by the group of who really spoke, or by kind of home.
 
     FNIR: clips of members that were not named as that member; the misidentification rate is
     the part of them named as another. FPIR: clips of guests that were named as anybody.
@@ -52,40 +56,47 @@ def audit_decisions(
     metadata : DataFrame
         With ``speaker`` and the columns of the groupings.
     groupings : sequence of str
-        As for ``audit.audit_scores``.
+        As for ``audit.audit_scores``, also by columns of ``homes``.
+    homes : DataFrame, optional
+        A row a ``household``, with the columns that tell kinds of homes apart.
     alpha : float
         Weight of FPIR in GARBE, FDR and inequity rate.
 
     Raises
     ------
     BadTable
-        As ``grouping.attach_groups``, or without clips of members and of guests.
+        As ``grouping.attach_groups``, without a clip of a member, or if a home has two
+        descriptions.
     """
     asked = tuple(parse_grouping(text) for text in groupings)
     is_member = (decisions["truth"] != "").to_numpy()
-    if is_member.all() or not is_member.any():
+    if not is_member.any():
         raise BadTable(
-            f"{int(is_member.sum())} clips of members and {int((~is_member).sum())} of guests",
-            expected="clips of both",
+            f"no clip of a member among {len(is_member):,}",
+            expected="clips of members, and of guests where there are any",
             do="log clips of both, with an empty 'truth' for a guest",
         )
+    said = list(notes)
+    if is_member.all():
+        said.append("No clip is of a guest: how often guests are let in cannot be said.")
     named = decisions["answer"] != ""
     right = (decisions["answer"] == decisions["truth"]).to_numpy()
-    by_speaker = metadata.drop(columns="path", errors="ignore")
+    described, keys = _described(decisions, metadata, homes)
     clips = pd.DataFrame(
         {
-            "enroll": decisions["speaker"],
-            "test": decisions["speaker"],
+            "enroll": keys,
+            "test": keys,
             "household": decisions["household"].astype("category"),
             "label": True,
             "is_member": is_member,
             "missed": ~right,
             "named": named,
+            "truth": decisions["truth"],
+            "answer": decisions["answer"],
         }
     )
-    clips, n_unmatched, unmatched = attach_groups(clips, by_speaker, asked)
+    clips, n_unmatched, unmatched = attach_groups(clips, described, asked)
     clips["label"] = clips.pop("is_member")
-    said = list(notes)
     n_homes = clips["household"].nunique()
     if n_homes < FEWEST_HOMES:
         said.append(
@@ -97,20 +108,21 @@ def audit_decisions(
         return _estimates(clips.iloc[rows], by_home=n_homes >= FEWEST_HOMES)
 
     resampling = Resampling(n_resamples, seed, alpha, (FPIR, FNIR))
-    sections = [
-        audit_groups(
-            clips[f"enroll:{grouping.name}"],
+    sections = []
+    for grouping in asked:
+        group = clips[f"enroll:{grouping.name}"]
+        section = audit_groups(
+            group,
             grouping,
             "test",
             speakers=[clips["enroll_speaker"].cat.codes.to_numpy()],
             is_target=clips["label"].to_numpy(),
-            n_unknown=int(clips[f"enroll:{grouping.name}"].isna().sum()),
+            n_unknown=int(group.isna().sum()),
             estimate=estimate,
             figures=HOME_FIGURES,
             resampling=resampling,
         )
-        for grouping in asked
-    ]
+        sections.append(replace(section, mistaken=mistaken_table(clips, group)))
     return Audit(
         kind="household",
         threshold=None,
@@ -128,6 +140,60 @@ def audit_decisions(
         seed=seed,
         alpha=alpha,
     )
+
+
+def _described(
+    decisions: pd.DataFrame, metadata: pd.DataFrame, homes: pd.DataFrame | None
+) -> tuple[pd.DataFrame, pd.Series]:
+    """The metadata that describes the clips, and the names by which it does, a clip a name.
+
+    Where homes are described too, a speaker in a home is what has a description.
+    """
+    by_speaker = metadata.drop(columns="path", errors="ignore").drop_duplicates()
+    if homes is None:
+        return by_speaker, decisions["speaker"]
+    need_columns(homes, ("household",), "the table of homes")
+    once = homes.drop_duplicates()
+    for table, key in ((by_speaker, "speaker"), (once, "household")):
+        twice = table[key][table[key].duplicated()]
+        if len(twice):
+            raise BadTable(
+                f"{key} {twice.iloc[0]!r} with two different descriptions",
+                expected=f"one description for each {key}",
+                do="correct the table",
+            )
+    keys = decisions["speaker"] + KEY + decisions["household"]
+    pairs = decisions[["speaker", "household"]].assign(path=keys).drop_duplicates()
+    own = by_speaker.drop(columns=once.columns, errors="ignore")
+    return pairs.merge(own, "left", on="speaker").merge(once, "left", on="household"), keys
+
+
+def mistaken_table(clips: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
+    """Who is taken for whom: a row a group of who spoke and group of the member who was named.
+
+    ``group``, ``is_member`` (whether the speaker is one, or a guest), ``taken_for`` (empty where
+    nothing is known of the member who was named), ``n`` of ``n_clips`` of such speakers, and
+    that ``share``. The member's group is that of the clips which this member spoke.
+    """
+    table = pd.DataFrame(
+        {
+            "group": group.astype(object).where(group.notna(), ""),
+            "is_member": clips["label"].to_numpy(),
+            "home": clips["household"].astype(str),
+        }
+    )
+    spoke = clips["truth"].astype(str)
+    known = table.assign(member=spoke)[table["is_member"]].drop_duplicates(["home", "member"])
+    group_of = known.set_index(["home", "member"])["group"]
+    pairs = pd.MultiIndex.from_arrays([table["home"], clips["answer"].astype(str)])
+    table["taken_for"] = group_of.reindex(pairs).fillna("").to_numpy()
+    by = ["group", "is_member"]
+    table["n_clips"] = table.groupby(by)["home"].transform("size")
+    wrong = table[(clips["missed"] & clips["named"]).to_numpy()]
+    counts = wrong.groupby([*by, "taken_for", "n_clips"], as_index=False).size()
+    counts = counts.rename(columns={"size": "n"})
+    counts["share"] = counts["n"] / counts["n_clips"]
+    return counts.sort_values("n", ascending=False, kind="stable", ignore_index=True)
 
 
 def _estimates(clips: pd.DataFrame, *, by_home: bool) -> Estimates:

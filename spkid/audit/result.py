@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -60,6 +60,8 @@ class GroupAudit:
         ``groups``; empty where there are fewer than two, or too few speakers in all.
     n_unknown, n_across : int
         Trials that count for no group: no value on a side, or two groups.
+    mistaken : DataFrame
+        Of a household's log, who is taken for whom, as :func:`homes.mistaken_table` gives it.
     """
 
     name: str
@@ -72,6 +74,7 @@ class GroupAudit:
     pooled: pd.DataFrame
     n_unknown: int
     n_across: int
+    mistaken: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def judged(self) -> pd.DataFrame:

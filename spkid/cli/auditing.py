@@ -22,25 +22,25 @@ from spkid.cli.output import (
 from spkid.errors import SpkidError
 
 if TYPE_CHECKING:
-    from spkid.audit.face import AuditResult, ComparisonResult
+    from spkid.audit.outcome import AuditResult, ComparisonResult
 
 
 def audit(
-    scores: Annotated[
-        list[Path],
-        typer.Argument(
-            readable=False, help="Score file with labels, from any system; two with --compare."
-        ),
-    ],
-    metadata: Annotated[
-        Path, typer.Option(readable=False, help="CSV with 'speaker' and the group columns.")
-    ],
     by: Annotated[
         str, typer.Option(help="Groups, separated by commas: gender,age:18/65,gender*age_group.")
     ],
     out: Annotated[
         Path, typer.Option(readable=False, help="Folder for the page, JSON and CSV files.")
     ],
+    scores: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            readable=False, help="Score file with labels, from any system; two with --compare."
+        ),
+    ] = None,
+    metadata: Annotated[
+        Path | None, typer.Option(readable=False, help="CSV with 'speaker' and the group columns.")
+    ] = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Two score files of the same speakers, paired.")
     ] = False,
@@ -56,6 +56,15 @@ def audit(
         Path | None,
         typer.Option(readable=False, help="CSV clip,speaker,truth, if the log does not say."),
     ] = None,
+    homes: Annotated[
+        Path | None,
+        typer.Option(readable=False, help="CSV with 'household' and columns of kinds of homes."),
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(help="Instead of a file: a store's own log, where homes agreed to one."),
+    ] = None,
+    household: Annotated[str | None, typer.Option(help="With --store: this home only.")] = None,
     far: Annotated[
         float, rate_option("--far", "Share of strangers that the shared threshold accepts.")
     ] = 0.05,
@@ -89,31 +98,40 @@ def audit(
     """Who is it worse for, is that certain, and which cohort to work on first."""
     from spkid.audit import face
     from spkid.audit.conditions import read_condition
+    from spkid.audit.outcome import FILES
     from spkid.printing import need_browser
 
     conditions = [read_condition(text) for text in fail_if or ()]
     groupings = words_of(by)
     if not groupings:
         raise SpkidError(f"--by {by!r}", expected="column names", do="give e.g. gender,age_group")
-    if len(scores) != 1 + compare:
+    files = [*scores] if scores else []
+    log = decisions or store is not None
+    if len(files) != (0 if store else 1 + compare):
         raise SpkidError(
-            f"{len(scores)} score files",
-            expected="two with --compare" if compare else "one, or two with --compare",
+            f"{len(files)} files to audit",
+            expected="none with --store, two with --compare, else one",
             do="give each file once",
         )
-    if decisions and (compare or embeddings or tree):
+    if metadata is None and store is None:
         raise SpkidError(
-            "--decisions with --compare, --embeddings or --tree",
+            "no --metadata", expected="a table of the speakers", do="leave it out with --store only"
+        )
+    if log and (compare or embeddings or tree):
+        raise SpkidError(
+            "a log with --compare, --embeddings or --tree",
             expected="scores for those",
             do="leave them out, or give a score file",
         )
-    if (truth and not decisions) or ((trials or columns) and decisions):
+    if ((truth or homes) and not log) or ((trials or columns) and log) or (truth and store):
         raise SpkidError(
-            "--trials or --columns with a log, or --truth with scores",
-            expected="--trials and --columns for scores, --truth with --decisions",
+            "--trials or --columns with a log, or --truth or --homes without",
+            expected="--trials and --columns for scores, --truth and --homes with --decisions",
             do="leave it out",
         )
-    check_folder(out, face.FILES, inputs=(*scores, metadata, trials, truth, embeddings))
+    if household and not store:
+        raise SpkidError("--household", expected="--store with it", do="give the store")
+    check_folder(out, FILES, inputs=(*files, metadata, trials, truth, homes, embeddings))
     if pdf:
         need_browser()
     options: face.Options = {
@@ -123,15 +141,19 @@ def audit(
         "side": side,
     }
     result: AuditResult | ComparisonResult
-    if decisions:
-        result = face.decisions(scores[0], metadata, by=groupings, truth=truth)
+    if store is not None:
+        result = of_store(store, household, groupings, metadata=metadata, homes=homes)
+    elif metadata is None:
+        raise AssertionError("asked for above")
+    elif decisions:
+        result = face.decisions(files[0], metadata, by=groupings, truth=truth, homes=homes)
     elif compare:
         result = face.compare(
-            scores[0], scores[1], metadata, by=groupings, trials=trials, columns=columns, **options
+            files[0], files[1], metadata, by=groupings, trials=trials, columns=columns, **options
         )
     else:
         result = face.audit(
-            scores[0],
+            files[0],
             metadata,
             by=groupings,
             trials=trials,
@@ -163,6 +185,45 @@ def audit(
             failed = True
     if failed:
         raise typer.Exit(1)
+
+
+def of_store(
+    place: str,
+    household: str | None,
+    by: list[str],
+    *,
+    metadata: Path | None,
+    homes: Path | None,
+) -> AuditResult:
+    """The audit of a store's own log; tables of more about people and homes join what it knows."""
+    import pandas as pd
+
+    from enrollment.decision_log import audit_input
+    from spkid.audit import face
+    from spkid.audit.inputs import described
+    from spkid.cli.homes import open_store
+
+    with open_store(place) as opened:
+        given = audit_input(opened, household)
+    if not given.answers:
+        raise SpkidError(
+            f"{given.n_untold:,} logged answers, and nobody has said who spoke",
+            expected="a log that 'spkid decisions on' began, and who really spoke",
+            do="confirm clips with 'spkid confirm', or say it with 'spkid decisions tell'",
+        )
+    people, kinds = pd.DataFrame(given.people), pd.DataFrame(given.homes)
+    if metadata is not None:
+        people = people.merge(described(metadata)[0], "left", on="speaker")
+    if homes is not None:
+        kinds = kinds.merge(described(homes, ("household",))[0], "left", on="household")
+    notes = [f"{given.n_untold:,} answers are left out: nobody has said who spoke."]
+    return face.decisions(
+        pd.DataFrame(given.answers, columns=["household", "speaker", "truth", "answer"]),
+        people.fillna(""),
+        by=by,
+        homes=kinds.fillna(""),
+        notes=notes if given.n_untold else (),
+    )
 
 
 def words_of(text: str) -> list[str]:

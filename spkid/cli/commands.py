@@ -45,6 +45,7 @@ PLACES = {
     "wyoming": "spkid.cli.assistants:wyoming",
     "mcp": "spkid.cli.assistants:mcp",
     "inbox": "spkid.cli.inbox:inbox",
+    "decisions": "spkid.cli.decisions:decisions",
     "token": "spkid.cli.serving:token",
 }
 OTHER_WORDS = {"delete": "forget", "list": "profiles", "remove": "forget", "recognize": "identify"}

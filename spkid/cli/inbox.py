@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from spkid.cli.agreements import Switched, add_switches
 from spkid.cli.enrolling import AnotherPersonFlag, GivenByOption, is_another_person
 from spkid.cli.homes import HouseholdOption, ModelOption, StoreOption, open_store
 from spkid.cli.output import JsonFlag, TrustOption, ask, echo, print_json, print_table, say
 from spkid.cli.profiles import MemberOption
 
 if TYPE_CHECKING:
+    from enrollment.agreement import Agreement
     from enrollment.inbox import UnknownSpeaker
 
 inbox = typer.Typer(
@@ -22,46 +24,22 @@ inbox = typer.Typer(
     add_completion=False,  # the command as a whole has it
 )
 
+
+def _agreement() -> type[Agreement]:
+    from enrollment.inbox import InboxAgreement
+
+    return InboxAgreement
+
+
+OF = Switched("Unknown voices", "clip", _agreement, lambda store: store.voices)
+add_switches(
+    inbox,
+    OF,
+    on="Keep the voices of strangers from now on: vectors, no clips.",
+    off="Keep no unknown voices any more and delete those there.",
+)
+
 NumberArgument = Annotated[int, typer.Argument(help="A number in 'spkid inbox list'.")]
-
-
-@inbox.command("on")
-def switch_on(
-    household: HouseholdOption,
-    by: Annotated[str, typer.Option(help="Who agrees to it for the household.")],
-    days: Annotated[int, typer.Option(help="How long a voice is kept.")] = 30,
-    consent: Annotated[
-        bool, typer.Option("--consent", help="That person agreed to what is kept.")
-    ] = False,
-    store: StoreOption = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Keep the voices of strangers from now on: vectors, no clips."""
-    from enrollment.household import Household
-    from enrollment.inbox import CONSENT_TEXT
-
-    if not consent and sys.stdin.isatty():
-        say(CONSENT_TEXT.format(days=days))
-        consent = ask(f"Does {by} agree?")
-    with open_store(store) as opened:
-        terms = Household(opened, household).inbox.switch_on(by, consent=consent, keep_days=days)
-    if as_json:
-        print_json(terms)
-    else:
-        echo(f"Unknown voices in {household} are kept for {days} days, as {by} agreed.")
-
-
-@inbox.command("off")
-def switch_off(
-    household: HouseholdOption, store: StoreOption = None, as_json: JsonFlag = False
-) -> None:
-    """Keep no unknown voices any more and delete those there."""
-    with open_store(store) as opened:
-        n_deleted = opened.voices.switch_off(household)
-    if as_json:
-        print_json({"household": household, "n_deleted": n_deleted})
-    else:
-        echo(f"Unknown voices in {household} are kept no more; {clips(n_deleted)} deleted.")
 
 
 @inbox.command("list")
@@ -139,7 +117,7 @@ def name_voice(
     if as_json:
         print_json({"household": household, "member": profile.name, "n_clips": n_clips})
     else:
-        echo(f"{profile.name}: {clips(n_clips)}, {profile.percent} % done.")
+        echo(f"{profile.name}: {OF.counted(n_clips)}, {profile.percent} % done.")
 
 
 @inbox.command("delete")
@@ -167,9 +145,4 @@ def delete_voices(
     if as_json:
         print_json({"household": household, "n_deleted": n_deleted})
     else:
-        echo(f"{clips(n_deleted)} deleted.")
-
-
-def clips(n_clips: int) -> str:
-    """So many clips, in words."""
-    return f"{n_clips} clip{'' if n_clips == 1 else 's'}"
+        echo(f"{OF.counted(n_deleted)} deleted.")

@@ -228,7 +228,10 @@ def forget(
     else:
         names = ", ".join(receipt.members) or "nothing"
         n_clips = f"{receipt.n_exemplars} clip{'' if receipt.n_exemplars == 1 else 's'}"
-        echo(f"Deleted {names} of {household}: the vectors of {n_clips}, {receipt.at}.")
+        n_answers = receipt.n_decisions
+        answers = f" and {n_answers} logged answer{'' if n_answers == 1 else 's'}"
+        what = f"the vectors of {n_clips}{answers if n_answers else ''}"
+        echo(f"Deleted {names} of {household}: {what}, {receipt.at}.")
         if not receipt.log_emptied:
             say(LOG_KEPT if not is_address(store_place(store)) else SERVER_KEEPS)
         for path in receipt.sealed_indexes:

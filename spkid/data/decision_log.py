@@ -21,14 +21,16 @@ from spkid.files import LARGEST_TABLE, parse_json, read_text, why_unreadable
 COLUMNS = ("household", "speaker", "truth", "answer")
 
 
-def read_decisions(path: str | Path, *, truth: pd.DataFrame | None = None) -> pd.DataFrame:
+def read_decisions(
+    log: str | Path | pd.DataFrame, *, truth: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Columns ``household``, ``speaker``, ``truth`` and ``answer`` (empty: nobody named).
 
     Parameters
     ----------
-    path : str or Path
-        A CSV with the four columns, or what ``spkid identify --json`` prints, as one list or a
-        line a clip.
+    log : str, Path or DataFrame
+        A CSV or table with the four columns, or what ``spkid identify --json`` prints, as one list
+        or a line a clip.
     truth : DataFrame, optional
         ``clip``, ``speaker``, ``truth``; for a log without them.
 
@@ -37,12 +39,15 @@ def read_decisions(path: str | Path, *, truth: pd.DataFrame | None = None) -> pd
     BadTable
         If the file is neither, a column is missing, or a clip has no truth or two.
     """
-    text = _text(path)
-    table = (
-        _from_json(path, text)
-        if text.lstrip()[:1] in ("[", "{")
-        else read_manifest(path, required=("household",))
-    )
+    if isinstance(log, pd.DataFrame):
+        path, table = "the log", log.copy()
+    else:
+        path, text = str(log), _text(log)
+        table = (
+            _from_json(log, text)
+            if text.lstrip()[:1] in ("[", "{")
+            else read_manifest(log, required=("household",))
+        )
     if "answer" not in table.columns and "member" in table.columns:
         known = table["status"] == "known" if "status" in table.columns else True
         table["answer"] = table["member"].where(known, "")

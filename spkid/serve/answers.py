@@ -161,6 +161,7 @@ class Deleted(_Answer):
     household: str
     members: list[str]
     n_exemplars: int
+    n_decisions: int
     at: str = Field(examples=[AT])
     log_emptied: bool
     sealed_indexes: int

@@ -41,6 +41,7 @@ def shown_receipt(receipt: Receipt) -> Deleted:
         household=receipt.household,
         members=list(receipt.members),
         n_exemplars=receipt.n_exemplars,
+        n_decisions=receipt.n_decisions,
         at=receipt.at,
         log_emptied=receipt.log_emptied,
         sealed_indexes=len(receipt.sealed_indexes),

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from spkid.audit.comparison import compare_audits
-from spkid.audit.face import ComparisonResult
+from spkid.audit.outcome import ComparisonResult
 from spkid.audit.report.comparison_page import (
     comparison_figures,
     comparison_verdict,

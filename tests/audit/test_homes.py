@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -154,10 +155,57 @@ def test_one_home_speaks_for_itself_only():
     assert row[f"{FNIR}_low"] < row[FNIR] < row[f"{FNIR}_high"]
 
 
-def test_members_and_guests_are_both_needed_and_strangers_to_the_metadata_are_named():
+def test_a_log_of_guests_alone_is_refused_and_one_without_guests_says_what_is_missing():
     decisions, people = planted(3)
-    with pytest.raises(SpkidError, match="and 0 of guests"):
-        audit_decisions(decisions[decisions["truth"] != ""], people, ["age_group"])
+    with pytest.raises(SpkidError, match="no clip of a member among 180"):
+        audit_decisions(decisions[decisions["truth"] == ""], people, ["age_group"])
+    own = audit_decisions(decisions[decisions["truth"] != ""], people, ["age_group"], n_resamples=2)
+    assert own.notes == ("No clip is of a guest: how often guests are let in cannot be said.",)
+    assert own.overall.set_index("figure")["value"][[FNIR, FPIR]].isna().tolist() == [False, True]
+
+
+def test_strangers_to_the_metadata_are_named():
+    decisions, people = planted(3)
     audit = audit_decisions(decisions, people[1:], ["age_group"], n_resamples=2)
     assert audit.n_unmatched == 5
     assert "the metadata lacks 1 of their names, for example '0-0'" in audit.left_out[0].words
+
+
+def test_who_is_taken_for_whom_is_what_a_loop_counts():
+    decisions, people = planted(4)
+    group_of = dict(people.itertuples(index=False))
+    found = audit_decisions(decisions, people, ["age_group"], n_resamples=2).groupings[0].mistaken
+    expected = Counter()
+    for _, speaker, truth, answer in rows_of(decisions):
+        if answer not in ("", truth):  # a member's name is the speaker's here
+            expected[group_of[speaker], truth != "", group_of[answer]] += 1
+    assert ("child", True, "adult") in expected
+    counted = found.set_index(["group", "is_member", "taken_for"])["n"]
+    assert counted.to_dict() == expected
+    first = found.iloc[0]
+    assert (first["n_clips"], first["share"]) == (300, first["n"] / 300)
+    unheard = decisions[decisions["truth"] != "0-0"]  # a member is named who never spoke
+    found = audit_decisions(unheard, people, ["age_group"], n_resamples=2).groupings[0].mistaken
+    assert "" in set(found["taken_for"])
+
+
+def test_homes_of_a_kind_are_a_group_also_together_with_the_speakers():
+    decisions, people = planted(5)
+    names = sorted(set(decisions["household"]))
+    kinds = ["flat", "house", "house"] * (len(names) // 3)
+    homes = pd.DataFrame({"household": names, "kind": kinds})
+    kind_of = dict(zip(names, kinds, strict=True))
+    group_of = dict(people.itertuples(index=False))
+    by = ["kind", "kind*age_group"]
+    audit = audit_decisions(decisions, people, by, homes=homes, n_resamples=2)
+    for section in audit.groupings:
+        for row in section.groups.to_dict("records"):
+            own = [
+                truth == answer
+                for home, speaker, truth, answer in rows_of(decisions)
+                if truth and row["group"] in (kind := kind_of[home], f"{kind}, {group_of[speaker]}")
+            ]
+            assert row["n_target"] == len(own)
+            assert row[FNIR] == pytest.approx(1 - np.mean(own))
+    with pytest.raises(SpkidError, match="household 'h0' with two different descriptions"):
+        audit_decisions(decisions, people, by, homes=pd.concat([homes, homes.assign(kind="tent")]))

@@ -160,6 +160,7 @@ def section_content(audit: Audit, section: GroupAudit) -> dict[str, Any]:
         "rows": _rows(audit, section, rates, worse),
         "other_header": ["group", *(figure.words for figure in others)],
         "other_rows": _rows(audit, section, others, set()) if others else [],
+        "mistaken": mistaken_rows(section),
         "small": small_rows(section),
         "measures": measures_content(audit, section),
         "note": (
@@ -222,6 +223,22 @@ def small_rows(section: GroupAudit) -> list[Row]:
             cells += [f"{percent(row['raw'])} of {row['n_trials']:,}", guess]
         rows.append(Row(str(group), (f"{int(table['n_speakers'].iloc[0]):,}", *cells)))
     return rows
+
+
+def mistaken_rows(section: GroupAudit) -> list[Row]:
+    """Of a household's log, who is taken for whom, the most frequent first."""
+    return [
+        Row(
+            f"{row['group'] or 'not known'}, {'members' if row['is_member'] else 'guests'}",
+            (
+                row["taken_for"] or "not known",
+                f"{row['n']:,}",
+                f"{row['n_clips']:,}",
+                percent(row["share"]),
+            ),
+        )
+        for row in section.mistaken.to_dict("records")
+    ]
 
 
 def measures_content(audit: Audit, section: GroupAudit) -> list[Row]:

@@ -67,6 +67,7 @@ def audit_record(findings: Findings) -> dict[str, Any]:
                 "groups": section.groups.to_dict("records"),
                 "small": section.small.to_dict("records"),
                 "pooled": section.pooled.to_dict("records"),
+                "mistaken": section.mistaken.to_dict("records"),
                 "measures": section.measures.to_dict("records"),
                 "differences": section.differences.to_dict("records"),
             }

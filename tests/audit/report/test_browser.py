@@ -16,7 +16,7 @@ from planted import planted_voices
 
 from spkid.audit import face
 from spkid.audit.cohorts.findings import find_cohorts
-from spkid.audit.face import AuditResult
+from spkid.audit.outcome import AuditResult
 from spkid.audit.verification import audit_scores
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.mitigation.page import write_mitigation

@@ -18,7 +18,7 @@ from planted import planted_voices
 import spkid
 from spkid import pages
 from spkid.audit.cohorts.findings import find_cohorts
-from spkid.audit.face import AuditResult
+from spkid.audit.outcome import AuditResult
 from spkid.audit.report.page import audit_page
 from spkid.audit.report.record import SCHEMA, audit_record, headline_figures
 from spkid.audit.report.tables import audit_tables

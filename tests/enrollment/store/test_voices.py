@@ -12,10 +12,11 @@ import pytest
 
 from enrollment import Store
 from enrollment.profile import Consent, Exemplar
-from enrollment.store.voices import MAX_VOICES, InboxTerms, UnknownVoice
+from enrollment.store.terms import Terms
+from enrollment.store.voices import MAX_VOICES, UnknownVoice
 from spkid import SpkidError
 
-TERMS = InboxTerms("Ana", "We agree.", 30)
+TERMS = Terms("Ana", "We agree.", 30)
 CONSENT = Consent("Zoe")
 
 
@@ -119,7 +120,7 @@ def test_a_deletion_that_was_killed_is_finished_on_opening(tmp_path, monkeypatch
         store.add("home", "Ana", [clip], model="m1", consent=Consent("Ana"))
         store.voices.switch_on("home", TERMS)
         store.voices.add("home", voice(1))
-        monkeypatch.setattr("enrollment.store.voices.scrub", lambda database: None)
+        monkeypatch.setattr("enrollment.store.terms.scrub", lambda database: None)
         store.voices.switch_off("home")
         shutil.copytree(tmp_path / "before", tmp_path / "killed")  # before anything is tidied up
     assert unit(1).tobytes() in files(tmp_path / "killed")
