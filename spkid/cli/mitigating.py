@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,6 +75,7 @@ def mitigate(
     """Try ways to help the worst cohort of an audit, and what each costs everybody else."""
     from spkid.audit.grouping import attach_groups, parse_grouping
     from spkid.audit.inputs import described
+    from spkid.audit.origin import origin_of, renamed
     from spkid.data.score_files import read_score_file
     from spkid.encoder.vectors import EmbeddingTable
     from spkid.mitigation.groupwise import CALIBRATION, TRAINED, groupwise_calibration
@@ -143,6 +147,15 @@ def mitigate(
             trials, systems[BEFORE], membership, choosing=choosing
         )
     found = traded(scores, cohort, trials, systems, choosing, notes)
+    read = {
+        "scores": scores,
+        "audit": audit / "audit.json",
+        "metadata": metadata,
+        "encoder": encoder,
+        "embeddings": embeddings,
+    }
+    origin = renamed(origin_of("mitigate", read, {}), shlex.join(["spkid", *sys.argv[1:]]))
+    found = replace(found, origin=origin)
     report(found, trials, systems, out, as_json=as_json)
 
 

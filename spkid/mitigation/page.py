@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from spkid.audit.report.glossary import chosen_terms
 from spkid.audit.report.page import facts
 from spkid.data.cells import to_csv
 from spkid.files import to_json, write_texts
+from spkid.mitigation.conclusion import mitigation_conclusion
 from spkid.mitigation.trade import BEFORE, FIGURES, Trade
 from spkid.mitigation.words import (
     WORDS,
@@ -43,6 +45,8 @@ def mitigation_record(found: Mitigation) -> dict[str, Any]:
     return {
         "spkid": __version__,
         "title": found.title,
+        "origin": None if found.origin is None else asdict(found.origin),
+        "conclusion": [asdict(each) for each in mitigation_conclusion(found)],
         "verdict": mitigation_verdict(found),
         "caveat": found.caveat,
         "notes": list(found.notes),
@@ -128,10 +132,11 @@ def write_mitigation(found: Mitigation, folder: Path) -> None:
         "mitigation.html",
         title=found.title,
         lead=f"{trade.n_read} held-out speakers. Changes are in points; below zero is better.",
+        answers=mitigation_conclusion(found),
         verdict=mitigation_verdict(found),
         caveat=found.caveat,
         terms=chosen_terms(TERMS),
-        facts=facts(None),
+        facts=facts(found.origin),
         header=[
             "system",
             *(FIGURES[figure] + end for figure in COLUMNS for end in ("", ", change")),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from spkid.audit.origin import Origin
 from spkid.audit.report.words import MEAN_ERROR
 from spkid.mitigation.groupwise import CALIBRATION, CAVEAT, TRAINED
 from spkid.mitigation.membership import MEMBERSHIP
@@ -28,7 +29,8 @@ class Mitigation:
     """A trade with what it was measured on.
 
     ``speakers`` has a row a speaker: ``speaker``, ``used_for`` (``choosing`` or ``reading``)
-    and ``cohort``; ``notes`` are sentences that a reader must see.
+    and ``cohort``; ``notes`` are sentences that a reader must see;
+    ``origin`` is what it was made from, and how.
     """
 
     title: str
@@ -36,6 +38,7 @@ class Mitigation:
     trade: Trade
     speakers: pd.DataFrame
     notes: tuple[str, ...]
+    origin: Origin | None = None
 
     @property
     def caveat(self) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from spkid.audit.comparison import compare_audits
 from spkid.audit.outcome import ComparisonResult
+from spkid.audit.report.comparison_conclusion import comparison_conclusion
 from spkid.audit.report.comparison_page import (
     comparison_figures,
     comparison_verdict,
@@ -69,6 +70,43 @@ def test_values_are_those_of_the_two_audits(better):
             whole = better.table[better.table["grouping"] == ""].set_index("figure")
             assert whole.at[figure, system] == pytest.approx(overall[figure])
         assert table.at[("", "garbe"), system] == pytest.approx(measures["garbe", ""])
+
+
+def answers(comparison):
+    return {each.question: each.answer for each in comparison_conclusion(comparison)}
+
+
+def test_the_four_answers_of_a_gain_a_loss_a_trade_and_of_nothing(better):
+    who, much, sure, then = answers(better).values()
+    assert who.startswith("By taking new, nobody for certain. Better off for certain: 'b' (by")
+    row = rows_of(better).loc[("b", "false_non_match_rate")]
+    first, second = (round(100 * row[name]) for name in ("first", "second"))
+    assert f"Of 100 own clips, {first} are rejected with old for 'b' (by group), and" in much
+    assert f"and {second} with new." in much
+    assert sure.startswith("Sure.")
+    assert then.startswith("Take new.")
+
+    turned = better.table.copy()
+    turned[["difference", "low", "high"]] *= -1
+    turned[["low", "high"]] = turned[["high", "low"]].to_numpy()
+    turned[["first", "second"]] = turned[["second", "first"]].to_numpy()
+    worse = dataclasses.replace(better, table=turned)
+    who, _, _, then = answers(worse).values()
+    assert who.startswith("By taking new: 'b' (by group)")
+    assert then == "Keep old."
+    is_a = turned["group"] == "a"
+    turned.loc[is_a, ["difference", "certain"]] = [-0.1, True]
+    who, _, _, then = answers(worse).values()
+    assert "'b' (by group)" in who.partition("Better off for certain: ")[0]
+    assert "'a' (by group)" in who.partition("Better off for certain: ")[2]
+    assert then.startswith("Decide whether what some gain is worth what others lose.")
+
+    turned["certain"] = False
+    who, much, sure, then = answers(worse).values()
+    assert (who, much.count("Of 1")) == ("By taking new, nobody for certain.", 1)
+    most = 100 * turned["high"][turned["figure"].isin(["false_match_rate", "false_non_match_rate"])]
+    assert f"worse off by up to {most.max():.1f} points" in sure
+    assert then.startswith("These data give no reason")
 
 
 def test_a_planted_gain_is_certain_and_only_there(better):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -21,9 +22,11 @@ from spkid.data.score_files import read_score_file, write_scores
 from spkid.encoder.vectors import EmbeddingTable, save_embeddings
 from spkid.errors import SpkidError
 from spkid.files import write_texts
+from spkid.mitigation.conclusion import mitigation_conclusion
 from spkid.mitigation.groupwise import CAVEAT, groupwise_calibration
 from spkid.mitigation.membership import membership_calibration, trial_membership
 from spkid.mitigation.trade import trade_off
+from spkid.mitigation.words import Mitigation
 from spkid.mitigation.worst_cohort import WorstCohort, worst_group
 
 IS_BAD = np.arange(60) % 3 == 0
@@ -153,6 +156,34 @@ def test_calibration_is_never_chosen_and_no_change_is_none(trials):
     assert found.at("calibration", "gap")["change"] < 0
     assert found.at("ewc", "gap")["change"] == 0
     assert not found.at("ewc", "gap")["certain"]
+
+
+def test_the_four_answers_of_a_gain_and_of_none(trials):
+    before = trials["score"].to_numpy()
+    own = (trials["label"] & trials["enroll_speaker"].isin(COHORT)).to_numpy()
+    found = traded(trials, {"before": before, "ewc": before + 1.5 * own}, n_resamples=200)
+    cohort = SimpleNamespace(name="group: bad")
+    told = Mitigation("", cohort, found, pd.DataFrame(), ())
+    who, much, sure, then = (each.answer for each in mitigation_conclusion(told))
+    assert who == "The cohort 'group: bad': 10 of 30 held-out speakers."
+    errors = [found.at(system, "error_cohort")["value"] for system in ("before", "ewc")]
+    counts = [int(100 * error + 0.5) for error in errors]
+    assert f"Of 100 clips, half of them their own and half strangers', {counts[0]} are" in much
+    assert f"With fine-tuning (EWC): {counts[1]} for them" in much
+    assert sure.startswith("That they are worse off is sure (95 % interval +")
+    assert sure.endswith("is sure.")
+    assert then.startswith("Take fine-tuning (EWC)")
+    table = found.table.assign(certain=False)
+    unsure = dataclasses.replace(told, trade=dataclasses.replace(found, table=table))
+    assert mitigation_conclusion(unsure)[3].answer.startswith("Do not rely on fine-tuning (EWC)")
+    table.loc[(table["system"] == "ewc") & (table["figure"] == "error"), ["certain", "change"]] = [
+        True,
+        0.1,
+    ]
+    assert mitigation_conclusion(unsure)[3].answer.startswith("Do not take fine-tuning (EWC)")
+    none = dataclasses.replace(told, trade=dataclasses.replace(found, chosen=""))
+    assert mitigation_conclusion(none)[3].answer.startswith("Keep the system as it is")
+    assert "With" not in mitigation_conclusion(none)[1].answer
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

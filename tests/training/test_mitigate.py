@@ -115,7 +115,8 @@ def test_the_whole_command(places, command, make_encoder, tmp_path):
     again = command(out, *options, *methods)
     assert again.exit_code == 0, again.output
     assert stamps == [(out / name / "trials.npz").stat().st_mtime_ns for name in systems[1:4]]
-    assert json.loads((out / "mitigation.json").read_text()) == record
+    again = json.loads((out / "mitigation.json").read_text())
+    assert again | {"origin": None} == record | {"origin": None}  # made at another minute
 
 
 def test_data_that_do_not_fit(places, command, make_encoder, tmp_path):

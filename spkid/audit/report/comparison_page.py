@@ -9,6 +9,7 @@ from typing import Any
 
 from spkid import __version__
 from spkid.audit.comparison import Comparison, words_of
+from spkid.audit.report.comparison_conclusion import comparison_conclusion
 from spkid.audit.report.glossary import COMPARISON, chosen_terms
 from spkid.audit.report.page import facts
 from spkid.audit.report.words import NOTHING_LEFT_OUT
@@ -105,6 +106,7 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
         "first": comparison.names[0],
         "second": comparison.names[1],
         "origin": None if comparison.origin is None else dataclasses.asdict(comparison.origin),
+        "conclusion": [dataclasses.asdict(each) for each in comparison_conclusion(comparison)],
         "verdict": comparison_verdict(comparison),
         "thresholds": list(comparison.thresholds),
         "n_speakers": comparison.n_speakers,
@@ -168,6 +170,7 @@ def comparison_files(comparison: Comparison) -> dict[str, str]:
         terms=chosen_terms(COMPARISON),
         facts=facts(comparison.origin),
         header=["figure", first, second, "change", "certain"],
+        answers=comparison_conclusion(comparison),
         verdict=comparison_verdict(comparison),
         left_out=comparison_left_out(comparison),
         checks=said_of_systems(comparison.checks),

@@ -101,8 +101,8 @@ def _certain(row: pd.Series, findings: Findings) -> list[str]:
     asked = n_questions(audit)
     sure = (
         f"Sure. The true difference most likely lies between {signed(row['low'])} and "
-        f"{signed(row['high'])} points (95 % interval). That {asked} differences were looked at is "
-        "allowed for."
+        f"{signed(row['high'])} points (95 % interval). This allows for the {asked} differences "
+        "that were looked at."
     )
     if row["difference"] < 0:
         return [

@@ -41,8 +41,19 @@ def one_against_others(figure: str, rate: float, others: float, *, name: str, re
     """``Of 100 strangers' clips, 9 are accepted for 'child'; for 'adult', 7.`` as a sentence."""
     clips, what = CLIPS[figure]
     of = out_of((rate, others))
-    counts = [f"{_count(each, of):,}" for each in (rate, others)]
+    counts = [f"{whole(each, of):,}" for each in (rate, others)]
     return f"Of {of:,} {clips}, {counts[0]} {what} for {name}; for {rest}, {counts[1]}."
+
+
+def one_against_another(
+    figure: str, rates: tuple[float, float], names: tuple[str, str], *, whose: str
+) -> str:
+    """``Of 100 own clips, 7 are rejected with 'a' for 'child', and 9 with 'b'.`` as a sentence."""
+    clips, what = CLIPS[figure]
+    said = (f"{what} with {names[0]}", f"with {names[1]}")
+    of = out_of(rates)
+    first, second = (f"{whole(each, of):,} {name}" for each, name in zip(rates, said, strict=True))
+    return f"Of {of:,} {clips}, {first} for {whose}, and {second}."
 
 
 def frequencies(audit: Audit, section: GroupAudit) -> list[Frequency]:
@@ -53,7 +64,7 @@ def frequencies(audit: Audit, section: GroupAudit) -> list[Frequency]:
         if figure == OWN_THRESHOLD or rates.empty:
             continue
         of = out_of(list(rates))
-        counts = {str(group): _count(rate, of) for group, rate in rates.items()}
+        counts = {str(group): whole(rate, of) for group, rate in rates.items()}
         clips, what = CLIPS[figure]
         shown = [f"{count:,} for {group!r}" for group, count in counts.items()]
         if len(shown) > MOST_NAMED:
@@ -63,6 +74,7 @@ def frequencies(audit: Audit, section: GroupAudit) -> list[Frequency]:
     return found
 
 
-def _count(rate: float, of: int) -> int:
+def whole(rate: float, of: int) -> int:
+    """How many clips of so many a rate is."""
     # a half is rounded up, also one that a difference of rates left a little short
     return math.floor(round(rate * of, 6) + 0.5)
