@@ -127,6 +127,7 @@ class Tables:
     scores: pd.DataFrame
     others: pd.DataFrame
     log: pd.DataFrame
+    homes: pd.DataFrame
     people: pd.DataFrame
     by: list[str]
     embeddings: EmbeddingTable | None
@@ -178,11 +179,15 @@ def random_tables(seed: int) -> Tables:
         options |= {"side": str(rng.choice(["both", "both", "enroll", "test"]))}
         options |= {} if rng.random() < 0.8 else {"threshold": float(rng.normal(scale=3))}
     grouped = [["group"], ["group", "age:18/65"], ["age:q4"], ["group*age:18/65"], ["age", "group"]]
+    log = random_log(speakers, rng)
+    homes = pd.DataFrame({"household": log["household"].unique()})
+    homes["kind"] = rng.choice(names, len(homes))
     return Tables(
         kind=kind,
         scores=scores,
         others=scores.assign(score=random_scores(scores["label"].to_numpy(bool), rng)),
-        log=random_log(speakers, rng),
+        log=log,
+        homes=homes,
         people=people.sample(frac=rng.choice([1.0, 0.9]), random_state=seed),
         by=grouped[int(rng.integers(len(grouped)))],
         embeddings=vectors,
@@ -228,7 +233,9 @@ def audited(tables: Tables, folder: Path) -> AuditResult | ComparisonResult:
     if tables.kind == "decisions":
         log = folder / "log.csv"
         tables.log.to_csv(log, index=False)
-        return face.decisions(log, tables.people, by=tables.by, **tables.options)
+        kinds = {} if tables.homes["kind"].nunique() < 3 else {"homes": tables.homes}
+        by = [*tables.by, *("kind" for _ in kinds)]
+        return face.decisions(log, tables.people, by=by, **kinds, **tables.options)
     return face.audit(
         tables.scores,
         tables.people,

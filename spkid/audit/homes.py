@@ -81,7 +81,8 @@ def audit_decisions(
         said.append("No clip is of a guest: how often guests are let in cannot be said.")
     named = decisions["answer"] != ""
     right = (decisions["answer"] == decisions["truth"]).to_numpy()
-    described, keys = _described(decisions, metadata, homes)
+    columns = [column for grouping in asked for column in grouping.columns]
+    described, keys = _described(decisions, metadata, homes, columns)
     clips = pd.DataFrame(
         {
             "enroll": keys,
@@ -143,17 +144,22 @@ def audit_decisions(
 
 
 def _described(
-    decisions: pd.DataFrame, metadata: pd.DataFrame, homes: pd.DataFrame | None
+    decisions: pd.DataFrame,
+    metadata: pd.DataFrame,
+    homes: pd.DataFrame | None,
+    columns: Sequence[str],
 ) -> tuple[pd.DataFrame, pd.Series]:
     """The metadata that describes the clips, and the names by which it does, a clip a name.
 
     Where homes are described too, a speaker in a home is what has a description.
     """
-    by_speaker = metadata.drop(columns="path", errors="ignore").drop_duplicates()
+    by_speaker = metadata.drop(columns="path", errors="ignore")
     if homes is None:
         return by_speaker, decisions["speaker"]
     need_columns(homes, ("household",), "the table of homes")
-    once = homes.drop_duplicates()
+    once = homes[homes.columns.intersection(["household", *columns])].drop_duplicates()
+    own = {*columns, "speaker"} - set(once.columns)
+    by_speaker = by_speaker[by_speaker.columns.intersection(list(own))].drop_duplicates()
     for table, key in ((by_speaker, "speaker"), (once, "household")):
         twice = table[key][table[key].duplicated()]
         if len(twice):
@@ -164,8 +170,7 @@ def _described(
             )
     keys = decisions["speaker"] + KEY + decisions["household"]
     pairs = decisions[["speaker", "household"]].assign(path=keys).drop_duplicates()
-    own = by_speaker.drop(columns=once.columns, errors="ignore")
-    return pairs.merge(own, "left", on="speaker").merge(once, "left", on="household"), keys
+    return pairs.merge(by_speaker, "left", on="speaker").merge(once, "left", on="household"), keys
 
 
 def mistaken_table(clips: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
@@ -186,7 +191,7 @@ def mistaken_table(clips: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
     known = table.assign(member=spoke)[table["is_member"]].drop_duplicates(["home", "member"])
     group_of = known.set_index(["home", "member"])["group"]
     pairs = pd.MultiIndex.from_arrays([table["home"], clips["answer"].astype(str)])
-    table["taken_for"] = group_of.reindex(pairs).fillna("").to_numpy()
+    table["taken_for"] = group_of.reindex(pairs, fill_value="").to_numpy()
     by = ["group", "is_member"]
     table["n_clips"] = table.groupby(by)["home"].transform("size")
     wrong = table[(clips["missed"] & clips["named"]).to_numpy()]

@@ -307,6 +307,10 @@ def test_the_command_with_a_score_file_alone(files, tmp_path):
     table = pd.read_csv(tmp_path / "mitigation.csv").set_index(["system", "figure"])
     gap = table.loc[("calibration", "gap")]
     page = (tmp_path / "mitigation.html").read_text()
+    sources = record["origin"]["sources"]
+    assert [each["role"] for each in sources] == ["scores", "audit", "metadata"]
+    for shown in (record["origin"]["made_at"], *(each["sha256"][:16] for each in sources)):
+        assert shown in page
     assert not re.search(r"""(?:src|href)=["'](?!#)|<script""", page)
     cells = re.findall(
         r'data-system="calibration" data-figure="gap"><span class="value">(.*?)</span></td>'
