@@ -91,7 +91,7 @@ def _binned(values: pd.Series, part: Part, speakers: pd.Series) -> pd.Series:
         shares = np.arange(1, part.n_parts) / part.n_parts
         edges = np.unique(once.quantile(shares).to_numpy()) if len(once) else edges
     if not len(edges):
-        return numbers.map(_number, na_action="ignore").fillna("")
+        return numbers.map(_number, na_action="ignore").astype(object).fillna("")
     names = [f"{part.column} under {_number(edges[0])}"]
     pairs = itertools.pairwise(edges)
     names += [f"{part.column} {_number(low)} to {_number(high)}" for low, high in pairs]

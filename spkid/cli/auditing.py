@@ -219,9 +219,9 @@ def of_store(
     notes = [f"{given.n_untold:,} answers are left out: nobody has said who spoke."]
     return face.decisions(
         pd.DataFrame(given.answers, columns=["household", "speaker", "truth", "answer"]),
-        people.fillna(""),
+        people.astype(object).fillna(""),
         by=by,
-        homes=kinds.fillna(""),
+        homes=kinds.astype(object).fillna(""),
         notes=notes if given.n_untold else (),
     )
 

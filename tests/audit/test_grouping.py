@@ -44,6 +44,11 @@ def test_parts_hold_as_many_speakers_however_many_clips():
     assert names[:4].tolist() == ["age under 2.5"] * 2 + ["age from 2.5"] * 2
 
 
+@pytest.mark.filterwarnings("error")
+def test_where_no_number_is_known_there_are_no_parts():
+    assert names_of("age:q4", age=["", ""]) == ["", ""]
+
+
 def test_intersections_are_known_where_all_parts_are():
     names = names_of("gender*age_group", gender=["f", "m", ""], age_group=["child", "", "adult"])
     assert names == ["f, child", "", ""]
