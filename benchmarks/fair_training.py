@@ -29,16 +29,11 @@ from benchmarks.harness.gaps import (
     Section,
     change_of,
     mark_certain,
-    mean_figures,
     section_figures,
 )
-from benchmarks.harness.small_runs import run_facts
+from benchmarks.harness.small_runs import mean_of, run_facts
 from benchmarks.harness.trunk_frames import frame_vectors
-from benchmarks.pages.training_tables import (
-    fair_training,
-    fair_training_gaps,
-    fair_training_shared,
-)
+from benchmarks.pages.training_tables import fair_training, fair_training_gaps
 from spkid.encoder.vectors import Floats
 from spkid.mitigation.groupwise import groupwise_calibration
 from spkid.mitigation.membership import membership_calibration, trial_membership
@@ -72,7 +67,7 @@ def told(sections: dict[str, Section], systems: dict[str, list[Floats]]) -> Figu
             system: [section_figures(section, own[section.at]) for own in scores]
             for system, scores in systems.items()
         }
-        means = {system: mean_figures(own) for system, own in runs.items()}
+        means = {system: mean_of(own) for system, own in runs.items()}
         found[name] = {
             "n_trials": len(section.at),
             "n_speakers": section.n_speakers,
@@ -179,12 +174,7 @@ def named(errors: dict[float, float]) -> dict[str, float]:
     return {f"{value:g}": error for value, error in errors.items()}
 
 
-BENCHMARK = Benchmark(
-    "fair_training",
-    measure,
-    (fair_training, fair_training_gaps, fair_training_shared),
-    seed=SEEDS[0],
-)
+BENCHMARK = Benchmark("fair_training", measure, (fair_training, fair_training_gaps), seed=SEEDS[0])
 
 if __name__ == "__main__":
     BENCHMARK.main()

@@ -100,11 +100,6 @@ def section_figures(section: Section, scores: Floats) -> dict[str, Floats]:
     }
 
 
-def mean_figures(runs: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
-    """The mean over runs of each figure."""
-    return {name: np.mean([run[name] for run in runs], axis=0) for name in runs[0]}
-
-
 def change_of(own: Floats, plain: Floats) -> dict[str, Any]:
     """The relative change from ``plain`` to ``own``, both ``[1 + resamples]``.
 

@@ -28,7 +28,6 @@ from spkid.training.checkpoint import load_encoder, weights_fingerprint
 from spkid.training.config import DataConfig, TrainConfig
 from spkid.training.data.corpora import Corpora, load_corpora
 from spkid.training.data.corpus import Corpus
-from spkid.training.finetune import FINE_TUNING
 from spkid.training.networks.attentive import EncoderConfig
 from spkid.training.networks.base import SpeakerNetwork
 from spkid.training.recipe import Recipe
@@ -40,7 +39,6 @@ GRAIN_SAMPLES = 1_600  # clips are cut to whole tenths of a second, so that many
 LONGEST_SAMPLES = 128_000  # and to eight seconds
 BATCH_SAMPLES = 1_280_000  # 80 s at once
 NAMES = ("paths", "speakers", "corpora")  # of a clip
-FINE_TUNING_SHARE = 4  # fine-tuning takes so many times fewer steps than a run
 
 SMALL_ENCODER = EncoderConfig(
     n_stem_channels=16, n_channels=192, n_conv_blocks=3, n_attention_blocks=1, n_heads=4
@@ -61,19 +59,6 @@ def small_recipe(*, seed: int, n_steps: int, **changes: Any) -> Recipe:
     """About a million parameters and ``n_steps`` steps; ``changes`` are keys of TrainConfig."""
     config = replace(SMALL_TRAIN, seed=seed, n_steps=n_steps, evaluate_every=n_steps, **changes)
     return Recipe(train=config, encoder=SMALL_ENCODER)
-
-
-def fine_tuning(*, seed: int, n_steps: int, strength: float) -> TrainConfig:
-    """How a finished run is tuned further; ``strength`` is that of the elastic consolidation."""
-    return replace(
-        FINE_TUNING,
-        seed=seed,
-        n_steps=n_steps,
-        n_speakers=SMALL_TRAIN.n_speakers,
-        crop_s=SMALL_TRAIN.crop_s,
-        evaluate_every=n_steps,
-        ewc=strength,
-    )
 
 
 def run_facts(folder: Path) -> dict[str, Any]:

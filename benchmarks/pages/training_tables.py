@@ -1,4 +1,4 @@
-"""The tables on what training tries: networks, adversaries, weights, cohorts."""
+"""The tables on what training tries: networks, adversaries, fairness, corpora left out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ NETWORKS = {
 SPEAKERS = ("known", "new")
 FORMS = {"accumulated": "accumulated", "pseudo_label": "pseudo-label", "pairwise": "pairwise"}
 CORPORA = {"arabic-commands": "Arabic one-second commands", "speechocean762": "speechocean762"}
-COHORT_SYSTEMS = {"before": "before", "plain": "plain", "consolidated": "consolidated"}
 
 METHODS = {
     "before": "before",
@@ -112,26 +111,6 @@ def adversarial(own: Any) -> str:
     return table(["%, mean of two seeds", *columns], rows)
 
 
-def reweighting(own: Any) -> str:
-    """A row a list and group column, the relative changes of each form."""
-    names = {"equal_error_rate": "EER", "gap": "gap", "deviation": "deviation"}
-    rows = []
-    for section, found in own["sections"].items():
-        name, _, column = section.partition(", ")
-        for figure, words in names.items():
-            without = percent(found["none"][figure])
-            cells = []
-            for form in FORMS:
-                change = found[form]["relative_change"][figure]
-                low, high = change["low"], change["high"]
-                span = "–" if low is None else f"{100 * low:+.0f} to {100 * high:+.0f}"
-                cells.append(f"{100 * change['change']:+.0f} ({span})")
-            paper = f"{100 * own['paper_relative_change_on_voxceleb'][figure]:+.1f}"
-            rows.append([f"{LISTS[name]}, {column}: {words}", without, *cells, paper])
-    header = ["new speakers", "without, %", *(f"{words}: change, %" for words in FORMS.values())]
-    return table([*header, "the paper's, on VoxCeleb"], rows)
-
-
 def fair_training(own: Any) -> str:
     """A row a method, the change of the EER of each list."""
     sections = {name.partition(", ")[0]: name for name in own["sections"]}
@@ -141,12 +120,6 @@ def fair_training(own: Any) -> str:
 def fair_training_gaps(own: Any) -> str:
     """A row a method, the change of the gap between the groups' own EER in each section."""
     return fair_table(own, [(name, name) for name in own["sections"]], "gap", "gap of EER")
-
-
-def fair_training_shared(own: Any) -> str:
-    """The same for the gap between the groups' mean errors at one threshold."""
-    names = [(name, name) for name in own["sections"]]
-    return fair_table(own, names, "gap_shared", "gap at one threshold")
 
 
 def fair_table(own: Any, shown: list[tuple[str, str]], figure: str, words: str) -> str:
@@ -167,30 +140,15 @@ def fair_table(own: Any, shown: list[tuple[str, str]], figure: str, words: str) 
             cells.append(f"**{cell}**" if change["certain"] else cell)
         rows.append([method, *cells])
     seen = [each["pairwise"]["change"][figure]["detectable"] for each in found]
-    rows.append(["four in five would have found", *(f"±{100 * each:.0f}" for each in seen)])
+    rows.append(
+        ["pairwise: found four times in five from", *(f"±{100 * each:.0f}" for each in seen)]
+    )
     paper = own["paper_relative_change_on_voxceleb"].get(figure)
     if paper is not None:
         half = f"{100 * paper / 2:+.1f}"
         rows.append([f"half of the paper's {100 * paper:+.1f}", *(half for _ in shown)])
     header = [f"{words}, change in %", *(FAIR_SECTIONS.get(name, name) for name, _ in shown)]
     return table(header, rows)
-
-
-def cohort_finetuning(own: Any) -> str:
-    """A row a list: EER of the worst cohort, of the others and of all, before and after."""
-    seeds = own["seeds"]
-    rows = []
-    for name in seeds[0]["systems"]["before"]:
-        for part in seeds[0]["systems"]["before"][name]:
-            values = {
-                system: [seed["systems"][system][name][part] for seed in seeds]
-                for system in COHORT_SYSTEMS
-            }
-            if any(None in each for each in values.values()):
-                continue
-            means = [percent(statistics.mean(each)) for each in values.values()]
-            rows.append([f"{LISTS[name]}: {part}", *means])
-    return table(["EER, %, mean of two seeds", *COHORT_SYSTEMS.values()], rows)
 
 
 def unseen_corpus(own: Any) -> str:
@@ -228,11 +186,8 @@ BLOCKS = {
     "architecture": drawn(architecture, "architecture"),
     "architecture_paper": drawn(architecture_paper, "architecture"),
     "adversarial": drawn(adversarial, "adversarial"),
-    "reweighting": drawn(reweighting, "reweighting"),
-    "cohort_finetuning": drawn(cohort_finetuning, "cohort_finetuning"),
     "fair_training": drawn(fair_training, "fair_training"),
     "fair_training_gaps": drawn(fair_training_gaps, "fair_training"),
-    "fair_training_shared": drawn(fair_training_shared, "fair_training"),
     "unseen_corpus": drawn(unseen_corpus, "unseen_corpus"),
     "unheard_corpora": drawn(unheard_corpora, "unheard_corpora"),
 }

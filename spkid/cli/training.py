@@ -96,7 +96,7 @@ def finetune(
         typer.Option(
             min=0.0,
             help="Strength of the elastic weight consolidation that keeps what is known of the "
-            "other speakers: 0 is none; 100 held most of it in benchmarks.cohort_finetuning.",
+            "other speakers: 0 is none; 1e4 was best for children in benchmarks.fair_training.",
         ),
     ] = 0.0,
     noise: Annotated[Path | None, typer.Option(readable=False, help="Folder of noise.")] = None,
