@@ -97,6 +97,16 @@ def _shared(handle: Any, family: int, kind: int, protocol: int) -> Shared:
     return Shared(family, kind, protocol, fileno=handle.detach())
 
 
+class Watched(Multiprocess):
+    """Workers whose end is seen at once, also by who waits for a sign of life from one."""
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace those that have ended."""
+        for process in self.processes:
+            process.child_conn.close()  # the worker's own stays open as long as it lives
+        super().keep_subprocess_alive()
+
+
 def config_of(settings: Settings) -> uvicorn.Config:
     """How uvicorn runs the application."""
     limits = settings.limits
@@ -199,7 +209,7 @@ def run(settings: Settings, ready: Callable[[str], object]) -> None:
     counts = tempfile.mkdtemp(prefix="spkid-metrics-")
     os.environ[SHARED] = counts
     try:
-        Multiprocess(config, sockets=[opened]).run()
+        Watched(config, sockets=[opened]).run()
     finally:
         shutil.rmtree(counts, ignore_errors=True)
 

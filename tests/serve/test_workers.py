@@ -90,6 +90,28 @@ def test_a_worker_that_is_killed_loses_nothing_that_was_acknowledged(tmp_path, f
         assert "spkid_requests_total" in text
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux")
+def test_a_worker_that_ends_before_it_serves_is_replaced_too(tmp_path):
+    def another(known: set[int]) -> int:
+        until = time.monotonic() + 50  # a worker has 60 s to give a sign of life
+        while not (found := set(workers_of(process.pid)) - known):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        return found.pop()
+
+    with started(str(tmp_path / "store.sqlite3"), "--workers", "2") as (url, process):
+        known = {another(set())}
+        known.add(another(known))
+        assert httpx.get(f"{url}api/v1/health", timeout=120).status_code == 200
+        os.kill(min(known), signal.SIGKILL)
+        fresh = another(known)
+        os.kill(fresh, signal.SIGSTOP)
+        time.sleep(2)  # it is asked for a sign of life meanwhile, and gives none
+        os.kill(fresh, signal.SIGKILL)
+        assert another(known | {fresh})
+        assert httpx.get(f"{url}api/v1/health", timeout=120).status_code == 200
+
+
 def test_workers_share_a_store_on_a_server(place_on_server, cast):
     with (
         started(place_on_server, "--workers", "2") as (url, _),
