@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from spkid.cli.homes import open_store, store_files
 from spkid.cli.output import (
     ColumnsOption,
     JsonFlag,
@@ -109,9 +110,9 @@ def audit(
     log = decisions or store is not None
     if len(files) != (0 if store else 1 + compare):
         raise SpkidError(
-            f"{len(files)} files to audit",
-            expected="none with --store, two with --compare, else one",
-            do="give each file once",
+            f"{len(files)} score files",
+            expected="two with --compare" if compare else "one, or two with --compare",
+            do="give each file once, and none with --store",
         )
     if metadata is None and store is None:
         raise SpkidError(
@@ -126,12 +127,15 @@ def audit(
     if ((truth or homes) and not log) or ((trials or columns) and log) or (truth and store):
         raise SpkidError(
             "--trials or --columns with a log, or --truth or --homes without",
-            expected="--trials and --columns for scores, --truth and --homes with --decisions",
+            expected="--trials and --columns for scores, --truth with --decisions, --homes with that "
+            "or --store",
             do="leave it out",
         )
     if household and not store:
         raise SpkidError("--household", expected="--store with it", do="give the store")
-    check_folder(out, FILES, inputs=(*files, metadata, trials, truth, homes, embeddings))
+    kept = store_files(store) if store else []
+    inputs = (*files, metadata, trials, truth, homes, embeddings, *kept)
+    check_folder(out, FILES, inputs=inputs)
     if pdf:
         need_browser()
     options: face.Options = {
@@ -201,7 +205,6 @@ def of_store(
     from enrollment.decision_log import audit_input
     from spkid.audit import face
     from spkid.audit.inputs import described
-    from spkid.cli.homes import open_store
 
     with open_store(place) as opened:
         given = audit_input(opened, household)

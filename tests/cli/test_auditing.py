@@ -121,6 +121,9 @@ def test_two_systems_are_compared(spkid, files):
     [
         ((*AUDIT, "new.scores"), "2 score files; expected one, or two with --compare"),
         ((*AUDIT, "--compare"), "1 score files; expected two with --compare"),
+        ((*AUDIT, "--store", "s.sqlite3"), "1 score files; expected one, or two with --compare"),
+        (AUDIT[:2] + AUDIT[4:], "no --metadata"),
+        ((*AUDIT, "--household", "home"), "--household; expected --store with it"),
         ((*AUDIT, "--by", ","), "--by ','"),
         ((*AUDIT, "--tree", "accent"), "without the column accent"),
         ((*AUDIT, "--embeddings", "people.csv"), "not a usable table of embeddings"),
