@@ -45,6 +45,7 @@ LEARNING_RATES = (3e-4, 1e-3)
 ADVERSARY_RATES = (0.01, 0.03, 0.1)
 STRENGTHS = (1e2, 1e4, 1e6)
 AS_PLAIN = ("plain", "balanced", "oversampling")  # what differs is who is drawn
+BASES = ("plain", "before")  # what is compared with
 PAPER = {"equal_error_rate": -0.076, "gap": -0.17, "deviation": -0.10}
 
 
@@ -60,7 +61,7 @@ def calibrated(study: Study, encoder: Path) -> dict[str, Floats]:
 
 
 def told(sections: dict[str, Section], systems: dict[str, list[Floats]]) -> Figures:
-    """Every system's figures in every section, and their changes from the plain runs."""
+    """Every system's figures in every section, and their changes from ``BASES``."""
     found: Figures = {}
     for name, section in sections.items():
         runs = {
@@ -76,23 +77,22 @@ def told(sections: dict[str, Section], systems: dict[str, list[Floats]]) -> Figu
                     "by_seed": [float(run["equal_error_rate"][0]) for run in runs[system]],
                     **{figure: float(values[0]) for figure, values in own.items()},
                     "change": {
-                        figure: change_of(own[figure], means["plain"][figure])
-                        for figure in FIGURES
-                        if system != "plain"
+                        base: {each: change_of(own[each], means[base][each]) for each in FIGURES}
+                        for base in BASES
+                        if system != base
                     },
                 }
                 for system, own in means.items()
             },
         }
-    mark_certain(
-        [
+    for base in BASES:
+        marked = [
             change
             for section in found.values()
-            for system, own in section["systems"].items()
-            if system != "before"
-            for change in own["change"].values()
+            for own in section["systems"].values()
+            for change in own["change"].get(base, {}).values()
         ]
-    )
+        mark_certain(marked)
     return found
 
 
@@ -131,7 +131,11 @@ def measure(data: Data, steps: int = N_STEPS) -> Figures:
             runs.setdefault(method, []).append(folder)
 
     trials = study.trials
-    systems = {"before": [score_trials(trials, frame_vectors(study.frames.start(), study.heard))]}
+    start = study.frames.start()
+    systems = {
+        "before": [score_trials(trials, frame_vectors(start, study.heard))],
+        "membership_before": [calibrated(study, start)["membership"]],
+    }
     for name, own_runs in runs.items():
         tables = [frame_vectors(run / ENCODER, study.heard) for run in own_runs]
         systems[name] = [score_trials(trials, table) for table in tables]
@@ -150,7 +154,7 @@ def measure(data: Data, steps: int = N_STEPS) -> Figures:
         "n_training_crops": len(study.corpora.training),
         "n_children": len(study.children & set(study.corpora.training.speakers)),
         "held_out_eer": {
-            "before": study.held_out_error(study.frames.start()),
+            "before": study.held_out_error(start),
             "by_learning_rate": named(rates),
             "by_adversary_learning_rate": named(adversaries),
             "by_strength": named(strengths),

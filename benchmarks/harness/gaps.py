@@ -2,7 +2,7 @@
 
 Three figures a section: EER of all trials; the largest difference between the groups, of their own
 EER (what papers report) and of their mean error at one threshold for all; and the standard
-deviation over the groups. Changes are relative, from the same resamples of speakers on both sides.
+deviation over the groups. Changes are from the same resamples of speakers on both sides.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from benchmarks.harness.resampled_rates import (
     Floats,
-    interval,
     trial_weights,
     weighted_equal_error_rates,
     weighted_share,
@@ -100,21 +99,23 @@ def section_figures(section: Section, scores: Floats) -> dict[str, Floats]:
     }
 
 
-def change_of(own: Floats, plain: Floats) -> dict[str, Any]:
-    """The relative change from ``plain`` to ``own``, both ``[1 + resamples]``.
+def change_of(own: Floats, base: Floats) -> dict[str, Any]:
+    """The change from ``base`` to ``own``, both ``[1 + resamples]``, from resamples in pairs.
 
     ``low`` and ``high`` are its 95 % interval, ``p`` tests for none, and ``detectable`` is the
     change that would have been found four times in five.
     """
-    with np.errstate(divide="ignore", invalid="ignore"):  # no gap at all in a resample
-        change = own / plain - 1
-    change = np.where(np.isfinite(change), change, np.nan)
-    low, high = interval(change[1:])
-    spread, normal = float(np.nanstd(change[1:])), NormalDist()
+    change, normal = own - base, NormalDist()
+    spread = float(np.nanstd(change[1:]))
+    reach = normal.inv_cdf(1 - LEVEL / 2)
     p = math.erfc(abs(change[0]) / spread / math.sqrt(2)) if spread else float("nan")
-    reach = normal.inv_cdf(1 - LEVEL / 2) + normal.inv_cdf(POWER)
-    found = {"change": float(change[0]), "low": low, "high": high}
-    return {**found, "p": p, "detectable": reach * spread}
+    return {
+        "change": float(change[0]),
+        "low": float(change[0] - reach * spread),
+        "high": float(change[0] + reach * spread),
+        "p": p,
+        "detectable": (reach + normal.inv_cdf(POWER)) * spread,
+    }
 
 
 def mark_certain(changes: Sequence[dict[str, Any]]) -> None:

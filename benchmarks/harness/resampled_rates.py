@@ -1,7 +1,7 @@
-"""Error rates under resampled speakers, by weighing trials: for relative changes of two systems.
+"""Error rates under resampled speakers, by weighing trials: for changes from one system to another.
 
-The audit's intervals (`spkid.audit`) are of one figure; a ratio of two systems' figures is
-resampled here as it is. Trials of two speakers weigh by the product of both draws (the pigeonhole
+The audit's intervals (`spkid.audit`) are of one figure; what becomes of two systems' figures is
+resampled here in pairs. Trials of two speakers weigh by the product of both draws (the pigeonhole
 bootstrap), which makes intervals too wide rather than too narrow.
 """
 
@@ -56,12 +56,3 @@ def weighted_equal_error_rates(
         closest = np.argmin(np.abs(false_match - false_non_match))
         rates[row] = (false_match[closest] + false_non_match[closest]) / 2
     return rates
-
-
-def interval(values: Floats) -> tuple[float, float]:
-    """The middle 95 % of ``values``, resamples without a value left out."""
-    known = values[~np.isnan(values)]
-    if not len(known):
-        return float("nan"), float("nan")
-    low, high = np.quantile(known, [0.025, 0.975])
-    return float(low), float(high)

@@ -53,18 +53,19 @@ def test_gaps_are_those_that_are_counted_by_hand(trials):
 
 def test_a_change_is_certain_only_where_it_survives_the_number_of_tests():
     rng = np.random.default_rng(1)
-    plain = 0.10 + 0.01 * rng.normal(size=401)
-    plain[0] = 0.10
-    same, half = gaps.change_of(plain, plain), gaps.change_of(0.5 * plain, plain)
-    lower = gaps.change_of(plain - 0.005 + 0.0025 * rng.normal(size=401), plain)
+    plain = np.append(0.10, 0.10 + 0.01 * rng.normal(size=400))
+    lower = np.append(0.09, plain[1:] - 0.01 + 0.0043 * rng.normal(size=400))
+    same, found = gaps.change_of(plain, plain), gaps.change_of(lower, plain)
     assert (same["change"], same["low"], same["high"]) == (0, 0, 0)
-    assert (half["low"], half["high"]) == pytest.approx((-0.5, -0.5))
-    assert lower["detectable"] == pytest.approx(2.8 * 0.025, rel=0.2)
-    lower |= {"p": 0.02}
-    gaps.mark_certain([lower])
-    assert lower["certain"]
-    gaps.mark_certain([lower, same | {"p": 0.9}, half | {"p": 0.5}])
-    assert not lower["certain"]
+    assert found["change"] == pytest.approx(-0.01)
+    assert found["high"] == pytest.approx(-0.01 + 1.96 * 0.0043, rel=0.2)
+    assert found["detectable"] == pytest.approx(2.8 * 0.0043, rel=0.1)
+    assert 0.01 < found["p"] < 0.04
+    gaps.mark_certain([found])
+    assert found["certain"]
+    gaps.mark_certain([found, same, found | {"p": 0.9}, found | {"p": 0.5}, found | {"p": 0.6}])
+    assert not found["certain"]
+    assert not same["certain"]
 
 
 def test_what_stands_above_the_trunk_reads_its_frames_as_they_were(tmp_path, monkeypatch):
