@@ -33,7 +33,12 @@ from benchmarks.harness.gaps import (
 )
 from benchmarks.harness.small_runs import mean_of, run_facts
 from benchmarks.harness.trunk_frames import frame_vectors
-from benchmarks.pages.training_tables import fair_training, fair_training_gaps
+from benchmarks.pages.training_tables import (
+    fair_training,
+    fair_training_before,
+    fair_training_gaps,
+    fair_training_shared,
+)
 from spkid.encoder.vectors import Floats
 from spkid.mitigation.groupwise import groupwise_calibration
 from spkid.mitigation.membership import membership_calibration, trial_membership
@@ -178,7 +183,12 @@ def named(errors: dict[float, float]) -> dict[str, float]:
     return {f"{value:g}": error for value, error in errors.items()}
 
 
-BENCHMARK = Benchmark("fair_training", measure, (fair_training, fair_training_gaps), seed=SEEDS[0])
+BENCHMARK = Benchmark(
+    "fair_training",
+    measure,
+    (fair_training, fair_training_before, fair_training_gaps, fair_training_shared),
+    seed=SEEDS[0],
+)
 
 if __name__ == "__main__":
     BENCHMARK.main()

@@ -27,6 +27,7 @@ METHODS = {
     "fusion": "fused scores for children",
     "calibration": "calibration by group",
     "membership": "calibration by membership",
+    "membership_before": "the same, of the model before",
 }
 FAIR_SECTIONS = {
     "commonvoice": "Common Voice",
@@ -112,42 +113,73 @@ def adversarial(own: Any) -> str:
 
 
 def fair_training(own: Any) -> str:
-    """A row a method, the change of the EER of each list."""
+    """A row a method, the change of each list's EER against the plain run."""
+    return fair_errors(own, "plain")
+
+
+def fair_training_before(own: Any) -> str:
+    """The same against the model that all began from."""
+    return fair_errors(own, "before")
+
+
+def fair_errors(own: Any, base: str) -> str:
+    """Relative changes of EER, one column a list."""
     sections = {name.partition(", ")[0]: name for name in own["sections"]}
-    return fair_table(own, list(sections.items()), "equal_error_rate", "EER")
+    return fair_table(own, sections, "equal_error_rate", base, relative=True)
 
 
 def fair_training_gaps(own: Any) -> str:
     """A row a method, the change of the gap between the groups' own EER in each section."""
-    return fair_table(own, [(name, name) for name in own["sections"]], "gap", "gap of EER")
+    return fair_gaps(own, "gap")
 
 
-def fair_table(own: Any, shown: list[tuple[str, str]], figure: str, words: str) -> str:
-    """Before and plain in percent, then every method's change against plain, and what was seen."""
-    found = [own["sections"][name]["systems"] for _, name in shown]
+def fair_training_shared(own: Any) -> str:
+    """The same for the gap between the groups' mean errors at one threshold."""
+    return fair_gaps(own, "gap_shared")
+
+
+def fair_gaps(own: Any, figure: str) -> str:
+    """Changes of a gap against the plain run, in points, one column a section."""
+    sections = {name: name for name in own["sections"]}
+    return fair_table(own, sections, figure, "plain", relative=False)
+
+
+def fair_table(own: Any, shown: dict[str, str], figure: str, base: str, *, relative: bool) -> str:
+    """Both bases in percent, then every method's change against one, and what would have shown.
+
+    ``shown`` are the words of each section's column, and the section.
+    """
+    found = [own["sections"][name]["systems"] for name in shown.values()]
+    units = [each[base][figure] if relative else 1.0 for each in found]
+    form = "+.0f" if relative else "+.1f"
     rows = [
         [f"{METHODS[name]}, %", *(percent(each[name][figure]) for each in found)]
         for name in ("before", "plain")
     ]
     for name, method in METHODS.items():
-        if name in ("before", "plain"):
-            continue
         cells = []
-        for each in found:
-            change = each[name]["change"][figure]
-            low, high = change["low"], change["high"]
-            cell = f"{100 * change['change']:+.0f} ({100 * low:+.0f} to {100 * high:+.0f})"
+        for each, unit in zip(found, units, strict=True):
+            change = each[name]["change"].get(base, {}).get(figure)
+            if change is None or name == "before":
+                break
+            value, low, high = (
+                f"{100 * change[key] / unit:{form}}" for key in ("change", "low", "high")
+            )
+            cell = f"{value} ({low} to {high})"
             cells.append(f"**{cell}**" if change["certain"] else cell)
-        rows.append([method, *cells])
-    seen = [each["pairwise"]["change"][figure]["detectable"] for each in found]
-    rows.append(
-        ["pairwise: found four times in five from", *(f"±{100 * each:.0f}" for each in seen)]
-    )
+        if cells:
+            rows.append([method, *cells])
+    seen = [each["pairwise"]["change"][base][figure]["detectable"] for each in found]
+    cells = [f"±{100 * s / unit:{form[1:]}}" for s, unit in zip(seen, units, strict=True)]
+    rows.append(["pairwise: found four times in five from", *cells])
     paper = own["paper_relative_change_on_voxceleb"].get(figure)
-    if paper is not None:
-        half = f"{100 * paper / 2:+.1f}"
-        rows.append([f"half of the paper's {100 * paper:+.1f}", *(half for _ in shown)])
-    header = [f"{words}, change in %", *(FAIR_SECTIONS.get(name, name) for name, _ in shown)]
+    if paper is not None and base == "plain":
+        parts = [each[base][figure] / unit for each, unit in zip(found, units, strict=True)]
+        cells = [f"{100 * paper / 2 * part:+.1f}" for part in parts]
+        rows.append([f"half of the paper's {100 * paper:+.1f} %", *cells])
+    unit = "%" if relative else "points"
+    words = {"equal_error_rate": "EER", "gap": "gap of EER", "gap_shared": "gap at one threshold"}
+    header = [f"{words[figure]}, change in {unit}", *(FAIR_SECTIONS.get(n, n) for n in shown)]
     return table(header, rows)
 
 
@@ -187,6 +219,8 @@ BLOCKS = {
     "architecture_paper": drawn(architecture_paper, "architecture"),
     "adversarial": drawn(adversarial, "adversarial"),
     "fair_training": drawn(fair_training, "fair_training"),
+    "fair_training_before": drawn(fair_training_before, "fair_training"),
+    "fair_training_shared": drawn(fair_training_shared, "fair_training"),
     "fair_training_gaps": drawn(fair_training_gaps, "fair_training"),
     "unseen_corpus": drawn(unseen_corpus, "unseen_corpus"),
     "unheard_corpora": drawn(unheard_corpora, "unheard_corpora"),
