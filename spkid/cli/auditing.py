@@ -127,8 +127,8 @@ def audit(
     if ((truth or homes) and not log) or ((trials or columns) and log) or (truth and store):
         raise SpkidError(
             "--trials or --columns with a log, or --truth or --homes without",
-            expected="--trials and --columns for scores, --truth with --decisions, --homes with that "
-            "or --store",
+            expected="--trials and --columns for scores, --truth with --decisions, --homes with "
+            "that or --store",
             do="leave it out",
         )
     if household and not store:
