@@ -34,8 +34,8 @@ import torch
 from rich.progress import track
 from scipy.signal import fftconvolve
 
-from benchmarks.ears import by_telephone
 from benchmarks.harness.benchmark import Benchmark, Data, Figures
+from benchmarks.harness.carriers import by_telephone
 from benchmarks.harness.noises import loudest, things
 from benchmarks.pages.condition_tables import conditions
 from enrollment import Household, Store

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,9 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from benchmarks.harness.benchmark import Benchmark, Data, Figures, Seed
+from benchmarks.harness.carriers import by_telephone, quiet, two_at_once
+from benchmarks.harness.noises import CHUNK_S, CHUNK_SAMPLES
+from benchmarks.harness.silero import speech_probabilities
 from benchmarks.harness.unheard import (
     Split,
     clips_in_company,
@@ -56,17 +59,22 @@ from spkid.audio.ears import (
     listen,
 )
 from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform
-from spkid.audio.speech import CHUNK_SAMPLES, speech_probabilities
 from spkid.encoder.company import company_in
 from spkid.scoring.model import Model
-from spkid.training.data.codecs import CARRIERS, at_double_rate, at_half_rate, coded
 from spkid.training.data.corpus import Corpus
 
-Heard = NDArray[np.floating[Any]]  # probabilities of nobody, one and several, [frames, 3]
+
+@dataclass(frozen=True)
+class Heard:
+    """``is_speech`` ``[frames]``; ``voices``: nobody, one and several, ``[frames, 3]``."""
+
+    is_speech: NDArray[np.bool_]
+    voices: NDArray[np.floating[Any]]
+
+
 Listener = Callable[[Waveform], Heard]
 MIXTURE_S = 8.0
 SPEED_CLIP_S = 3.0
-QUIET_DBFS = -50.0
 OFFSET = 0.1
 SPEED_REPEATS = 30
 PLAIN = replace(
@@ -87,14 +95,15 @@ PLAIN = replace(
 
 def ears(waveform: Waveform) -> Heard:
     """What is bundled."""
-    return listen(waveform).voices
+    frames = listen(waveform)
+    return Heard(frames.is_speech, frames.voices)
 
 
 def silero(waveform: Waveform) -> Heard:
     """Speech or not, of the 32 ms chunk around the centre of each frame."""
     centres = (np.arange(len(waveform) // FRAME_SAMPLES) + 0.5) * FRAME_SAMPLES
-    speech = speech_probabilities([waveform])[(centres // CHUNK_SAMPLES).astype(int)]
-    return np.stack([1 - speech, speech, np.zeros_like(speech)], axis=1)
+    speech = speech_probabilities(waveform)[(centres // CHUNK_SAMPLES).astype(int)]
+    return Heard(speech >= 0.5, np.stack([1 - speech, speech, np.zeros_like(speech)], axis=1))
 
 
 def listeners(segmentation: Path | None) -> dict[str, Listener]:
@@ -105,30 +114,11 @@ def listeners(segmentation: Path | None) -> dict[str, Listener]:
 
         def peer(waveform: Waveform) -> Heard:
             at_s = (np.arange(len(waveform) // FRAME_SAMPLES) + 0.5) * FRAME_S
-            return voices_heard(network, waveform, at_s)
+            voices = voices_heard(network, waveform, at_s)
+            return Heard(voices[:, 0] < 0.5, voices)
 
         found["pyannote segmentation 3.0"] = peer
     return found
-
-
-def in_16_bits(waveform: Waveform) -> Waveform:
-    """As a file has it."""
-    rounded: Waveform = (np.round(waveform * 32_768) / 32_768).astype(np.float32)
-    return rounded
-
-
-def quiet(clean: Waveform) -> Waveform:
-    """Its speech at ``QUIET_DBFS``."""
-    spoken = np.repeat(activity(clean) == SPOKEN, FRAME_SAMPLES)
-    level = np.sqrt(np.square(clean[: len(spoken)][spoken]).mean())
-    return in_16_bits(clean * np.float32(10 ** (QUIET_DBFS / 20) / level))
-
-
-def by_telephone(clean: Waveform) -> Waveform:
-    """8 kHz, mu-law."""
-    even = clean[: len(clean) // 2 * 2]
-    heard = at_double_rate(coded(at_half_rate(even), CARRIERS[0]), len(even))
-    return np.pad(heard, (0, len(clean) - len(heard)))
 
 
 def conditions(
@@ -147,15 +137,12 @@ def conditions(
     }
     for name, make in made.items():
         yield name, list(zip(map(make, clips), truths, strict=True))
-    together: list[tuple[Waveform, Activity]] = []
-    for first in range(len(clips)):
-        second = first - 1
-        n_frames = min(len(truths[first]), len(truths[second]))
-        length = n_frames * FRAME_SAMPLES
-        both = np.maximum(truths[first][:n_frames], truths[second][:n_frames])
-        heard: Waveform = (clips[first][:length] + clips[second][:length]) / np.float32(2)
-        together.append((heard, both))
-    yield "two at once", together
+    both = [
+        np.maximum(truths[place][:n], truths[place - 1][:n])
+        for place in range(len(clips))
+        for n in [min(len(truths[place]), len(truths[place - 1]))]
+    ]
+    yield "two at once", list(zip(two_at_once(clips), both, strict=True))
 
 
 def judge_speech(
@@ -171,7 +158,7 @@ def judge_speech(
         truth = np.concatenate([own for _, own in recordings])
         for name, listener in judged.items():
             said = np.concatenate(
-                [listener(heard)[: len(own), 0] < 0.5 for heard, own in recordings]
+                [listener(heard).is_speech[: len(own)] for heard, own in recordings]
             )
             wrong = np.where(truth == SPOKEN, ~said, said)[(truth == SPOKEN) | (truth == SILENT)]
             found[condition][name] = {
@@ -180,7 +167,7 @@ def judge_speech(
                 "false_alarm_rate": round(float(said[truth == SILENT].mean()), 4),
             }
     alone = {
-        name: np.concatenate([listener(noise)[:, 0] < 0.5 for noise in noises]).mean()
+        name: np.concatenate([listener(noise).is_speech for noise in noises]).mean()
         for name, listener in judged.items()
     }
     return {
@@ -195,7 +182,7 @@ def judge_mixtures(mixtures: list[Mixture], judged: dict[str, Listener]) -> Figu
     systems = {}
     for name, listener in judged.items():
         if name != "Silero":
-            heard = [listener(mixture.waveform) for mixture in track(mixtures, name)]
+            heard = [listener(mixture.waveform).voices for mixture in track(mixtures, name)]
             limit = SEVERAL_PROBABILITY if name == "ears" else 0.5
             systems[name] = several_scores(mixtures, heard, limit)
     frames = [listen(mixture.waveform) for mixture in mixtures]
@@ -205,7 +192,7 @@ def judge_mixtures(mixtures: list[Mixture], judged: dict[str, Listener]) -> Figu
 
 def said_to_be_several(waveform: Waveform, model: Model) -> bool:
     """Whether the clip is said to hold more than one voice."""
-    company = company_in(waveform, model.encoder)
+    company = company_in(waveform, listen(waveform), model.encoder)
     return bool(voices_in(company, model.to_decide()).others)
 
 
@@ -221,6 +208,13 @@ def judge_company(corpus: Corpus, n_clips: int, rng: np.random.Generator) -> Fig
         }
         for name, clips in clips_in_company(corpus, n_clips, rng).items()
     }
+
+
+def judge_seconds(clips: list[Waveform]) -> dict[str, float]:
+    """How many seconds of speech the clips hold, by what the ears hear as said and by Silero."""
+    said = sum(int(listen(clip).is_said.sum()) for clip in clips)
+    chunks = sum(int((speech_probabilities(clip) >= 0.5).sum()) for clip in clips)
+    return {"ears": round(said * FRAME_S, 1), "Silero": round(chunks * CHUNK_S, 1)}
 
 
 def judge_speed(judged: dict[str, Listener], clip: Waveform) -> dict[str, float]:
@@ -253,6 +247,7 @@ def measure(
     speech = list(islice(filter(is_clean, clean), clips))
     voices = Voices(corpus)
     found: Figures = {"split": split, "speech": judge_speech(speech, noises, judged, rng)}
+    found["seconds_of_speech"] = judge_seconds(speech)
     for name, config in (("plain", PLAIN), ("as in training", MixtureConfig())):
         drawn = [
             draw_mixture(

@@ -25,7 +25,6 @@ from enrollment import Household, Store
 from spkid import Model
 from spkid.audio.ears import EARS, listen
 from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform, load_audio
-from spkid.audio.speech import speech_probabilities
 from spkid.audio.voicing import voiced_share
 from spkid.encoder.encoder import BUNDLED
 from spkid.encoder.hearing import hear
@@ -57,7 +56,6 @@ def parts_of(home: Household, waveform: Waveform) -> dict[str, Callable[[], obje
     heard = hear(waveform, encoder)
     return {
         "identify": lambda: home.identify(waveform),
-        "speech_detector": lambda: speech_probabilities([waveform]),
         "ears": lambda: listen(waveform),
         "voicing": lambda: voiced_share(waveform),
         "encoder": lambda: encoder.embed(waveform),

@@ -18,7 +18,7 @@ from spkid.scoring.calibration import Calibration
 from spkid.scoring.posterior import profile_vector
 
 # chosen on held-out training speakers by benchmarks/model/ears/several.py
-LEAST_OVERLAP_S = 0.4
+LEAST_OVERLAP_S = 0.5
 OTHER_VOICE_LLR = -1.5
 
 
@@ -38,10 +38,10 @@ class Voices:
 def voices_in(company: Company, calibration: Calibration) -> Voices:
     """The main voice, and where somebody else speaks: over it, or before or after it.
 
-    A part is another's where its log-likelihood ratio against the longest part is below
+    A part is another's where its log-likelihood ratio against the main one is below
     ``OTHER_VOICE_LLR``. Overlaps count where they last ``LEAST_OVERLAP_S`` in all.
     """
-    main = max(company.parts, key=lambda part: part.speech_s, default=None)
+    main = main_part(company.parts, calibration)
     own: list[Part] = []
     others: list[Span] = []
     is_own = True
@@ -71,6 +71,18 @@ def change_of_voice(company: Company, calibration: Calibration) -> float | None:
         if not reaches(likeness(part, before, calibration), OTHER_VOICE_LLR):
             return part.span.start_s
     return None
+
+
+def main_part(parts: Sequence[Part], calibration: Calibration) -> Part | None:
+    """The longest part; or the longest of the others, where those hold more speech together."""
+    longest = max(parts, key=lambda part: part.speech_s, default=None)
+    if longest is None:
+        return None
+    is_other = [not reaches(likeness(p, longest, calibration), OTHER_VOICE_LLR) for p in parts]
+    others = [part for part, other in zip(parts, is_other, strict=True) if other]
+    if 2 * sum(part.speech_s for part in others) <= sum(part.speech_s for part in parts):
+        return longest
+    return max(others, key=lambda part: part.speech_s)
 
 
 def likeness(part: Part, main: Part, calibration: Calibration) -> float:

@@ -17,7 +17,7 @@ from spkid.audio.live import LiveSound, SoundEvent
 from spkid.audio.reading import Waveform
 from spkid.audio.speech import MATCH_SPEECH_S
 from spkid.audio.utterances import Cutting
-from spkid.encoder.company import MAYBE_NEW_VOICE, SURELY_SEVERAL
+from spkid.encoder.company import MAYBE_NEW_VOICE
 from spkid.encoder.hearing import Heard, heard
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ class _Watch:
         return True
 
     def _is_several(self, ongoing: Ongoing) -> bool:
-        n_several = int((ongoing.frames.voices[:, 2] >= SURELY_SEVERAL).sum())
+        n_several = int(ongoing.frames.is_several.sum())
         is_new = not self._has_heard_several and n_several * FRAME_S >= LEAST_OVERLAP_S
         self._has_heard_several |= is_new
         return is_new

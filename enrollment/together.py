@@ -100,7 +100,7 @@ def hear_together(clips: Sequence[Source], model: Model) -> Together:
         quality = assess(waveform)
         part = spoken_part(waveform, model.encoder) if quality.verdict in USABLE else None
         if part is None:
-            if quality.verdict in USABLE:  # the ears hear less than the detector did
+            if quality.verdict in USABLE:  # several speak in the rest of it
                 quality = replace(quality, verdict="too_short")
             refused.append(Refused(sound.name, quality, digest_of(waveform)))
         else:

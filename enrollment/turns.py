@@ -1,20 +1,21 @@
-"""From chunks of speech to windows to listen to, and from their scores to turns. Pure functions."""
+"""From frames of speech to windows to listen to, and from their scores to turns. Pure functions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from spkid.audio.ears import FRAME_SAMPLES, runs
 from spkid.audio.reading import Waveform
-from spkid.audio.speech import CHUNK_SAMPLES
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """Consecutive chunks of 32 ms in which somebody speaks, the last one not included."""
+    """Consecutive frames of 20 ms in which somebody speaks, the last one not included."""
 
     first: int
     end: int
@@ -22,29 +23,48 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Window:
-    """Chunks ``first`` to ``end`` are listened to, to say who speaks in those of its part."""
+    """Frames ``first`` to ``end`` are listened to, to say who speaks in those of its part.
+
+    ``is_new``: with its part another voice seems to begin.
+    """
 
     first: int
     end: int
     part_first: int
     part_end: int
+    is_new: bool = False
 
 
-def stretches(is_speech: ArrayLike, *, longest_pause: int) -> list[Stretch]:
-    """Runs of speech ``[chunks]``; pauses of at most ``longest_pause`` chunks are part of them."""
-    spoken = np.flatnonzero(is_speech)
-    if not len(spoken):
-        return []
-    breaks = np.flatnonzero(np.diff(spoken) > longest_pause + 1)
-    firsts = spoken[np.r_[0, breaks + 1]]
-    ends = spoken[np.r_[breaks, len(spoken) - 1]] + 1
+def stretches(
+    is_speech: NDArray[np.bool_], *, longest_pause: int, margin: int = 0
+) -> list[Stretch]:
+    """Runs of speech ``[frames]``; pauses of at most ``longest_pause`` frames are part of them.
+
+    Each begins and ends ``margin`` frames (at most half the longest pause) earlier and later.
+    """
+    firsts, ends = runs(is_speech, longest_gap=longest_pause)
+    firsts, ends = np.maximum(firsts - margin, 0), np.minimum(ends + margin, len(is_speech))
     return [Stretch(int(first), int(end)) for first, end in zip(firsts, ends, strict=True)]
 
 
-def windows_of(stretch: Stretch, *, window: int, step: int) -> list[Window]:
-    """The stretch in equal parts of about ``step`` chunks, each with ``window`` chunks around it.
+def parted(
+    stretch: Stretch, cuts: NDArray[np.int64], is_speech: NDArray[np.bool_], *, least: int
+) -> list[Stretch]:
+    """The stretch cut where a new voice begins, if each part holds ``least`` frames of speech."""
+    n_spoken = np.cumsum(np.r_[0, is_speech[stretch.first : stretch.end]])
+    edges = [0]
+    for cut in cuts[(cuts > stretch.first) & (cuts < stretch.end)] - stretch.first:
+        if min(n_spoken[cut] - n_spoken[edges[-1]], n_spoken[-1] - n_spoken[cut]) >= least:
+            edges.append(int(cut))
+    edges.append(stretch.end - stretch.first)
+    return [Stretch(stretch.first + a, stretch.first + b) for a, b in pairwise(edges)]
 
-    At the edges the window moves inwards; a shorter stretch is one window.
+
+def windows_of(stretch: Stretch, *, window: int, step: int, is_new: bool = False) -> list[Window]:
+    """The stretch in equal parts of about ``step`` frames, each with ``window`` frames around it.
+
+    At the edges the window moves inwards; a shorter stretch is one window. ``is_new`` is said of
+    the first.
     """
     length = stretch.end - stretch.first
     width = min(window, length)
@@ -52,7 +72,13 @@ def windows_of(stretch: Stretch, *, window: int, step: int) -> list[Window]:
     edges = stretch.first + np.linspace(0, length, n_parts + 1).round().astype(int)
     firsts = np.clip((edges[:-1] + edges[1:] - width) // 2, stretch.first, stretch.end - width)
     return [
-        Window(int(first), int(first) + width, int(part_first), int(part_end))
+        Window(
+            int(first),
+            int(first) + width,
+            int(part_first),
+            int(part_end),
+            is_new and part_first == stretch.first,
+        )
         for first, part_first, part_end in zip(firsts, edges[:-1], edges[1:], strict=True)
     ]
 
@@ -65,7 +91,7 @@ def cut(blocks: Iterable[Waveform], windows: Sequence[Window]) -> Iterator[Wavef
     held, held_from = np.empty(0, dtype=np.float32), 0
     stream = iter(blocks)
     for window in windows:
-        first, end = window.first * CHUNK_SAMPLES, window.end * CHUNK_SAMPLES
+        first, end = window.first * FRAME_SAMPLES, window.end * FRAME_SAMPLES
         while held_from + len(held) < end and (block := next(stream, None)) is not None:
             n_past = min(max(first - held_from, 0), len(held))
             held, held_from = np.concatenate([held[n_past:], block]), held_from + n_past
@@ -73,7 +99,7 @@ def cut(blocks: Iterable[Waveform], windows: Sequence[Window]) -> Iterator[Wavef
 
 
 def pauses(windows: Sequence[Window]) -> NDArray[np.int64]:
-    """Chunks between the part of each window and the next, ``[windows - 1]``."""
+    """Frames between the part of each window and the next, ``[windows - 1]``."""
     firsts = np.array([window.part_first for window in windows], dtype=np.int64)
     ends = np.array([window.part_end for window in windows], dtype=np.int64)
     return firsts[1:] - ends[:-1]

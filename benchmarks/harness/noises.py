@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform
-from spkid.audio.speech import CHUNK_SAMPLES
 from spkid.errors import NotFound
 
+CHUNK_SAMPLES = 512  # 32 ms, what Silero judges at a time
+CHUNK_S = CHUNK_SAMPLES / SAMPLE_RATE_HZ
 HUMAN_SOUNDS = ("baby-cry", "breathing", "coughing", "laughing", "person-sneeze", "snoring")
 
 
@@ -38,14 +39,22 @@ def noise_files(folder: Path) -> dict[str, list[Path]]:
     return files
 
 
-def things(folder: Path) -> list[Path]:
-    """The files of noise that no people make."""
+def things(folder: Path, fold: int | None = None) -> list[Path]:
+    """The files of noise that no people make, of one of the data set's folds or of all."""
     files = noise_files(folder)
-    return [path for kind in files if not is_human(kind) for path in files[kind]]
+    paths = [path for kind in files if not is_human(kind) for path in files[kind]]
+    return [path for path in paths if fold in (None, fold_of(path))]
+
+
+def at_speed(clip: Waveform, speed: float) -> Waveform:
+    """Faster and higher, or slower and lower."""
+    at = np.arange(0, len(clip) - 1, speed)
+    heard: Waveform = np.interp(at, np.arange(len(clip)), clip).astype(np.float32)
+    return heard
 
 
 def chunk_levels_dbfs(waveform: Waveform) -> NDArray[np.float64]:
-    """The level of each whole chunk of the speech detector, ``[chunks]``."""
+    """The level of each whole chunk of 32 ms, ``[chunks]``."""
     n_chunks = len(waveform) // CHUNK_SAMPLES
     chunks = waveform[: n_chunks * CHUNK_SAMPLES].reshape(n_chunks, CHUNK_SAMPLES)
     power = np.square(chunks, dtype=np.float64).mean(axis=1) + 1e-12

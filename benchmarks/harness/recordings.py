@@ -13,13 +13,17 @@ within 25 dB of the 95th percentile of their levels are speech, and so are pause
 guest), in parts that add up: not noticed, left undecided (doubtful or too short), a member
 taken for another, a member taken for a stranger, a stranger taken for a member. To it comes
 what is named where nobody speaks, over the same total (false alarm).
+
+**Two voices at once** are measured by themselves: stretches of two people's speech from the same
+recording are summed, and what is answered by one sure name, or by one stranger, is counted.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,12 +31,11 @@ import pandas as pd
 import soundfile
 from numpy.typing import NDArray
 
-from benchmarks.harness.noises import chunk_levels_dbfs
+from benchmarks.harness.noises import CHUNK_S, chunk_levels_dbfs
 from enrollment import Household, Store
 from enrollment.timeline import Judge, Segment
 from enrollment.turns import stretches
 from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform, load_audio
-from spkid.audio.speech import CHUNK_S
 from spkid.scoring.model import Model
 
 FRAME_S = 0.01
@@ -41,6 +44,7 @@ PAUSE_WITHIN_SPEECH_S = 0.3
 PAUSE_S = (0.3, 2.0)
 OVERLAP_S = 0.5
 OVERLAP_SHARE = 0.1
+AT_ONCE_S, AT_ONCE_LEVEL = 1.5, 0.05  # of two voices over each other all the time
 NOISE_BELOW_DB = (10.0, 25.0)
 GUEST, NOBODY, UNDECIDED = "<unknown>", "", "<undecided>"
 PARTS = (
@@ -92,6 +96,36 @@ def record(
         gain = np.std(np.concatenate([clip for _, clip in clips])) / np.std(noise)
         waveform += np.resize(noise, len(waveform)) * gain * np.float32(10 ** (-below_db / 20))
     return Recording(waveform, truths)
+
+
+def at_once(recording: Recording) -> Waveform:
+    """Each long stretch of speech and the next one of somebody else, equally loud, summed.
+
+    As long as the shorter of the two, with a second of silence after each pair.
+    """
+    long = [truth for truth in recording.truths if truth[1] - truth[0] >= AT_ONCE_S]
+    pieces = [np.zeros(SAMPLE_RATE_HZ, np.float32)]
+    for (start_s, end_s, who), (other_s, other_end_s, other) in pairwise(long):
+        if who != other:
+            n_samples = int(min(end_s - start_s, other_end_s - other_s) * SAMPLE_RATE_HZ)
+            both = [
+                recording.waveform[int(at_s * SAMPLE_RATE_HZ) :][:n_samples]
+                for at_s in (start_s, other_s)
+            ]
+            summed = sum(AT_ONCE_LEVEL * own / max(float(own.std()), 1e-6) for own in both)
+            pieces += [np.asarray(summed, np.float32), np.zeros(SAMPLE_RATE_HZ, np.float32)]
+    return np.concatenate(pieces)
+
+
+def one_for_two(segments: Sequence[Segment]) -> Counter[str]:
+    """Seconds of turns in which one voice alone is surely named, and of all that is heard."""
+    n_frames = 1 + max((round(part.end_s / FRAME_S) for part in segments), default=0)
+    n_sure, is_heard = np.zeros(n_frames, np.int64), np.zeros(n_frames, bool)
+    for part in segments:
+        own = slice(round(part.start_s / FRAME_S), round(part.end_s / FRAME_S))
+        n_sure[own] += part.status in ("known", "unknown")
+        is_heard[own] = True
+    return Counter({"one_named": int((n_sure == 1).sum()), "heard": int(is_heard.sum())})
 
 
 def frames(spans: list[tuple[float, float, str]], n_frames: int) -> NDArray[np.str_]:
@@ -166,7 +200,7 @@ def simulated(
             enrolled = home[home["role"] == "enroll"]
             for who, part in enrolled.groupby("speaker"):
                 paths = [data / path for path in part["path"]]
-                household.enroll(who, paths, consent=True, force=True)
+                household.enroll(who, paths, consent=True, force=True, another_person=True)
             probes = home[home["role"] != "enroll"].sample(frac=1, random_state=seed + number)
             clips = [
                 (row.speaker if row.role == "member" else GUEST, load_audio(data / row.path))

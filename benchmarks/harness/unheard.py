@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from benchmarks.harness.noises import fold_of, is_human, noise_files
+from benchmarks.harness.noises import things
 from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform
 from spkid.data.sources import read_source
 from spkid.training.data.corpus import Corpus, is_held_out
@@ -33,9 +33,7 @@ def unheard_clips(data: Path, split: Split) -> Corpus:
 
 def unheard_noises(data: Path, split: Split) -> Corpus:
     """The noises of things, not of people, in the split's fold."""
-    by_kind = noise_files(data / "noise")
-    paths = [path for kind in by_kind if not is_human(kind) for path in by_kind[kind]]
-    names = [str(path) for path in paths if fold_of(path) == FOLD[split]]
+    names = [str(path) for path in things(data / "noise", FOLD[split])]
     return Corpus.load(Path(), names, [""] * len(names))
 
 

@@ -35,8 +35,7 @@ def latency(own: Any) -> str:
     names = {"small": "small", "accurate": "accurate"}
     parts = {
         "encoder": "encoder: the vector",
-        "speech_detector": "speech detector",
-        "ears": "ears: several voices",
+        "ears": "ears: speech, several voices",
         "voicing": "is there a pitch",
         "deciding": "profiles, odds, inbox",
     }
@@ -211,11 +210,14 @@ def audit_scale(own: Any) -> str:
 
 def vad(own: Any) -> str:
     """A row a detector: noise taken for speech, and misses and false alarms on speech."""
-    conditions = own["speech"]["conditions"]
+    noise, conditions = own["noise"], own["speech"]["conditions"]
+    human = ("human_sounds_speech_rate", "human_sounds_speech_rate_at_speeds")
+    crying = [noise[key]["baby-cry"] for key in human]
     rows = [
         [
             detector,
             f"{100 * rate:.1f}",
+            *(f"{100 * rates[detector]:.1f}" for rates in crying),
             *(
                 f"{100 * rates[detector]['miss_rate']:.0f} / "
                 f"{100 * rates[detector]['false_alarm_rate']:.0f}"
@@ -223,11 +225,13 @@ def vad(own: Any) -> str:
             ),
             f"{own['processor_ms_per_second_of_audio'][detector]:.2f}",
         ]
-        for detector, rate in own["noise"]["false_speech_rate"].items()
+        for detector, rate in noise["false_speech_rate"].items()
     ]
     header = [
         "%",
         "noise taken for speech",
+        "a baby's crying",
+        "the same at five speeds",
         *(f"miss / false alarm, {name}" for name in conditions),
     ]
     return table([*header, "ms a second of audio"], rows)

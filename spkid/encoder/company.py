@@ -8,13 +8,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from spkid.audio.ears import FRAME_S, FRAME_SAMPLES, Span, listen, spans
+from spkid.audio.ears import FRAME_S, FRAME_SAMPLES, Frames, Span, spans
 from spkid.audio.reading import Waveform
 from spkid.audio.speech import MATCH_SPEECH_S
 from spkid.encoder.base import Encoder, Vector
 
 # chosen on held-out training speakers by benchmarks/model/ears/several.py
-SURELY_SEVERAL = 0.7  # probability: who speaks alone must not be refused
 SEVERAL_AT_LEAST_S = 0.2  # shorter is no second voice
 MAYBE_NEW_VOICE = 0.15  # probability: the encoder has the last word
 
@@ -43,10 +42,9 @@ class Company:
     parts: tuple[Part, ...] = ()
 
 
-def company_in(waveform: Waveform, encoder: Encoder) -> Company:
-    """What the ears hear in ``[samples]``, each part embedded; nothing is, in most clips."""
-    frames = listen(waveform)
-    overlaps = spans(frames.voices[:, 2] >= SURELY_SEVERAL, least_s=SEVERAL_AT_LEAST_S)
+def company_in(waveform: Waveform, frames: Frames, encoder: Encoder) -> Company:
+    """What the ears heard in ``[samples]``, each part embedded; nothing is, in most clips."""
+    overlaps = spans(frames.is_several, least_s=SEVERAL_AT_LEAST_S)
     cuts = frames.new_voices(MAYBE_NEW_VOICE)
     if not overlaps and not len(cuts):
         return Company()

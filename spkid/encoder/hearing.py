@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 
+from spkid.audio.ears import listen
 from spkid.audio.reading import Waveform, as_waveform, loaded, without_offset
 from spkid.audio.sources import Source, opened
-from spkid.audio.speech import MATCH_SPEECH_S, Quality, assess
+from spkid.audio.speech import MATCH_SPEECH_S, Quality, quality_of
 from spkid.encoder.base import Encoder, Vector
 from spkid.encoder.company import Company, company_in
 
@@ -56,11 +57,12 @@ def hear(source: Source, encoder: Encoder, *, min_speech_s: float = MATCH_SPEECH
 
 def heard(waveform: Waveform, name: str, encoder: Encoder, *, min_speech_s: float) -> Clip:
     """Judge and embed 16 kHz samples ``[samples]``."""
-    quality, digest = assess(waveform, min_speech_s=min_speech_s), digest_of(waveform)
+    frames, digest = listen(waveform), digest_of(waveform)
+    quality = quality_of(waveform, frames, min_speech_s=min_speech_s)
     if quality.verdict != "ok":
         return Refused(name, quality, digest)
     plain = without_offset(waveform)
-    return Heard(name, quality, digest, encoder.embed(plain), company_in(plain, encoder))
+    return Heard(name, quality, digest, encoder.embed(plain), company_in(plain, frames, encoder))
 
 
 def digest_of(waveform: Waveform) -> str:

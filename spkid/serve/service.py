@@ -14,7 +14,6 @@ from enrollment.refusals import no_member
 from enrollment.store.vault import Vault
 from spkid.audio.reading import SAMPLE_RATE_HZ
 from spkid.audio.speech import MATCH_SPEECH_S, assess
-from spkid.encoder.company import company_in
 from spkid.scoring.model import Model
 from spkid.serve.metrics import Metrics
 from spkid.serve.problems import no_household
@@ -57,7 +56,6 @@ class Service:
         """Load what is loaded at its first use, so that the first caller waits no longer."""
         noise = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE_HZ).astype(np.float32)
         assess(noise, min_speech_s=MATCH_SPEECH_S)
-        company_in(noise, self.model.encoder)
         self.model.encoder.embed(noise)
 
     def close(self) -> None:

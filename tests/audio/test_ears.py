@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from spkid.audio import ears
-from spkid.audio.ears import FRAME_SAMPLES, Frames, Span, listen, spans
+from spkid.audio.ears import FRAME_SAMPLES, Frames, Span, joined, listen, listen_to, runs, spans
 from spkid.audio.reading import load_audio
 from spkid.errors import SpkidError
 
@@ -46,6 +46,17 @@ def test_one_voice_is_heard_in_speech_and_nobody_in_silence_hiss_or_a_tone(speec
         assert listen(sound.astype(np.float32)).is_speech.mean() < 0.05
 
 
+def test_single_words_are_heard_in_digital_silence(clips):
+    n_heard = 0
+    for path in clips.values():
+        clip, sound = load_audio(path), np.zeros(64_000, np.float32)
+        middle = int(np.median(np.flatnonzero(listen(clip).is_speech))) * FRAME_SAMPLES
+        sound[32_000:41_600] = clip[middle - 4_800 : middle + 4_800]
+        heard = np.flatnonzero(listen(sound).is_speech)
+        n_heard += len(heard) >= 5 and 95 <= heard[0] <= heard[-1] < 135
+    assert n_heard >= len(clips) - 2
+
+
 @pytest.mark.parametrize(("gain", "offset"), [(0.01, 0.0), (0.5, 0.2), (3.0, -0.1)])
 def test_level_and_offset_do_not_matter(speech, gain, offset):
     plain, other = listen(speech), listen((gain * speech + offset).astype(np.float32))
@@ -59,6 +70,57 @@ def test_long_sound_is_heard_in_windows_as_it_is_as_a_whole(speech, monkeypatch)
     parts = listen(long)
     assert len(parts.voices) == len(whole.voices)
     assert (parts.is_speech == whole.is_speech).mean() > 0.97
+
+
+@pytest.mark.parametrize("n_block", [1_000, 77_777, 10**7])
+def test_blocks_are_heard_as_the_whole(speech, monkeypatch, n_block):
+    monkeypatch.setattr(ears, "WINDOW_FRAMES", 250)
+    for n_samples in (0, 100, 16_000 * 4, 16_000 * 8 + 7, 16_000 * 21):
+        long = np.resize(speech, n_samples)
+        blocks = (long[first : first + n_block] for first in range(0, n_samples, n_block))
+        parts, whole = list(listen_to(blocks)), listen(long)
+        assert all(len(part.voices) <= 250 for part in parts)
+        np.testing.assert_array_equal(joined(parts).voices, whole.voices)
+        np.testing.assert_array_equal(joined(parts).new_voice, whole.new_voice)
+
+
+def naive_runs(is_there, longest_gap):
+    found = []
+    for frame in np.flatnonzero(is_there):
+        if found and frame - found[-1][1] <= longest_gap:
+            found[-1][1] = frame + 1
+        else:
+            found.append([frame, frame + 1])
+    return found
+
+
+@pytest.mark.parametrize("longest_gap", [0, 1, 4])
+def test_runs_bridge_short_gaps(longest_gap):
+    rng = np.random.default_rng(longest_gap)
+    for share in (0.0, 0.2, 0.6, 1.0):
+        is_there = rng.random(300) < share
+        found = np.stack(runs(is_there, longest_gap=longest_gap), axis=1)
+        assert found.tolist() == naive_runs(is_there, longest_gap)
+
+
+def frames_with(*parts):
+    """One voice with each probability for so many frames."""
+    speech = np.repeat([p for p, _ in parts], [n for _, n in parts])
+    voices = np.stack([1 - speech, speech, np.zeros_like(speech)], axis=1).astype(np.float32)
+    return Frames(voices, np.zeros(len(speech), np.float32))
+
+
+def test_what_never_is_sure_to_be_speech_is_none():
+    heard = frames_with((0.1, 10), (0.6, 10), (0.1, 10), (0.6, 5), (0.8, 1), (0.5, 4), (0.1, 10))
+    assert np.flatnonzero(heard.is_speech).tolist() == list(range(30, 40))
+    assert not frames_with((0.6, 10)).is_speech.any()
+    assert frames_with((0.8, 10)).is_speech.all()
+
+
+def test_what_is_said_has_its_short_silences_and_soft_ends():
+    heard = frames_with((0, 20), (1, 10), (0, 10), (1, 10), (0, 11), (1, 10), (0, 1))
+    expected = [*range(18, 52), *range(59, 72)]
+    assert np.flatnonzero(heard.is_said).tolist() == expected
 
 
 def test_what_is_no_number_is_refused_and_not_taken_for_nobody(speech):

@@ -70,7 +70,7 @@ def test_speech_begins_and_ends_where_it_does(stream, voice):
     events = told(LiveSound(SAMPLE_RATE_HZ), in_frames(stream, 800))
     began = [event.at_s for event in events if isinstance(event, SpeechBegan)]
     ended = [event.end_s for event in events if isinstance(event, Utterance)]
-    assert began[0] == pytest.approx(1.0, abs=0.7)
+    assert began[0] == pytest.approx(1.65, abs=0.15)  # 0.65 s of the clip are a breath before
     assert all(not 5.5 < at_s < 6.5 for at_s in began)  # nobody speaks then
     assert ended[-1] == pytest.approx(11.0, abs=1.0)
     heard_s = sum(assess(each.waveform).speech_s for each in events if isinstance(each, Utterance))
@@ -127,7 +127,7 @@ def test_little_speech_waits_for_more_and_long_speech_is_cut(voice):
         e for e in told(LiveSound(SAMPLE_RATE_HZ, cutting), [speech]) if isinstance(e, Utterance)
     ]
     assert len(utterances) >= 3
-    assert max(each.end_s - each.start_s for each in utterances) <= 5.0
+    assert max(each.end_s - each.start_s for each in utterances) <= 5.0 + 1e-9
 
 
 @pytest.mark.parametrize("level", [0.0, 1e-4, 1e-3])

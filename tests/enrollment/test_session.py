@@ -64,7 +64,7 @@ def test_the_odd_one_out_is_named_and_a_person_may_take_it(home, cast):
 def test_a_noisy_clip_may_be_taken_after_review_but_never_a_short_one(home, cast):
     speech = load_audio(cast["Ana"]["enroll"][0])
     noise = np.random.default_rng(0).normal(size=len(speech)).astype(np.float32)
-    noisy = speech + 1.2 * float(np.sqrt(np.mean(speech**2))) * noise
+    noisy = speech + 1.5 * float(np.sqrt(np.mean(speech**2))) * noise
     session = home.session("Ana", consent=True)
     assert session.add(noisy).reason == "too_noisy"
     assert session.add(np.zeros(48_000, dtype=np.float32)).reason == "no_speech"

@@ -17,12 +17,14 @@ from enrollment.timeline import (
     Judge,
     Recording,
     Segment,
+    of_one_voice,
     rttm,
     segments_of,
+    with_both_named,
 )
-from enrollment.turns import Stretch, Window, best_path, cut, stretches, windows_of
+from enrollment.turns import Stretch, Window, best_path, cut, parted, stretches, windows_of
+from spkid.audio.ears import FRAME_S, FRAME_SAMPLES, Span, listen
 from spkid.audio.reading import SAMPLE_RATE_HZ, load_audio
-from spkid.audio.speech import CHUNK_S, CHUNK_SAMPLES, SPEECH_PROBABILITY, speech_probabilities
 
 
 def naive_path(gains, costs):
@@ -62,6 +64,68 @@ def test_stretches_bridge_short_pauses(longest_pause):
     assert stretches(np.zeros(5, dtype=bool), longest_pause=1) == []
 
 
+def test_stretches_begin_earlier_and_end_later_but_not_outside():
+    is_speech = np.array([0, 1, 1, 0, 0, 0, 0, 0, 0, 1], dtype=bool)
+    found = stretches(is_speech, longest_pause=4, margin=2)
+    assert found == [Stretch(0, 5), Stretch(7, 10)]
+
+
+def test_a_stretch_is_cut_where_a_new_voice_begins_and_enough_is_on_both_sides():
+    is_speech = np.ones(100, dtype=bool)
+    is_speech[60:70] = False
+    cuts = np.array([5, 25, 40, 80, 95])
+    assert parted(Stretch(10, 100), cuts, is_speech, least=20) == [
+        Stretch(10, 40),  # 25 would leave 15 before it
+        Stretch(40, 80),
+        Stretch(80, 100),
+    ]
+    assert parted(Stretch(10, 100), cuts, is_speech, least=41) == [Stretch(10, 100)]
+
+
+def test_where_a_new_voice_begins_stands_in_the_first_window():
+    found = windows_of(Stretch(10, 30), window=10, step=5, is_new=True)
+    assert [window.is_new for window in found] == [True, False, False, False]
+
+
+def test_the_voice_changes_more_easily_where_a_new_one_is_heard(judge):
+    even = replace(USUAL_SMOOTHING, switch_cost=1e6, new_voice_cost=0.1)
+    heard = heard_as(judge, [0, 0, 1, 1])
+    assert len({part.who for part in segments_of(heard, judge, even)}) == 1
+    windows = list(heard.windows)
+    windows[2] = replace(windows[2], is_new=True)
+    told = segments_of(replace(heard, windows=tuple(windows)), judge, even)
+    assert [part.who for part in told] == ["Ana", "Ben"]
+
+
+def test_a_turn_in_which_several_speak_is_doubtful(judge):
+    heard = heard_as(judge, [0, 0, 0, 0])
+    for n_several, status in ((100, "known"), (140, "doubtful")):
+        is_several = np.arange(240) < n_several
+        (segment,) = segments_of(replace(heard, is_several=is_several), judge, USUAL_SMOOTHING)
+        assert segment.status == status
+
+
+def test_both_are_named_where_one_turn_runs_over_the_next():
+    one = Segment(0.0, 4.0, "Ana", "known", 0.9)
+    other = Segment(4.0, 8.0, "Ben", "known", 0.9)
+    for overlap, ends in [
+        (Span(3.5, 4.2), (4.2, 3.5)),
+        (Span(4.2, 4.5), (4.5, 4.0)),
+        (Span(6.0, 7.0), (4.0, 4.0)),  # far from where they meet
+    ]:
+        first, second = with_both_named([other, one], [overlap])
+        assert (first.end_s, second.start_s) == ends
+    stranger = replace(other, who=None, status="unknown")
+    assert with_both_named([one, stranger], [Span(3.5, 4.2)]) == [one, stranger]
+
+
+def test_frames_in_which_several_speak_are_not_embedded_where_others_are_enough():
+    samples = np.repeat(np.arange(50, dtype=np.float32), FRAME_SAMPLES)
+    is_several = np.arange(50) >= 35
+    assert set(of_one_voice(samples, is_several)) == set(range(35))
+    np.testing.assert_array_equal(of_one_voice(samples, ~is_several), samples)
+
+
 def test_windows_lie_around_their_parts():
     assert windows_of(Stretch(10, 30), window=10, step=5) == [
         Window(10, 20, 10, 15),
@@ -74,7 +138,7 @@ def test_windows_lie_around_their_parts():
 
 @pytest.mark.parametrize("n_block", [100, 5_000, 100_000])
 def test_cutting_a_stream_is_cutting_the_whole(n_block):
-    samples = np.random.default_rng(0).normal(size=60 * CHUNK_SAMPLES - 7).astype(np.float32)
+    samples = np.random.default_rng(0).normal(size=60 * FRAME_SAMPLES - 7).astype(np.float32)
     windows = [
         Window(2, 6, 2, 6),
         Window(4, 8, 6, 8),
@@ -83,7 +147,7 @@ def test_cutting_a_stream_is_cutting_the_whole(n_block):
     ]
     blocks = (samples[first : first + n_block] for first in range(0, len(samples), n_block))
     for window, piece in zip(windows, cut(blocks, windows), strict=True):
-        whole = samples[window.first * CHUNK_SAMPLES : window.end * CHUNK_SAMPLES]
+        whole = samples[window.first * FRAME_SAMPLES : window.end * FRAME_SAMPLES]
         np.testing.assert_array_equal(piece, whole)
 
 
@@ -131,13 +195,13 @@ def heard_as(judge, order, *, n_chunks=60, pause=0):
     windows = tuple(Window(first, first + n_chunks, first, first + n_chunks) for first in firsts)
     is_speech = np.ones(firsts[-1] + n_chunks, dtype=bool)
     vectors = np.stack([judge.members[k].vector for k in order]).astype(np.float32)
-    return Recording(is_speech, windows, vectors, ())
+    return Recording(is_speech, np.zeros_like(is_speech), windows, vectors, ())
 
 
 def test_a_turn_whose_windows_disagree_is_doubtful(judge):
     stubborn = replace(USUAL_SMOOTHING, switch_cost=1e6, doubtful_share=0.3)
     (segment,) = segments_of(heard_as(judge, [0, 1, 0, 1]), judge, stubborn)
-    assert segment == Segment(0.0, 240 * CHUNK_S, None, "doubtful", None)
+    assert segment == Segment(0.0, 240 * FRAME_S, None, "doubtful", None)
     (segment,) = segments_of(heard_as(judge, [0, 0, 0, 0, 1]), judge, stubborn)
     assert (segment.who, segment.status) == ("Ana", "known")
 
@@ -146,11 +210,11 @@ def test_a_change_of_voice_cuts_and_a_pause_does_not_rename(judge):
     light = replace(USUAL_SMOOTHING, switch_cost=0.1)
     cuts = segments_of(heard_as(judge, [0, 0, 1]), judge, light)
     assert [(part.start_s, part.end_s, part.who) for part in cuts] == [
-        (0.0, 120 * CHUNK_S, "Ana"),
-        (120 * CHUNK_S, 180 * CHUNK_S, "Ben"),
+        (0.0, 120 * FRAME_S, "Ana"),
+        (120 * FRAME_S, 180 * FRAME_S, "Ben"),
     ]
     paused = segments_of(heard_as(judge, [0, 0], pause=12), judge, USUAL_SMOOTHING)
-    assert [part.start_s for part in paused] == [0.0, 72 * CHUNK_S]
+    assert [part.start_s for part in paused] == [0.0, 72 * FRAME_S]
     assert paused[0].probability == paused[1].probability
 
 
@@ -184,21 +248,23 @@ def test_real_clips_get_their_speakers(home, recording):
     path, spans = recording
     segments = home.timeline(path)
     answers = {"a visitor": "unknown"}
-    right_s = total_s = 0.0
+    right_s = wrong_s = total_s = 0.0
     for segment in segments:
         (name,) = [who for start_s, end_s, who in spans if start_s <= segment.start_s < end_s]
         assert segment.end_s <= next(end_s for _, end_s, who in spans if segment.start_s < end_s)
         long_s = segment.end_s - segment.start_s
         total_s += long_s
         right_s += long_s * ((segment.who or segment.status) == answers.get(name, name))
+        wrong_s += long_s * (segment.who is not None and segment.who != name)
     assert 20 < total_s < 40
     assert right_s > 0.9 * total_s
+    assert wrong_s == 0
 
 
 def without_pauses(clip):
-    n_whole = len(clip) // CHUNK_SAMPLES
-    is_speech = speech_probabilities([clip])[:n_whole] >= SPEECH_PROBABILITY
-    return clip[: n_whole * CHUNK_SAMPLES].reshape(-1, CHUNK_SAMPLES)[is_speech].ravel()
+    is_speech = listen(clip).is_said
+    n_whole = len(is_speech)
+    return clip[: n_whole * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)[is_speech].ravel()
 
 
 def test_a_change_without_a_pause_is_found(home, cast, tmp_path):

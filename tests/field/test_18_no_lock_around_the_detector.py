@@ -1,4 +1,4 @@
-"""18: threads stood in line for one speech detector; they hear at the same time."""
+"""18: threads stood in line for one network of ears; they hear at the same time."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from spkid.audio import speech
+from spkid.audio import ears
 from spkid.encoder.hearing import hear
 
 N_THREADS = 4
 
 
 class Meeting:
-    """The detector, which goes on only when all threads are in it."""
+    """The ears, which goes on only when all threads are in it."""
 
     def __init__(self, session) -> None:
         self._session = session
@@ -28,11 +28,11 @@ class Meeting:
         return self._session.run(*arguments)
 
 
-def test_threads_are_in_the_detector_at_once_and_hear_the_same(model, clips, monkeypatch):
+def test_threads_are_in_the_ears_at_once_and_hear_the_same(model, clips, monkeypatch):
     paths = list(clips.values())[:N_THREADS]
     expected = [hear(path, model.encoder) for path in paths]
-    meeting = Meeting(speech._detector())
-    monkeypatch.setattr(speech, "_detector", lambda: meeting)
+    meeting = Meeting(ears._session())
+    monkeypatch.setattr(ears, "_session", lambda: meeting)
     with ThreadPoolExecutor(N_THREADS) as pool:
         found = list(pool.map(lambda path: hear(path, model.encoder), paths))
     for one, other in zip(found, expected, strict=True):

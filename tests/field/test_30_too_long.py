@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from spkid.audio import reading, speech
+from spkid.audio import ears, reading
 from spkid.audio.reading import LONGEST_CLIP_S, audio_blocks, load_audio
 from spkid.errors import SpkidError
 
@@ -39,9 +39,9 @@ def test_every_verb_but_the_timeline_refuses_an_hour_before_it_listens(
     home, model, hour, monkeypatch
 ):
     def deaf():
-        raise AssertionError("the detector was asked")
+        raise AssertionError("the ears were asked")
 
-    monkeypatch.setattr(speech, "_detector", deaf)
+    monkeypatch.setattr(ears, "_session", deaf)
     assert hour.stat().st_size < 200_000
     for act in (
         lambda: home.identify(hour),

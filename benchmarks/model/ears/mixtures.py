@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import fft
 
+from benchmarks.harness.noises import at_speed
 from benchmarks.model.ears.truth import SILENT, SPOKEN, Activity, activity, is_clean
 from spkid.audio.ears import FRAME_SAMPLES
 from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform
@@ -32,13 +33,16 @@ class MixtureConfig:
 
     All mixtures of a batch have one of ``durations_s``. ``people`` are the chances of nobody, one,
     two and three people; where nobody speaks a noise has a chance of
-    its own, and there is no babble. How often the
-    next turn begins before the last one ends is drawn, for each mixture, from ``overlap_chance``.
+    its own, and there is no babble. Of the noises ``crying_share`` are babies that cry, who sound
+    most like a voice. How often the
+    next turn begins before the last one ends is drawn, for each mixture, from ``overlap_chance``;
+    how long the pauses are on average, from ``pause_s`` on a scale of logarithms.
     """
 
-    durations_s: tuple[float, ...] = (1.5, 3.0, 5.0, 8.0)
+    durations_s: tuple[float, ...] = (0.6, 1.5, 3.0, 5.0, 8.0)
     people: tuple[float, ...] = (0.14, 0.27, 0.40, 0.19)
     overlap_chance: tuple[float, ...] = (0.0, 1.0)
+    pause_s: tuple[float, ...] = (0.1, 3.0)
     level_spread_db: float = 5.0
     room_chance: float = 0.4
     reverb_time_s: tuple[float, ...] = (0.1, 0.7)
@@ -46,12 +50,14 @@ class MixtureConfig:
     noise_chance: float = 0.55
     lone_noise_chance: float = 1.0
     noise_snr_db: tuple[float, ...] = (-5.0, 25.0)
-    noise_speed: tuple[float, ...] = (0.65, 1.5)
+    noise_speed: tuple[float, ...] = (0.5, 1.6)
     second_noise_chance: float = 0.25
+    crying_share: float = 0.25
     babble_chance: float = 0.12
     babble_snr_db: tuple[float, ...] = (5.0, 20.0)
     music_chance: float = 0.12
     bursts_chance: float = 0.12
+    hiss_chance: float = 0.85
     hiss_db: tuple[float, ...] = (-70.0, -30.0)
     band_chance: float = 0.3
     lowest_hz: tuple[float, ...] = (20.0, 400.0)
@@ -151,8 +157,10 @@ def draw_pieces(
     people = voices.people(n_people, rng)
     gains = 10 ** (rng.uniform(-1, 1, n_people) * config.level_spread_db / 20)
     overlap_chance = uniform(config.overlap_chance, rng)
+    pause = FRAMES_A_SECOND * np.exp(uniform(np.log(config.pause_s).tolist(), rng))
     pieces: list[Piece] = []
-    person, first = int(rng.integers(n_people)), int(rng.integers(-n_frames // 3, n_frames // 5))
+    person = int(rng.integers(n_people))
+    first = int(rng.integers(-n_frames // 3, n_frames // 5) + rng.exponential(pause))
     while first < n_frames:
         clip = int(rng.choice(people[person]))
         spoken = voices.activities[clip]
@@ -174,7 +182,7 @@ def draw_pieces(
         if following != person and rng.random() < overlap_chance:
             first += int(length * 0.8 * rng.random())
         else:
-            first += length + int(rng.exponential(0.3 * FRAMES_A_SECOND))
+            first += length + int(rng.exponential(pause))
         person = following
     return pieces
 
@@ -260,13 +268,16 @@ def bursts(n_samples: int, rng: np.random.Generator) -> Waveform:
 def noise_of_things(
     noises: Corpus, config: MixtureConfig, rng: np.random.Generator, n_samples: int
 ) -> Waveform:
-    """A noise, slower or faster than it was, perhaps with another one over it."""
+    """A noise, slower or faster than it was, perhaps in a room or with another one over it."""
     total = np.zeros(n_samples, dtype=np.float32)
+    crying = [index for index, path in enumerate(noises.paths) if "baby-cry" in path]
     for _ in range(1 + (rng.random() < config.second_noise_chance)):
-        clip = noises.clip(int(rng.integers(len(noises)))).astype(np.float32)
-        at = np.arange(0, len(clip) - 1, uniform(config.noise_speed, rng))
-        clip = np.interp(at, np.arange(len(clip)), clip).astype(np.float32)
+        is_crying = crying and rng.random() < config.crying_share
+        clip = noises.clip(int(rng.choice(crying if is_crying else len(noises)))).astype(np.float32)
+        clip = at_speed(clip, uniform(config.noise_speed, rng))
         noise = np.resize(np.roll(clip, int(rng.integers(len(clip)))), n_samples)
+        if rng.random() < config.room_chance:
+            (noise,) = in_rooms(noise[None], config, rng)
         total += noise / np.sqrt(power(noise))
     return total
 
@@ -297,8 +308,9 @@ def background(
         found.append((babble, uniform(config.babble_snr_db, rng)))
     if rng.random() < config.music_chance:
         found.append((music(n_samples, rng), uniform(config.noise_snr_db, rng)))
-    hiss = rng.standard_normal(n_samples, dtype=np.float32)
-    found.append((hiss, -uniform(config.hiss_db, rng)))
+    if rng.random() < config.hiss_chance:  # else silence may be digital, as programs send it
+        hiss = rng.standard_normal(n_samples, dtype=np.float32)
+        found.append((hiss, -uniform(config.hiss_db, rng)))
     return found
 
 

@@ -37,7 +37,7 @@ RATIOS = (1.0, 0.0, -0.5, -1.0, -1.5, -2.0, -3.0)
 
 def overlap_and_likeness(waveform: Waveform, model: Model) -> tuple[float, float]:
     """Seconds in which several speak, and how unlike the longest part the most unlike one is."""
-    company, calibration = company_in(waveform, model.encoder), model.to_decide()
+    company, calibration = company_in(waveform, listen(waveform), model.encoder), model.to_decide()
     overlap_s = sum(span.end_s - span.start_s for span in company.overlaps)
     longest_first = sorted(company.parts, key=lambda part: -part.speech_s)
     found = [likeness(part, longest_first[0], calibration) for part in longest_first[1:]]
