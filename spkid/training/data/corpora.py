@@ -47,7 +47,8 @@ def load_corpora(config: DataConfig, progress: Progress) -> Corpora:
         )
     table = pd.concat([_clips_of(place, progress) for place in (config.speech, *config.more)])
     left_out = table["corpus"].isin(config.leave_out)
-    aside = (table["speaker"].map(is_held_out) | left_out).astype(bool) & (table["speaker"] != "")
+    aside = table["speaker"].map(is_held_out).astype(bool) | left_out
+    aside &= table["speaker"] != ""
     n_clips = table["speaker"].map(table["speaker"].value_counts())
     if table["speaker"][aside & (n_clips >= 2)].nunique() < 2:
         aside &= False
