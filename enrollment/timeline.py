@@ -32,6 +32,7 @@ from spkid.audio.reading import LONGEST_RECORDING_S, Waveform, blocks_of, withou
 from spkid.audio.sources import Sound, Source, opened
 from spkid.audio.speech import MATCH_SPEECH_S
 from spkid.encoder.base import Encoder
+from spkid.encoder.company import of_frames
 from spkid.errors import SpkidError
 from spkid.scoring.calibration import Calibration
 from spkid.scoring.scale import Floats
@@ -217,8 +218,7 @@ def of_one_voice(samples: Waveform, is_several: NDArray[np.bool_]) -> Waveform:
     n_frames = min(len(samples) // FRAME_SAMPLES, len(is_several))
     if not is_several.any() or (~is_several[:n_frames]).sum() * FRAME_S < MATCH_SPEECH_S:
         return samples
-    rows = samples[: n_frames * FRAME_SAMPLES].reshape(n_frames, FRAME_SAMPLES)
-    return rows[~is_several[:n_frames]].ravel()
+    return of_frames(samples, np.flatnonzero(~is_several[:n_frames]))
 
 
 def segments_of(heard: Recording, judge: Judge, smoothing: Smoothing) -> tuple[Segment, ...]:

@@ -42,9 +42,8 @@ def stretches(
 
     Each begins and ends ``margin`` frames (at most half the longest pause) earlier and later.
     """
-    firsts, ends = runs(is_speech, longest_gap=longest_pause)
-    firsts, ends = np.maximum(firsts - margin, 0), np.minimum(ends + margin, len(is_speech))
-    return [Stretch(int(first), int(end)) for first, end in zip(firsts, ends, strict=True)]
+    found = runs(is_speech, longest_gap=longest_pause, margin=margin)
+    return [Stretch(int(first), int(end)) for first, end in zip(*found, strict=True)]
 
 
 def parted(

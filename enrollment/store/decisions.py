@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
 
-from sqlalchemy import (
-    Connection,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, func, insert, or_, select, update
 
 from enrollment.names import new_name
 from enrollment.refusals import name_taken, no_decision
 from enrollment.store.records import find_household, find_member, household_named, member_named
-from enrollment.store.records import now as time_now
 from enrollment.store.schema import decision_logs, decisions, households, members
-from enrollment.store.terms import KeptForAWhile, delete_kept, last_day, today
-
-Result = TypeVar("Result")
+from enrollment.store.terms import KeptForAWhile, delete_kept, kept_from, today
 
 MAX_DECISIONS = 10_000  # of one household; where there are as many, the oldest tenth goes
 
@@ -85,7 +74,6 @@ class LoggedDecisions(KeptForAWhile):
                 kept = ids.offset(MAX_DECISIONS * 9 // 10 - 1).limit(1)
                 delete_kept(connection, decisions, own & (decisions.c.id < kept.scalar_subquery()))
             named = decision.member and find_member(connection, home.id, decision.member)
-            heard_at = decision.heard_at or time_now()
             connection.execute(
                 insert(decisions).values(
                     household_id=home.id,
@@ -98,8 +86,7 @@ class LoggedDecisions(KeptForAWhile):
                     speech_s=decision.speech_s,
                     model=decision.model,
                     digest=decision.digest,
-                    heard_at=heard_at,
-                    expires_on=last_day(heard_at, terms.keep_days),
+                    **kept_from(decision.heard_at, terms),
                 )
             )
             return True

@@ -165,6 +165,12 @@ def today() -> str:
     return datetime.datetime.now(datetime.UTC).date().isoformat()
 
 
+def kept_from(heard_at: str, terms: Terms) -> dict[str, str]:
+    """The columns ``heard_at``, now unless given, and ``expires_on``."""
+    heard_at = heard_at or now()
+    return {"heard_at": heard_at, "expires_on": last_day(heard_at, terms.keep_days)}
+
+
 def last_day(heard_at: str, keep_days: int) -> str:
     """Days, not seconds: a household deletes once a day, not with every clip."""
     try:

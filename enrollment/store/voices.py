@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +16,11 @@ from enrollment.store.records import (
     VECTOR_TYPE,
     find_household,
     household_named,
-    now,
     read_member,
     vectors_of,
 )
 from enrollment.store.schema import inboxes, unknown_voices
-from enrollment.store.terms import KeptForAWhile, delete_kept, last_day, today
-
-Result = TypeVar("Result")
+from enrollment.store.terms import KeptForAWhile, delete_kept, kept_from, today
 
 MAX_VOICES = 200  # of one household; the oldest go first
 
@@ -73,7 +69,6 @@ class UnknownVoices(KeptForAWhile):
             too_many = connection.execute(ids.offset(MAX_VOICES - 1)).scalars().all()
             if too_many:
                 delete_kept(connection, unknown_voices, unknown_voices.c.id.in_(too_many))
-            heard_at = voice.heard_at or now()
             connection.execute(
                 insert(unknown_voices).values(
                     household_id=home.id,
@@ -82,8 +77,7 @@ class UnknownVoices(KeptForAWhile):
                     digest=voice.digest,
                     speech_s=voice.speech_s,
                     snr_db=voice.snr_db,
-                    heard_at=heard_at,
-                    expires_on=last_day(heard_at, terms.keep_days),
+                    **kept_from(voice.heard_at, terms),
                 )
             )
             return True

@@ -68,10 +68,8 @@ class Frames:
     @property
     def is_said(self) -> NDArray[np.bool_]:
         """Speech with the short silences in it, its beginnings and ends, ``[frames]``."""
-        firsts, ends = runs(self.is_speech, longest_gap=BRIDGED_FRAMES)
-        n_frames = len(self.voices)
-        firsts, ends = np.maximum(firsts - MARGIN_FRAMES, 0), ends + MARGIN_FRAMES
-        return painted(firsts, np.minimum(ends, n_frames), n_frames)
+        found = runs(self.is_speech, longest_gap=BRIDGED_FRAMES, margin=MARGIN_FRAMES)
+        return painted(*found, len(self.voices))
 
     @property
     def is_several(self) -> NDArray[np.bool_]:
@@ -159,14 +157,18 @@ def _own(first: int, n_frames: int) -> slice:
 
 
 def runs(
-    is_there: NDArray[np.bool_], *, longest_gap: int = 0
+    is_there: NDArray[np.bool_], *, longest_gap: int = 0, margin: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First frame and end of each run of true frames; gaps of ``longest_gap`` do not end one."""
+    """First frame and end of each run of true frames; gaps of ``longest_gap`` do not end one.
+
+    Each begins and ends ``margin`` frames earlier and later, within what is there.
+    """
     edges = np.flatnonzero(np.diff(np.r_[False, is_there, False]))
     firsts, ends = edges[::2], edges[1::2]
     is_apart = firsts[1:] - ends[:-1] > longest_gap
     n_runs = len(firsts)
-    return firsts[np.r_[True, is_apart][:n_runs]], ends[np.r_[is_apart, True][:n_runs]]
+    firsts, ends = firsts[np.r_[True, is_apart][:n_runs]], ends[np.r_[is_apart, True][:n_runs]]
+    return np.maximum(firsts - margin, 0), np.minimum(ends + margin, len(is_there))
 
 
 def painted(firsts: NDArray[np.int64], ends: NDArray[np.int64], n_frames: int) -> NDArray[np.bool_]:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from spkid.audit.inputs import need_columns
+from spkid.audit.inputs import need_columns, need_one_description
 from spkid.errors import BadTable, SpkidError
 
 SIDES = ("both", "enroll", "test")
@@ -162,13 +162,7 @@ def attach_groups(
     wanted = list(dict.fromkeys([key, "speaker", *columns]))
     described = metadata[wanted].astype(object).where(metadata[wanted].notna(), "")
     described = described.drop_duplicates(ignore_index=True)
-    twice = described[key][described[key].duplicated()]
-    if len(twice):
-        raise BadTable(
-            f"{key} {twice.iloc[0]!r} with two different descriptions",
-            expected=f"one description for each {key}",
-            do="correct the metadata",
-        )
+    need_one_description(described[key], "the metadata")
     rows, unmatched = {}, []
     for side, column in names.items():
         of_name = pd.Index(described[key]).get_indexer(column.cat.categories)

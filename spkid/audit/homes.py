@@ -15,7 +15,7 @@ import pandas as pd
 
 from spkid.audit.grouping import attach_groups, parse_grouping
 from spkid.audit.groups import Estimates, Resampling, audit_groups, corrected, overall_table
-from spkid.audit.inputs import need_columns
+from spkid.audit.inputs import need_columns, need_one_description
 from spkid.audit.leaving_out import not_counted, not_described
 from spkid.audit.result import Audit
 from spkid.audit.statistics.figures import Figure
@@ -160,14 +160,8 @@ def _described(
     once = homes[homes.columns.intersection(["household", *columns])].drop_duplicates()
     own = {*columns, "speaker"} - set(once.columns)
     by_speaker = by_speaker[by_speaker.columns.intersection(list(own))].drop_duplicates()
-    for table, key in ((by_speaker, "speaker"), (once, "household")):
-        twice = table[key][table[key].duplicated()]
-        if len(twice):
-            raise BadTable(
-                f"{key} {twice.iloc[0]!r} with two different descriptions",
-                expected=f"one description for each {key}",
-                do="correct the table",
-            )
+    for names in (by_speaker["speaker"], once["household"]):
+        need_one_description(names, "the table")
     keys = decisions["speaker"] + KEY + decisions["household"]
     pairs = decisions[["speaker", "household"]].assign(path=keys).drop_duplicates()
     return pairs.merge(by_speaker, "left", on="speaker").merge(once, "left", on="household"), keys

@@ -115,6 +115,17 @@ def need_columns(table: pd.DataFrame, columns: Sequence[str], what: str) -> None
         )
 
 
+def need_one_description(names: pd.Series, what: str) -> None:
+    """Refuse a name that stands in two rows of ``what``: they differ, as equal rows are one."""
+    twice = names[names.duplicated()]
+    if len(twice):
+        raise BadTable(
+            f"{names.name} {twice.iloc[0]!r} with two different descriptions",
+            expected=f"one description for each {names.name}",
+            do=f"correct {what}",
+        )
+
+
 def need_same_names(names: Sequence[pd.Series], people: pd.DataFrame, where: str) -> None:
     """Refuse speakers such as 0048 that the metadata has as 48: they would be left out."""
     known = set(people["speaker"])

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spkid.encoder.base import Encoder
-from spkid.encoder.batch import Embedded, EmbedFiles
+from spkid.encoder.batch import Embedded, EmbedFiles, attempt
 from spkid.errors import SpkidError
 
 TASK_CLIPS = 16  # that a process is given at a time
@@ -26,14 +26,15 @@ class Embedder:
 
     def __call__(self, batch: dict[str, NDArray[Any]]) -> dict[str, Any]:
         """Vectors ``[clips, dim]`` of a batch; NaN, and the error, where a clip has none."""
-        vectors = np.full((len(batch["place"]), self.encoder.dim), np.nan, dtype=np.float32)
-        errors: list[SpkidError | None] = [None] * len(vectors)
-        for row, place in enumerate(batch["place"]):
-            try:
-                vectors[row] = self.encoder.embed_file(Path(place))
-            except SpkidError as error:
-                errors[row] = error
-        return {"vector": vectors, "error": np.array(errors, dtype=object)}
+        found = [attempt(self.encoder.embed_file, Path(place)) for place in batch["place"]]
+        vectors = np.full((len(found), self.encoder.dim), np.nan, dtype=np.float32)
+        errors = np.full(len(found), None, dtype=object)
+        for row, result in enumerate(found):
+            if isinstance(result, SpkidError):
+                errors[row] = result
+            else:
+                vectors[row] = result
+        return {"vector": vectors, "error": errors}
 
 
 def on_ray(encoder: Encoder, address: str, jobs: int | None = None) -> EmbedFiles:
