@@ -156,7 +156,7 @@ def percent(rate: float, *, decimals: int = 1) -> str:
 
 def signed(change: float) -> str:
     """A change of a rate in points: ``+1.3``, or a dash where it is not known."""
-    return f"{100 * change:+.1f}" if math.isfinite(change) else "–"
+    return f"{100 * change:+z.1f}" if math.isfinite(change) else "–"
 
 
 def number(value: float) -> str:

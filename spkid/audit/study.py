@@ -135,7 +135,7 @@ def _given_away(trials: pd.DataFrame, metadata: pd.DataFrame, seed: int) -> Iter
     if scores is None:
         return
     told = trials.assign(score=scores)
-    rate = estimates_of(told, np.arange(len(told)), 0.0, 0.5)["equal_error_rate"]
+    rate = estimates_of(told, slice(None), 0.0, 0.5)["equal_error_rate"]
     low, high = rate.interval()
     named = ", ".join(columns)
     shown = f"{percent(rate.value)} (95 % interval {percent(low)} to {percent(high)})"

@@ -37,7 +37,7 @@ def shown_change(figure: str, value: float) -> str:
     """Signed, in points for rates."""
     if figure != "garbe":
         return signed(value)
-    return f"{value:+.3f}" if math.isfinite(value) else "–"
+    return f"{value:+z.3f}" if math.isfinite(value) else "–"
 
 
 def change_span(row: Any) -> str:
