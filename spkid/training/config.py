@@ -40,7 +40,8 @@ class TrainConfig:
     A network that is in part somebody else's may be trained with care: ``trunk_rate`` is the share
     of the learning rate that its ``trunk`` gets, and with ``hold_statistics`` its batch
     normalisation stays as it was. A teacher that listens hears crops of ``teacher_crop_s``, of
-    which the encoder hears the beginning; 0: the same crop.
+    which the encoder hears the beginning; 0: the same crop. The clips of a batch that it has heard
+    serve ``n_steps_a_hearing`` steps, each with its own augmentation.
 
     A loss whose ``*_weight`` is 0 is not computed. ``adversarial_weight`` is the share of the
     loss that is taken at disturbed features, of Euclidean length ``adversarial_epsilon``
@@ -68,6 +69,7 @@ class TrainConfig:
     teacher_weight: float = 10.0
     similarity_weight: float = 0.0
     teacher_crop_s: float = 0.0
+    n_steps_a_hearing: int = 1
     trunk_rate: float = 1.0
     hold_statistics: bool = False
     adversarial_weight: float = 0.0
@@ -103,7 +105,7 @@ class TrainConfig:
                 do="correct the configuration",
             )
         whole = ("n_steps", "n_speakers", "checkpoint_every", "evaluate_every")
-        for name in (*whole, "n_sub_centres", "n_regions"):
+        for name in (*whole, "n_sub_centres", "n_regions", "n_steps_a_hearing"):
             if getattr(self, name) < 1:
                 raise BadConfig(
                     f"TrainConfig.{name} = {getattr(self, name)}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,8 @@ class ListeningSampler(Sampler):
     """Batches whose targets are what ``teacher`` says of the crops as they are drawn.
 
     The teacher hears crops of ``teacher_crop_s`` where those of the batch are shorter; the batch
-    has their beginning. Each process of ``team`` listens to its share.
+    has their beginning. What it has heard serves ``n_steps_a_hearing`` steps, each with its own
+    augmentation. Each process of ``team`` listens to its share.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class ListeningSampler(Sampler):
         teacher_crop_s: float,
         team: Team,
         seed: int,
+        n_steps_a_hearing: int = 1,
         single_clip_weight: float = 0.4,
         speed_chance: float = 0.3,
         formant_chance: float = 0.0,
@@ -63,6 +66,8 @@ class ListeningSampler(Sampler):
         self.network = teacher.to(team.device).eval().requires_grad_(False)
         self.teacher_name = weights_fingerprint(self.network)
         self.teacher_crop_s, self.team = teacher_crop_s, team
+        self.n_steps_a_hearing = n_steps_a_hearing
+        self.heard = lru_cache(maxsize=1)(self._heard)
         self.taught_speeds = np.arange(len(SPEEDS))
 
     def vectors(self, waveforms: Tensor) -> Tensor:
@@ -74,20 +79,19 @@ class ListeningSampler(Sampler):
 
     def batch(self, step: int, *, n_speakers: int, n_unlabelled: int, crop_s: float) -> Batch:
         """Batch ``step``, listened to."""
-        drawn = super().batch(
-            step,
-            n_speakers=n_speakers,
-            n_unlabelled=n_unlabelled,
-            crop_s=max(crop_s, self.teacher_crop_s),
-        )
-        own = drawn.waveforms[self.team.share(len(drawn.waveforms))]
+        longest_s = max(crop_s, self.teacher_crop_s)
+        heard = self.heard(step // self.n_steps_a_hearing, n_speakers, n_unlabelled, longest_s)
         n_samples = int(crop_s * SAMPLE_RATE_HZ)
         return replace(
-            drawn,
-            waveforms=drawn.waveforms[:, :n_samples],
-            noises=drawn.noises[:, :n_samples],
-            targets=self.team.gather(self.vectors(own)),
+            heard, waveforms=heard.waveforms[:, :n_samples], noises=heard.noises[:, :n_samples]
         )
+
+    def _heard(self, number: int, n_speakers: int, n_unlabelled: int, crop_s: float) -> Batch:
+        drawn = super().batch(
+            number, n_speakers=n_speakers, n_unlabelled=n_unlabelled, crop_s=crop_s
+        )
+        own = drawn.waveforms[self.team.share(len(drawn.waveforms))]
+        return replace(drawn, targets=self.team.gather(self.vectors(own)))
 
     def class_targets(self) -> Tensor:
         """What the teacher says of one crop of each class, ``[classes, dim]``."""
@@ -146,6 +150,7 @@ def make_sampler(
         corpora,
         network,
         teacher_crop_s=config.teacher_crop_s,
+        n_steps_a_hearing=config.n_steps_a_hearing,
         team=team,
         seed=config.seed,
         single_clip_weight=config.single_clip_weight,

@@ -112,7 +112,8 @@ def train(
             run.optimisers |= part.optimisers
         run.resume()
         if run.step == 0:
-            losses.aam.begin_at(sampler.class_targets())
+            if config.aam_weight:
+                losses.aam.begin_at(sampler.class_targets())
             for part in parts:
                 part.begin()
         if team.rank == 0:

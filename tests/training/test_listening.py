@@ -80,6 +80,22 @@ def test_targets_are_what_the_teacher_says_of_the_longer_clean_crop(corpora, sam
         assert not heard.targets.requires_grad
 
 
+def test_what_was_heard_serves_several_steps(corpora, sampler, teacher, monkeypatch):
+    config = replace(CONFIG, n_steps_a_hearing=3)
+    patient = make_sampler(corpora, teacher, config, dim=8, oversampled=(), team=ALONE)
+    heard = []
+    listen = patient.vectors
+    monkeypatch.setattr(patient, "vectors", lambda own: heard.append(len(own)) or listen(own))
+    for step in range(6):
+        found = patient.batch(step, n_speakers=3, n_unlabelled=2, crop_s=0.2 + 0.1 * (step % 3))
+        expected = sampler.batch(step // 3, n_speakers=3, n_unlabelled=2, crop_s=0.5)
+        assert torch.equal(found.targets, expected.targets)
+        n_samples = found.waveforms.shape[1]
+        assert n_samples < 8_000
+        assert torch.equal(found.waveforms, expected.waveforms[:, :n_samples])
+    assert heard == [8, 8]
+
+
 def test_a_longer_crop_is_heard_whole(sampler):
     batch = sampler.batch(0, n_speakers=3, n_unlabelled=2, crop_s=0.7)
     assert batch.waveforms.shape == (8, 11_200)
