@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -40,6 +40,20 @@ if TYPE_CHECKING:
     from enrollment.timeline import Segment
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What the store said of a home when its log stood at ``sequence``.
+
+    ``own`` is the home's own calibration, while it fits the members; ``keeps_log`` says whether
+    answers are written down.
+    """
+
+    sequence: int
+    members: list[Member] = field(repr=False)
+    own: HomeRate | None
+    keeps_log: bool
+
+
 class Household:
     """The members of one home in a store, with the model that hears them.
 
@@ -64,8 +78,7 @@ class Household:
         self.store = store
         self.name = tidy_name(name)
         self.model = model if model is not None else Model.load()
-        # the members and the own calibration, as of a log sequence
-        self._seen: tuple[int, list[Member], HomeRate | None] | None = None
+        self._seen: _Known | None = None
 
     def __repr__(self) -> str:
         return f"Household({self.store!r}, {self.name!r})"
@@ -81,12 +94,12 @@ class Household:
         SpkidError
             If the household is unknown or a profile comes from another model.
         """
-        return list(self._as_of_now()[0])
+        return list(self._as_of_now().members)
 
-    def _as_of_now(self) -> tuple[list[Member], HomeRate | None]:
+    def _as_of_now(self) -> _Known:
         sequence = self.store.last_sequence()
-        if self._seen is not None and self._seen[0] == sequence:
-            return self._seen[1:]
+        if self._seen is not None and self._seen.sequence == sequence:
+            return self._seen
         members = self.store.members(self.name)
         if not members:
             raise no_household(self.name, self.store.households())
@@ -96,8 +109,10 @@ class Household:
             check_unit(member.vector, dim=self.model.dim)
         text = self.store.calibration(self.name)
         own = None if text is None else HomeRate.from_json(text)
-        self._seen = sequence, members, own
-        return members, own
+        if own is not None and not own.fits(members):
+            own = None
+        self._seen = _Known(sequence, members, own, self.decisions.terms is not None)
+        return self._seen
 
     def enroll(
         self,
@@ -217,15 +232,12 @@ class Household:
 
     def own_rate(self, members: list[Member]) -> HomeRate | None:
         """What :meth:`calibrate` chose, while the profiles are still the same."""
-        _, chosen = self._as_of_now()
+        chosen = self._as_of_now().own
         return chosen if chosen is not None and chosen.fits(members) else None
 
     def accepted_rate(self, members: list[Member], asked: float | None) -> float:
         """The shipped threshold's rate that decides: the home's own, the one asked for, or 5 %."""
-        own = self.own_rate(members)
-        if own and asked in (None, own.far):
-            return own.rate
-        return FALSE_ACCEPT_RATE if asked is None else asked
+        return _deciding_rate(self.own_rate(members), asked)
 
     def identify(self, clip: Source | Clip, *, false_accept_rate: float | None = None) -> Decision:
         """Who speaks in ``clip``: a member, a stranger, too close to say, or nothing heard.
@@ -240,14 +252,15 @@ class Household:
             a profile comes from another model, or the rate lies outside what the calibration
             measured.
         """
-        calibration, members = self.model.to_decide(), self.members()
+        calibration, home = self.model.to_decide(), self._as_of_now()
         heard = clip if isinstance(clip, Heard | Refused) else hear(clip, self.model.encoder)
-        rate = self.accepted_rate(members, false_accept_rate)
-        decision = decide_clip(heard, members, calibration, false_accept_rate=rate)
-        hints = [age_hint(who) for who in members if who.name == decision.member]
+        rate = _deciding_rate(home.own, false_accept_rate)
+        decision = decide_clip(heard, home.members, calibration, false_accept_rate=rate)
+        hints = [age_hint(who) for who in home.members if who.name == decision.member]
         if isinstance(heard, Heard) and not decision.other_voices:  # its vector is of one voice
             hints.append(self.inbox.take(heard, decision))
-        hints.append(self.decisions.take(heard, decision, accepted_rate=rate))
+        if home.keeps_log:
+            hints.append(self.decisions.take(heard, decision, accepted_rate=rate))
         return replace(decision, hints=tuple(hint for hint in hints if hint))
 
     def identify_together(
@@ -349,3 +362,9 @@ class Household:
     def forget(self, member: str | None = None) -> Receipt:
         """Delete a member, or the whole household; errors as in ``Store.forget``."""
         return self.store.forget(self.name, member)
+
+
+def _deciding_rate(own: HomeRate | None, asked: float | None) -> float:
+    if own is not None and asked in (None, own.far):
+        return own.rate
+    return FALSE_ACCEPT_RATE if asked is None else asked

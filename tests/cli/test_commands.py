@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from enrollment import Household
 from spkid.cli.commands import PLACES, built
 
 OWN = """
@@ -17,6 +18,16 @@ try:
 except SystemExit:
     pass
 print(*sorted(name for name in sys.modules if name.startswith("spkid.cli.")), file=sys.stderr)
+"""
+SLOW = ("pandas", "scipy", "sklearn", "faiss", "matplotlib", "jinja2", "cryptography", "torch")
+SLOW_ONES = f"""
+import sys
+from spkid.cli.main import main
+try:
+    main()
+except SystemExit as stop:
+    assert not stop.code
+print(*sorted(set({SLOW}) & set(sys.modules)), file=sys.stderr)
 """
 
 
@@ -33,3 +44,13 @@ def test_a_command_imports_no_other_ones_module():
     assert ended.stderr.split() == [
         f"spkid.cli.{name}" for name in ("commands", "homes", "main", "output")
     ]
+
+
+def test_who_is_speaking_is_said_without_a_slow_library(store, model, cast):
+    Household(store, "home", model=model).enroll("Ana", cast["Ana"]["enroll"], consent=True)
+    clip = str(cast["Ana"]["heard"][0])
+    options = ["--household", "home", "--store", store.place]
+    words = [sys.executable, "-c", SLOW_ONES, "identify", clip, *options]
+    ended = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert "Ana" in ended.stdout
+    assert ended.stderr.split() == []

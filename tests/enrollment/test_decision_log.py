@@ -15,6 +15,7 @@ from enrollment.export import export_member
 from enrollment.profile import Consent, Exemplar
 from enrollment.store.decisions import LoggedDecision
 from enrollment.store.terms import Terms
+from spkid.encoder.hearing import hear
 from spkid.errors import ConsentError
 
 
@@ -55,6 +56,20 @@ def test_answers_are_written_down_once_somebody_agreed_and_a_confirmed_clip_tell
         kept = list(csv.DictReader(io.StringIO(archive.read("answers.csv").decode())))
     assert [(each["member"], each["spoke"]) for each in kept] == [("Ana", "Ana")]
     assert home.decisions.switch_off() == 3
+
+
+def test_what_another_program_agrees_to_counts_from_the_next_answer_on(home, cast):
+    heard = hear(cast["Ana"]["heard"][0], home.model.encoder)
+    other = Household(home.store, "home", model=home.model)
+    home.identify(heard)
+    other.decisions.switch_on("Ana", consent=True)
+    home.identify(heard)
+    assert len(home.decisions.rows()) == 1
+    other.decisions.switch_off()
+    other.decisions.switch_on("Ana", consent=True)
+    other.decisions.switch_off()
+    assert home.identify(heard).hints == ()
+    assert home.decisions.rows() == []
 
 
 def test_an_answer_is_given_also_where_it_cannot_be_written_down(home, cast, monkeypatch):

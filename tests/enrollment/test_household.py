@@ -12,6 +12,7 @@ import pytest
 
 from enrollment import Household
 from enrollment.index.profile_index import ProfileIndex, nearest_household
+from enrollment.store.database import Database
 from enrollment.verification import verify_clips
 from spkid import Model, SpkidError
 from spkid.audio.reading import load_audio
@@ -46,6 +47,16 @@ def test_family_is_recognised_and_strangers_are_not_named(family, cast):
             else:
                 assert (decision.status, decision.member) == ("unknown", None)
             assert decision.model == family.model.fingerprint
+
+
+def test_an_answer_reads_the_store_twice(family, cast, monkeypatch):
+    heard = hear(cast["Ana"]["heard"][0], family.model.encoder)
+    family.identify(heard)
+    readings = []
+    read = Database.read
+    monkeypatch.setattr(Database, "read", lambda *own: readings.append(own) or read(*own))
+    assert family.identify(heard).member == "Ana"
+    assert len(readings) == 2  # has anything changed, and is anything over that is kept for a while
 
 
 def test_one_path_in_place_of_a_list_is_refused(home, cast):
