@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ class Frames:
         """The probability that somebody speaks, ``[frames]``."""
         return 1 - self.voices[:, 0]
 
-    @property
+    @cached_property
     def is_speech(self) -> NDArray[np.bool_]:
         """Where somebody rather speaks than not, and surely does close by, ``[frames]``."""
         likely = self.speech >= SPEECH_PROBABILITY
@@ -65,7 +65,7 @@ class Frames:
         is_sure = n_sure[:, 0] > 0
         return painted(firsts[is_sure], ends[is_sure], len(likely))
 
-    @property
+    @cached_property
     def is_said(self) -> NDArray[np.bool_]:
         """Speech with the short silences in it, its beginnings and ends, ``[frames]``."""
         found = runs(self.is_speech, longest_gap=BRIDGED_FRAMES, margin=MARGIN_FRAMES)
