@@ -8,52 +8,65 @@ from benchmarks.harness.result_files import drawn, percent, table
 
 
 def speed(own: Any) -> str:
-    """Milliseconds, seconds and megabytes."""
-    clip = own["three_second_clip_one_core"]
-    cold, hour = own["identify_cold_shell_3_s"], own["identify_hour_long_file"]
-    names = {
-        "spkid": "3 s clip, model loaded, one core: spkid, small",
-        "resemblyzer": "the same, Resemblyzer",
-        "ecapa_tdnn_1024": "the same, ECAPA-TDNN 1024 (speechbrain)",
-    }
-    rows = [
-        [words, f"{clip[name]['median_ms']:.1f} ms"]
-        for name, words in names.items()
-        if name in clip
-    ]
-    rows += [
-        ["`spkid identify` of 3 s from a cold shell, one core", f"{cold['median_s']:.2f} s"],
-        ["– peak memory", f"{cold['peak_memory_mb']} MB"],
-        ["`spkid identify` of an hour-long file, one core", f"{hour['median_s']:.0f} s"],
-        ["– peak memory", f"{hour['peak_memory_mb']} MB"],
-    ]
-    return table(["speed", "median"], rows)
-
-
-def latency(own: Any) -> str:
-    """What ``identify`` does with 3 s of sound, a column a model."""
-    names = {"small": "small", "accurate": "accurate"}
+    """What ``identify`` does with 3 s of sound, a column a model, and the floor beneath it."""
+    models, spent, floor = ("small", "accurate"), own["three_seconds"], own["floor_ms"]
     parts = {
         "encoder": "encoder: the vector",
         "ears": "ears: speech, several voices",
         "voicing": "is there a pitch",
         "deciding": "profiles, odds, inbox",
+        "identify": "all of `identify`",
     }
-    spent = own["where_it_goes"]
-    rows = [
-        [words, *(f"{spent[name][part]['min_ms']:.1f}" for name in names)]
+    rows = {
+        part: [words, *(f"{spent[f'{name}: {part}']['min_ms']:.1f}" for name in models)]
         for part, words in parts.items()
-    ]
-    least = {name: own["floor"][name]["floor_ms"] for name in names}
-    rows.insert(
-        1, ["– of it at least, for its multiplications", *(f"{least[n]:.1f}" for n in names)]
+    }
+    least = "– of it at least, for its multiplications"
+    return table(
+        ["least ms of the processor, 3 s, one core", *models],
+        [
+            rows["encoder"],
+            [least, *(f"{floor[name]:.1f}" for name in models)],
+            rows["ears"],
+            [least, *[f"{floor['ears']:.1f}"] * len(models)],
+            *(rows[part] for part in ("voicing", "deciding", "identify")),
+        ],
     )
-    cold = own["identify_cold_shell_3_s"]
-    rows.append(["all of `identify`", *(f"{spent[n]['identify']['min_ms']:.1f}" for n in names)])
-    rows.append(["`spkid identify` from a cold shell", f"{1000 * cold['processor_min_s']:.0f}", ""])
-    rows.append(["– peak memory, MB", str(cold["peak_memory_mb"]), ""])
-    rows.append(["programs waiting for the processor meanwhile", f"{own['n_waiting']:.0f}", ""])
-    return table(["least ms of the processor, 3 s, one core", *names.values()], rows)
+
+
+def speed_peers(own: Any) -> str:
+    """The vector of 3 s from us and from others, in one run."""
+    names = {f"{name}: encoder": f"spkid, {name}" for name in ("small", "accurate")}
+    names |= {name: name for name in own["three_seconds"] if ": " not in name}
+    floor = {f"{name}: encoder": ms for name, ms in own["floor_ms"].items()} | own["floor_ms"]
+    rows = [
+        [
+            words,
+            f"{own['three_seconds'][name]['min_ms']:.1f}",
+            f"{floor[name]:.1f}" if name in floor else "–",
+        ]
+        for name, words in names.items()
+    ]
+    return table(["the vector of 3 s, one core", "ms", "at least, for its multiplications"], rows)
+
+
+def speed_commands(own: Any) -> str:
+    """Whole processes of ``spkid identify``."""
+    names = {
+        "three_seconds": "`spkid identify` of 3 s from a cold shell",
+        "ten_minutes": "`spkid identify` of a file of ten minutes",
+    }
+    rows = [
+        [
+            words,
+            f"{each['min_s']:.2f}",
+            f"{each['processor_min_s']:.2f}",
+            str(each["peak_memory_mb"]),
+        ]
+        for name, words in names.items()
+        if (each := own["commands"][name])
+    ]
+    return table(["least of some runs, one core", "s", "s of the processor", "MB at most"], rows)
 
 
 def bulk(own: Any) -> str:
@@ -64,12 +77,19 @@ def bulk(own: Any) -> str:
         "spkid_4": "spkid embed, four threads",
         "resemblyzer": "Resemblyzer, a loop over the files",
     }
+    one = own["systems"]["spkid_1"]["hours_a_minute"]
     rows = [
-        [words, f"{each['hours_a_minute']:.2f}", f"{each['hours_a_processor_minute']:.2f}"]
+        [
+            words,
+            f"{each['hours_a_minute']:.2f}",
+            f"{each['hours_a_minute'] / one:.2f}",
+            f"{each['hours_a_processor_minute']:.2f}",
+        ]
         for name, words in names.items()
         if (each := own["systems"].get(name))
     ]
-    columns = ["hours of audio", "in a minute, two cores", "in a minute of the processor"]
+    columns = ["hours of audio", "in a minute, two cores", "times one thread"]
+    columns += ["in a minute of the processor"]
     return table(columns, rows)
 
 
@@ -277,7 +297,8 @@ def serve(own: Any) -> str:
 BLOCKS = {
     "serve": drawn(serve, "serve"),
     "speed": drawn(speed, "speed"),
-    "latency": drawn(latency, "latency"),
+    "speed_peers": drawn(speed_peers, "speed"),
+    "speed_commands": drawn(speed_commands, "speed"),
     "bulk": drawn(bulk, "bulk"),
     "concurrency": drawn(concurrency, "concurrency"),
     "forget_killed": drawn(forget_killed, "forget_killed"),
