@@ -12,6 +12,7 @@ from pathlib import Path
 
 from enrollment.profile import Consent, Member, find_named
 from enrollment.refusals import no_member
+from enrollment.store.seconds import Seconds
 from enrollment.store.store import Store
 from enrollment.store.vault import Vault
 from spkid.data.cells import protected
@@ -25,7 +26,8 @@ ANSWER_COLUMNS = (
 README = """What spkid keeps of you.
 
 profile.json  your name here, your household, what you agreed to and when, and for each clip
-              the numbers that describe your voice (a vector), from which nobody can hear you
+              the numbers that describe your voice (a vector, or one of each of two models), from
+              which nobody can hear you
 clips.csv     the clips: when, with which device, how much speech, how far above the noise
 answers.csv   the answers that name you, or that your voice was given, where your household agreed
               that they are written down
@@ -58,9 +60,10 @@ def export_member(
         raise no_member(member, household, [who.name for who in everybody])
     consents = store.consents(found.household, found.name)
     merged = store.merged_consents(found.household, found.name)
+    seconds = store.second_vectors(found.household)
     files: dict[str, bytes] = {
         "README.txt": README.encode(),
-        "profile.json": _profile(found, consents, merged).encode(),
+        "profile.json": _profile(found, seconds, consents, merged).encode(),
         "clips.csv": _table(CLIP_COLUMNS, found.exemplars).encode(),
     }
     answers = [
@@ -88,12 +91,18 @@ def _consent(consent: Consent) -> dict[str, str]:
 
 
 def _profile(
-    member: Member, consents: dict[str, Consent], merged: list[tuple[str, Consent]]
+    member: Member,
+    seconds: Seconds,
+    consents: dict[str, Consent],
+    merged: list[tuple[str, Consent]],
 ) -> str:
     clips = []
     for clip in member.exemplars:
         about = dataclasses.asdict(clip)
         about["vector"] = clip.vector.tolist()
+        if clip.id in seconds:
+            model, vector = seconds[clip.id]
+            about["second_model"], about["second_vector"] = model, vector.tolist()
         clips.append(about)
     profile = {
         "household": member.household,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from enrollment.age import age_hint
+from enrollment.both_models import quick_answer
 from enrollment.company import decide_clip
 from enrollment.decision_log import DecisionLog
+from enrollment.home_now import HomeNow, read_home
 from enrollment.home_rate import HomeRate, OwnTrials, choose_rate, own_trials
 from enrollment.inbox import Inbox
 from enrollment.matching import FALSE_ACCEPT_RATE, Decision, not_heard
@@ -21,37 +23,22 @@ from enrollment.profile import (
     Member,
     Rearranged,
     Receipt,
-    check_unit,
     find_named,
 )
-from enrollment.refusals import no_household, no_member, other_model
+from enrollment.refusals import no_member
 from enrollment.session import EnrollmentSession
 from enrollment.store.store import Store
 from enrollment.store.vault import Vault
 from enrollment.verification import Verification, verify_member
 from spkid.audio.reading import SAMPLE_RATE_HZ
 from spkid.audio.sources import Source, is_one_sound
-from spkid.encoder.hearing import Clip, Heard, Refused, hear
+from spkid.encoder.hearing import Clip, Heard, Listened, Refused, hear, listened_to
 from spkid.errors import SpkidError
 from spkid.scoring.model import Model
 
 if TYPE_CHECKING:
     from enrollment.live import Listener
     from enrollment.timeline import Segment
-
-
-@dataclass(frozen=True)
-class _Known:
-    """What the store said of a home when its log stood at ``sequence``.
-
-    ``own`` is the home's own calibration, while it fits the members; ``keeps_log`` says whether
-    answers are written down.
-    """
-
-    sequence: int
-    members: list[Member] = field(repr=False)
-    own: HomeRate | None
-    keeps_log: bool
 
 
 class Household:
@@ -66,7 +53,8 @@ class Household:
     name : str
         The household's name; it comes into being with its first member.
     model : Model
-        The bundled one where not given.
+        The bundled one where not given. Of two models, the small one alone hears a home whose
+        profiles are all its own; see :attr:`model`.
 
     Raises
     ------
@@ -77,14 +65,21 @@ class Household:
     def __init__(self, store: Store, name: str, *, model: Model | None = None) -> None:
         self.store = store
         self.name = tidy_name(name)
-        self.model = model if model is not None else Model.load()
-        self._seen: _Known | None = None
+        self._given = model if model is not None else Model.load()
+        self._seen: HomeNow | None = None
 
     def __repr__(self) -> str:
         return f"Household({self.store!r}, {self.name!r})"
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_seen": None}  # no profile travels
+
+    @property
+    def model(self) -> Model:
+        """What hears this home: as given, or of two the one that all profiles are of."""
+        if self._given.quick is None:
+            return self._given
+        return self._given.behind(who.model for who in self.store.members(self.name))
 
     def members(self) -> list[Member]:
         """The members in order of names; read again whenever the store's log has grown.
@@ -94,24 +89,13 @@ class Household:
         SpkidError
             If the household is unknown or a profile comes from another model.
         """
-        return list(self._as_of_now().members)
+        return list(self._now().members)
 
-    def _as_of_now(self) -> _Known:
+    def _now(self) -> HomeNow:
         sequence = self.store.last_sequence()
         if self._seen is not None and self._seen.sequence == sequence:
             return self._seen
-        members = self.store.members(self.name)
-        if not members:
-            raise no_household(self.name, self.store.households())
-        for member in members:
-            if member.model != self.model.fingerprint:
-                raise other_model(member.name, member.model, self.model.fingerprint)
-            check_unit(member.vector, dim=self.model.dim)
-        text = self.store.calibration(self.name)
-        own = None if text is None else HomeRate.from_json(text)
-        if own is not None and not own.fits(members):
-            own = None
-        self._seen = _Known(sequence, members, own, self.decisions.terms is not None)
+        self._seen = read_home(self.store, self.name, self._given, sequence=sequence)
         return self._seen
 
     def enroll(
@@ -232,7 +216,7 @@ class Household:
 
     def own_rate(self, members: list[Member]) -> HomeRate | None:
         """What :meth:`calibrate` chose, while the profiles are still the same."""
-        chosen = self._as_of_now().own
+        chosen = self._now().own
         return chosen if chosen is not None and chosen.fits(members) else None
 
     def accepted_rate(self, members: list[Member], asked: float | None) -> float:
@@ -252,16 +236,31 @@ class Household:
             a profile comes from another model, or the rate lies outside what the calibration
             measured.
         """
-        calibration, home = self.model.to_decide(), self._as_of_now()
-        heard = clip if isinstance(clip, Heard | Refused) else hear(clip, self.model.encoder)
-        rate = _deciding_rate(home.own, false_accept_rate)
-        decision = decide_clip(heard, home.members, calibration, false_accept_rate=rate)
-        hints = [age_hint(who) for who in home.members if who.name == decision.member]
-        if isinstance(heard, Heard) and not decision.other_voices:  # its vector is of one voice
+        now = self._now()
+        calibration = now.model.to_decide()
+        rate = _deciding_rate(now.own, false_accept_rate)
+        if isinstance(clip, Heard | Refused):
+            decision = decide_clip(clip, now.members, calibration, false_accept_rate=rate)
+            heard: Clip = clip
+        else:
+            decision, heard = _decided(now, listened_to(clip), false_accept_rate=rate)
+        hints = [age_hint(who) for who in now.members if who.name == decision.member]
+        # the inbox keeps vectors of one voice, and of the model whose profiles these are
+        is_kept = decision.is_known or decision.model == now.model.fingerprint
+        if isinstance(heard, Heard) and not decision.other_voices and is_kept:
             hints.append(self.inbox.take(heard, decision))
-        if home.keeps_log:
+        if now.keeps_log:
             hints.append(self.decisions.take(heard, decision, accepted_rate=rate))
+        hints.append(now.hint)
         return replace(decision, hints=tuple(hint for hint in hints if hint))
+
+    def decide(self, clip: Listened, *, false_accept_rate: float) -> tuple[Decision, Clip]:
+        """Who speaks, and the clip as the model that answers heard it; nothing is written down.
+
+        Of two models, the small one answers where it is sure. A stranger whom an inbox may keep is
+        always heard by the other, whose vectors the inbox holds.
+        """
+        return _decided(self._now(), clip, false_accept_rate=false_accept_rate)
 
     def identify_together(
         self, clips: Sequence[Source], *, false_accept_rate: float | None = None
@@ -279,10 +278,10 @@ class Household:
         """
         from enrollment.together import hear_together
 
-        self.members()  # whoever is not there is said before anything is heard
-        together = hear_together(clips, self.model)
+        model = self._now().model  # whoever is not there is said before anything is heard
+        together = hear_together(clips, model)
         if together.clip is None:
-            decision = not_heard("several_voices", self.model.fingerprint, speech_s=0.0)
+            decision = not_heard("several_voices", model.fingerprint, speech_s=0.0)
         else:
             decision = self.identify(together.clip, false_accept_rate=false_accept_rate)
         hints = [f"{name} does not sound like the others." for name in together.left_out]
@@ -292,11 +291,11 @@ class Household:
         self, member: str, clip: Source, *, false_accept_rate: float = FALSE_ACCEPT_RATE
     ) -> Verification:
         """Is it ``member`` who speaks in ``clip``? Errors as in :meth:`identify`."""
-        calibration, members = self.model.to_decide(), self.members()
-        found = find_named(members, member)
+        now = self._now()
+        found = find_named(now.members, member)
         if found is None:
-            raise no_member(member, self.name, [who.name for who in members])
-        heard = hear(clip, self.model.encoder)
+            raise no_member(member, self.name, [who.name for who in now.members])
+        calibration, heard = now.model.to_decide(), hear(clip, now.model.encoder)
         return verify_member(found, heard, calibration, false_accept_rate=false_accept_rate)
 
     def timeline(
@@ -311,10 +310,10 @@ class Household:
         """
         from enrollment.timeline import Judge, timeline
 
-        members = self.members()
-        rate = self.accepted_rate(members, false_accept_rate)
-        judge = Judge(members, self.model.to_decide(), rate)
-        return timeline(recording, self.model.encoder, judge)
+        now = self._now()
+        rate = self.accepted_rate(now.members, false_accept_rate)
+        judge = Judge(now.members, now.model.to_decide(), rate)
+        return timeline(recording, now.model.encoder, judge)
 
     def listen(
         self, *, rate_hz: float = SAMPLE_RATE_HZ, false_accept_rate: float | None = None
@@ -368,3 +367,15 @@ def _deciding_rate(own: HomeRate | None, asked: float | None) -> float:
     if own is not None and asked in (None, own.far):
         return own.rate
     return FALSE_ACCEPT_RATE if asked is None else asked
+
+
+def _decided(home: HomeNow, clip: Listened, *, false_accept_rate: float) -> tuple[Decision, Clip]:
+    if home.model.quick and not home.hint:
+        found = quick_answer(
+            clip, home.quick_members, home.model.quick, false_accept_rate=false_accept_rate
+        )
+        if found and (found[0].is_known or not home.keeps_voices):
+            return found
+    heard, calibration = clip.by(home.model.encoder), home.model.to_decide()
+    answer = decide_clip(heard, home.members, calibration, false_accept_rate=false_accept_rate)
+    return answer, heard

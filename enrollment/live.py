@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from enrollment.company import LEAST_OVERLAP_S, change_of_voice, decide_clip, voices_in
+from enrollment.company import LEAST_OVERLAP_S, change_of_voice, voices_in
 from enrollment.matching import Decision
 from enrollment.profile import ENROLL_SPEECH_S
 from spkid.audio.ears import FRAME_S
@@ -18,7 +18,7 @@ from spkid.audio.reading import Waveform
 from spkid.audio.speech import MATCH_SPEECH_S
 from spkid.audio.utterances import Cutting
 from spkid.encoder.company import MAYBE_NEW_VOICE
-from spkid.encoder.hearing import Heard, heard
+from spkid.encoder.hearing import Heard, judged
 
 if TYPE_CHECKING:
     from enrollment.household import Household
@@ -104,8 +104,8 @@ class Listener:
         self, household: Household, *, rate_hz: float, false_accept_rate: float | None = None
     ) -> None:
         self._home = household
-        self._calibration = household.model.to_decide()
         self._far = household.accepted_rate(household.members(), false_accept_rate)
+        self._calibration = household.model.to_decide()
         self._asked = false_accept_rate
         self._calibration.household_threshold(self._far)  # refuses a rate that was not measured
         self._sound = LiveSound(rate_hz)
@@ -151,9 +151,8 @@ class Listener:
 
     def _look(self, ongoing: Ongoing) -> Iterator[LiveEvent]:
         """Is it sure who speaks, and does somebody else speak by now?"""
-        clip = heard(
-            ongoing.waveform, "stream", self._home.model.encoder, min_speech_s=MATCH_SPEECH_S
-        )
+        sound = judged(ongoing.waveform, "stream", min_speech_s=MATCH_SPEECH_S)
+        decision, clip = self._home.decide(sound, false_accept_rate=self._far)
         if not isinstance(clip, Heard):
             return
         change_s = change_of_voice(clip.company, self._calibration)
@@ -167,8 +166,6 @@ class Listener:
             yield AnotherVoice(ongoing.start_s + others[0].start_s)
         if self._watch.is_sure:
             return
-        members = self._home.members()
-        decision = decide_clip(clip, members, self._calibration, false_accept_rate=self._far)
         likelier = decision.p_member if decision.is_known else decision.p_stranger
         if decision.status in ("known", "unknown") and (likelier or 0.0) >= SURE:
             self._watch.is_sure = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -85,6 +85,18 @@ class Exemplar:
 
     def __post_init__(self) -> None:
         check_unit(self.vector)
+
+
+@dataclass(frozen=True)
+class SecondVectors:
+    """Clips as a second ``model`` describes them: unit vectors ``[dim]`` by the clips' digests."""
+
+    model: str
+    by_digest: Mapping[str, NDArray[np.float32]] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if self.by_digest:
+            check_unit(list(self.by_digest.values()))
 
 
 @dataclass(frozen=True)
@@ -215,7 +227,8 @@ class Change:
     ``kind`` is ``clip_added`` or ``clip_removed`` (one for each exemplar, with its id),
     ``member_forgotten``, ``member_renamed``, ``member_merged`` (the one that is gone),
     ``member_left``, ``member_joined``, ``household_forgotten``, ``household_renamed``,
-    ``calibrated``, ``inbox_on``, ``inbox_off``, ``decisions_on`` or ``decisions_off``.
+    ``calibrated``, ``second_vectors`` (a member's of a second model are new), ``inbox_on``,
+    ``inbox_off``, ``decisions_on`` or ``decisions_off``.
     """
 
     sequence: int

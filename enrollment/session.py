@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from enrollment.both_models import second_vectors
 from enrollment.company import voices_in
 from enrollment.matching import unlike_others
 from enrollment.names import new_name
@@ -30,7 +31,7 @@ from spkid.audio.reading import Waveform, load_audio, loaded, without_offset
 from spkid.audio.sources import Source, opened
 from spkid.audio.speech import Quality
 from spkid.encoder.base import Vector
-from spkid.encoder.hearing import Heard, digest_of, heard
+from spkid.encoder.hearing import Heard, digest_of, judged
 from spkid.errors import BadAudio
 from spkid.scoring.model import Model
 
@@ -42,8 +43,8 @@ class _Candidate:
     """A clip of the session; ``is_known`` where it is enrolled already, or was given before.
 
     ``owner`` is the other member who is enrolled with it; ``source`` is a file to read again, or
-    else the samples. ``spoken`` is there where the clip is too short by itself, ``whole`` is what
-    it became a part of.
+    else the samples. ``second`` is the vector of a quick model. ``spoken`` is there where the clip
+    is too short by itself, ``whole`` is what it became a part of.
     """
 
     source: Source = field(repr=False)
@@ -51,6 +52,7 @@ class _Candidate:
     quality: Quality
     digest: str
     vector: Vector | None = field(repr=False)
+    second: Vector | None = field(repr=False)
     is_known: bool
     owner: str | None
     is_reviewed: bool = False
@@ -81,7 +83,7 @@ class EnrollmentSession:
     household, member : str
         New or known names.
     model : Model
-        Hears the clips, and says whether they are of one voice.
+        Hears the clips, and says whether they are of one voice; its quick one only embeds them.
     consent : Consent or None
         What the person agreed to; a member who is enrolled has agreed already.
     device : str
@@ -161,15 +163,21 @@ class EnrollmentSession:
         return self.verdicts[-1]
 
     def _judged(self, waveform: Waveform, source: Source, name: str) -> _Candidate:
-        clip = heard(waveform, name, self.model.encoder, min_speech_s=ENROLL_SPEECH_S)
+        sound = judged(waveform, name, min_speech_s=ENROLL_SPEECH_S)
+        clip = sound.by(self.model.encoder)
         vector = clip.vector if isinstance(clip, Heard) else None
+        second = None if vector is None else self._second(sound.plain)
         is_known, owner = self._known_clip(clip.digest, vector)
-        judged = _Candidate(
-            source, name, clip.quality, clip.digest, vector, is_known=is_known, owner=owner
+        candidate = _Candidate(
+            source, name, clip.quality, clip.digest, vector, second, is_known=is_known, owner=owner
         )
         if isinstance(clip, Heard):
-            judged.other_voices = voices_in(clip.company, self._calibration).others
-        return judged
+            candidate.other_voices = voices_in(clip.company, self._calibration).others
+        return candidate
+
+    def _second(self, plain: Waveform) -> Vector | None:
+        """What the quick model makes of samples without an offset, where there is one."""
+        return self.model.quick.model.encoder.embed(plain) if self.model.quick else None
 
     def _hear_together(self) -> None:
         """Make one of the short clips that sound alike, where they hold enough speech."""
@@ -225,7 +233,8 @@ class EnrollmentSession:
                 code=reason,
             )
         if clip.vector is None:
-            clip.vector = self.model.encoder.embed(without_offset(clip.waveform()))
+            plain = without_offset(clip.waveform())
+            clip.vector, clip.second = self.model.encoder.embed(plain), self._second(plain)
         clip.is_reviewed = True
         return self.verdicts[number]
 
@@ -309,7 +318,7 @@ class EnrollmentSession:
             If a clip that is to be kept has changed since it was judged, or as
             :meth:`enrollment.store.store.Store.add`. Nothing is stored in either case.
         """
-        verdicts, exemplars, recordings = self.verdicts, [], {}
+        verdicts, exemplars, recordings, seconds = self.verdicts, [], {}, {}
         for clip in self._accepted():
             if clip.vector is None:
                 continue
@@ -323,6 +332,8 @@ class EnrollmentSession:
                     origin=self._origin,
                 )
             )
+            if clip.second is not None:
+                seconds[clip.digest] = clip.second
             if self._vault is not None:
                 recordings[clip.digest] = to_flac(clip.waveform())
         if not exemplars:
@@ -336,6 +347,7 @@ class EnrollmentSession:
             exemplars,
             model=self.model.fingerprint,
             consent=self._consent,
+            seconds=second_vectors(self.model, seconds),
             recordings=recordings,
             vault=self._vault,
             age_group=self._age_group,

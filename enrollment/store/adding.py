@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from sqlalchemy import Connection, update
 
-from enrollment.profile import MAX_EXEMPLARS, AgeGroup, Consent, Exemplar
+from enrollment.profile import MAX_EXEMPLARS, AgeGroup, Consent, Exemplar, SecondVectors
 from enrollment.refusals import already_enrolled, profile_full
 from enrollment.store.decisions import tell_by_clip
 from enrollment.store.records import (
@@ -18,6 +18,7 @@ from enrollment.store.records import (
     record_consent,
 )
 from enrollment.store.schema import members
+from enrollment.store.seconds import keep_second
 from enrollment.store.vault import Vault
 from spkid.errors import SpkidError
 
@@ -32,6 +33,7 @@ def add_clips(
     *,
     model: str,
     consent: Consent | None,
+    seconds: SecondVectors | None = None,
     recordings: Mapping[str, bytes] = NO_RECORDINGS,
     vault: Vault | None = None,
     age_group: AgeGroup | None = None,
@@ -54,6 +56,7 @@ def add_clips(
             raise already_enrolled(owners[exemplar.digest][1])
         owners[exemplar.digest] = member_id, member
         exemplar_id = insert_exemplar(connection, household_id, member_id, exemplar)
+        keep_second(connection, exemplar_id, exemplar, seconds)
         if vault is not None and exemplar.digest in recordings:
             recording = recordings[exemplar.digest]
             keep_audio(connection, member_id, exemplar_id, recording, vault)

@@ -204,6 +204,22 @@ def to_version_4(connection: Connection) -> None:
     _run(connection, VERSION_4)
 
 
+VERSION_5 = """
+CREATE TABLE second_vector (
+    exemplar_id INTEGER NOT NULL,
+    model TEXT NOT NULL,
+    vector {bytes} NOT NULL,
+    PRIMARY KEY (exemplar_id),
+    FOREIGN KEY(exemplar_id) REFERENCES exemplar (id) ON DELETE CASCADE
+)
+"""
+
+
+def to_version_5(connection: Connection) -> None:
+    """The vectors of a second model get their place."""
+    _run(connection, VERSION_5)
+
+
 def _run(connection: Connection, statements: str) -> None:
     """Statements with an ``{identity}`` and ``{bytes}``, as the database at hand writes them."""
     is_file = connection.dialect.name == "sqlite"
@@ -220,4 +236,5 @@ MIGRATIONS: dict[int, Callable[[Connection], None]] = {
     1: to_version_2,
     2: to_version_3,
     3: to_version_4,
+    4: to_version_5,
 }

@@ -26,6 +26,7 @@ from enrollment.store.schema import exemplars as exemplar_rows
 from enrollment.store.schema import households as household_rows
 from enrollment.store.schema import kept_audio, merged_consents, operations
 from enrollment.store.schema import members as member_rows
+from enrollment.store.seconds import Seconds, read_seconds
 from enrollment.store.vault import KeptClip, Vault
 
 
@@ -42,6 +43,15 @@ class StoreReading:
     def members(self, household: str | None = None) -> list[Member]:
         """Members with their exemplars, of one household or of all, in order of names."""
         return self._database.read(lambda connection: read_members(connection, household))
+
+    def second_vectors(self, household: str) -> Seconds:
+        """The second model and its vector of the clips that have one, by the clips' ids."""
+
+        def work(connection: Connection) -> Seconds:
+            found = find_household(connection, household)
+            return {} if found is None else read_seconds(connection, found.id)
+
+        return self._database.read(work)
 
     def calibration(self, household: str) -> str | None:
         """The household's own calibration as JSON text; None where it has none."""

@@ -30,7 +30,7 @@ from sqlalchemy.types import TypeEngine
 
 from spkid.errors import StoreError
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 APPLICATION_ID = 0x53504B44  # "SPKD": tells our files from other SQLite files
 
 LOOK_ALIKE = "\x1f"  # stands in no name
@@ -105,6 +105,14 @@ exemplars = Table(
     Column("added_at", Text, nullable=False),
     UniqueConstraint("member_id", "digest"),
     sqlite_autoincrement=True,
+)
+# the clip again, as a second model describes it
+second_vectors = Table(
+    "second_vector",
+    metadata,
+    _belongs_to(exemplars, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("vector", LargeBinary, nullable=False),  # little-endian float32
 )
 kept_audio = Table(
     "kept_audio",

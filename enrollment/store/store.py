@@ -19,6 +19,7 @@ from enrollment.profile import (
     Member,
     Rearranged,
     Receipt,
+    SecondVectors,
 )
 from enrollment.refusals import (
     changed_meanwhile,
@@ -45,6 +46,7 @@ from enrollment.store.records import (
 from enrollment.store.schema import households as household_rows
 from enrollment.store.schema import members as member_rows
 from enrollment.store.scrubbing import finish_deletions, index_folders, scrub
+from enrollment.store.seconds import keep_second, replace_seconds
 from enrollment.store.vault import Vault
 from enrollment.store.voices import UnknownVoices
 from spkid.errors import StoreError
@@ -134,6 +136,7 @@ class Store(StoreReading):
         *,
         model: str,
         consent: Consent | None,
+        seconds: SecondVectors | None = None,
         recordings: Mapping[str, bytes] = NO_RECORDINGS,
         vault: Vault | None = None,
         age_group: AgeGroup | None = None,
@@ -144,6 +147,8 @@ class Store(StoreReading):
         ----------
         consent : Consent or None
             What a new member agreed to; one who is enrolled has agreed already.
+        seconds : SecondVectors or None
+            The clips as a second model describes them.
         recordings : mapping of digest to FLAC file
             Clips to keep, sealed with ``vault``; the person must have agreed to that.
         age_group : str or None
@@ -165,6 +170,7 @@ class Store(StoreReading):
                 exemplars,
                 model=model,
                 consent=consent,
+                seconds=seconds,
                 recordings=recordings,
                 vault=vault,
                 age_group=age_group,
@@ -179,6 +185,7 @@ class Store(StoreReading):
         exemplars: Sequence[Exemplar],
         *,
         model: str,
+        seconds: SecondVectors | None = None,
         recordings: Mapping[str, bytes],
         vault: Vault,
     ) -> None:
@@ -193,23 +200,37 @@ class Store(StoreReading):
         """
 
         def work(connection: Connection) -> None:
-            home = find_household(connection, member.household)
-            own = None if home is None else find_member(connection, home.id, member.name)
+            household_id, member_id = _unchanged(connection, member)
             ids = [clip.id for clip in member.exemplars]
-            if home is None or own is None or clip_ids(connection, own.id) != ids:
-                raise changed_meanwhile(member.name)
-            household_id, member_id = home.id, own.id
             delete_exemplars(connection, household_id, [(member_id, own_id) for own_id in ids])
             connection.execute(
                 update(member_rows).where(member_rows.c.id == member_id).values(model=model)
             )
             for exemplar in exemplars:
                 exemplar_id = insert_exemplar(connection, household_id, member_id, exemplar)
+                keep_second(connection, exemplar_id, exemplar, seconds)
                 recording = recordings[exemplar.digest]
                 keep_audio(connection, member_id, exemplar_id, recording, vault)
             row = update(household_rows).where(household_rows.c.id == household_id)
             connection.execute(row.values(calibration=None))
             log(connection, "calibrated", household_id)
+
+        self._database.write(work)
+        scrub(self._database)
+
+    def set_seconds(self, member: Member, seconds: SecondVectors) -> None:
+        """Keep vectors of a second model for ``member``'s clips, in the place of earlier ones.
+
+        Raises
+        ------
+        SpkidError
+            If the member's clips are not those of ``member`` any more. Nothing is changed then.
+        """
+
+        def work(connection: Connection) -> None:
+            household_id, member_id = _unchanged(connection, member)
+            replace_seconds(connection, member, seconds)
+            log(connection, "second_vectors", household_id, member_id)
 
         self._database.write(work)
         scrub(self._database)
@@ -312,3 +333,13 @@ class Store(StoreReading):
             log(connection, "calibrated", household_id)
 
         self._database.write(work)
+
+
+def _unchanged(connection: Connection, member: Member) -> tuple[int, int]:
+    """Ids of the household and the member, whose clips are still those of ``member``."""
+    home = find_household(connection, member.household)
+    own = None if home is None else find_member(connection, home.id, member.name)
+    ids = [clip.id for clip in member.exemplars]
+    if home is None or own is None or clip_ids(connection, own.id) != ids:
+        raise changed_meanwhile(member.name)
+    return home.id, own.id

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from enrollment.matching import Decision
     from enrollment.store.store import Store
     from spkid.audio.ears import Span
+    from spkid.audio.sources import Source
+    from spkid.encoder.hearing import Clip
 
 StoreOption = Annotated[
     str | None,
@@ -40,7 +42,8 @@ StoreOption = Annotated[
 ModelOption = Annotated[
     str | None,
     typer.Option(
-        help="Another model: an ONNX file with its calibration beside it (see 'spkid fit')."
+        help="accurate (the default), small, both (the small one asks the accurate one where it "
+        "is not sure), or an ONNX file with its calibration beside it (see 'spkid fit')."
     ),
 ]
 HouseholdOption = Annotated[str, typer.Option(help="Name of the household.")]
@@ -153,6 +156,8 @@ def identify(
     errors: list[SpkidError] = []
     moments = [clips] if together else [[clip] for clip in clips]
     with open_store(store) as opened, progress_bar() as bar:
+        known = opened.households()
+        household = household or (known[0] if len(known) == 1 else None)
         index = cache(lambda: ProfileIndex(opened, model=loaded.fingerprint))
         for moment in bar.track(moments, description="listening"):
             started = time.perf_counter()
@@ -162,11 +167,14 @@ def identify(
                     home = Household(opened, name, model=loaded)
                     decision = home.identify_together(moment, false_accept_rate=far)
                 else:
-                    heard = hear(moment[0], loaded.encoder)
-                    name = household or nearest_household(opened, index(), heard)
+                    clip: Source | Clip = moment[0]
+                    name = household
+                    if name is None:
+                        clip = heard = hear(moment[0], loaded.encoder)
+                        name = nearest_household(opened, index(), heard)
                     if name not in homes:
                         homes[name] = Household(opened, name, model=loaded)
-                    decision = homes[name].identify(heard, false_accept_rate=far)
+                    decision = homes[name].identify(clip, false_accept_rate=far)
                 taken_ms = 1000 * (time.perf_counter() - started)
                 answers.append((moment, name, decision, taken_ms))
             except SpkidError as error:

@@ -39,6 +39,7 @@ from spkid.errors import SpkidError
 
 if TYPE_CHECKING:
     from enrollment.profile import Member
+    from enrollment.reembed import Move
 
 MemberOption = Annotated[str, typer.Option(help="Name of the person.")]
 KeyOption = Annotated[
@@ -264,9 +265,7 @@ def archive(
 
 def reembed(
     key: KeyOption = None,
-    model: Annotated[
-        Path | None, typer.Option(readable=False, help="Another exported model.")
-    ] = None,
+    model: ModelOption = None,
     trust_code: TrustOption = False,
     store: StoreOption = None,
     as_json: JsonFlag = False,
@@ -274,26 +273,29 @@ def reembed(
     """Move profiles to the model in use, from kept audio; list who must enroll again."""
     from enrollment.reembed import reembed as move_store
     from enrollment.store.vault import Vault
-    from spkid.encoder.encoder import SpeakerEncoder
+    from spkid.scoring.model import Model
 
-    encoder = SpeakerEncoder.load(model, trust_code=trust_code)
+    loaded = Model.load(model, trust_code=trust_code)
+    encoder, quick = loaded.encoder, loaded.quick.model.encoder if loaded.quick else None
     vault = Vault.load(key) if key else None
     with open_store(store) as opened:
-        moves = move_store(opened, encoder, vault)
+        moves = move_store(opened, encoder, vault, quick=quick)
     if as_json:
         print_json(moves)
         return
-    rows = [
-        (
-            move.household,
-            move.member,
-            f"moved, {move.n_moved} clips" if move.outcome == "moved" else "must enroll again",
-            move.reason or (f"{move.n_left} clips without audio are gone" if move.n_left else ""),
-        )
-        for move in moves
-    ]
+    rows = [(move.household, move.member, *move_words(move)) for move in moves]
+    of = f"model {encoder.fingerprint}" + (f" and of {quick.fingerprint}" if quick else "")
     if rows:
-        columns = ("household", "member", "outcome", "why")
-        print_table(f"To model {encoder.fingerprint}", columns, rows)
+        print_table(f"To {of}", ("household", "member", "outcome", "why"), rows)
     else:
-        echo(f"All profiles are of model {encoder.fingerprint} already.")
+        echo(f"All profiles are of {of} already.")
+
+
+def move_words(move: Move) -> tuple[str, str]:
+    """What became of a profile, and why."""
+    left = f"{move.n_left} clips without audio " if move.n_left else ""
+    if move.outcome == "moved":
+        return f"moved, {move.n_moved} clips", left and left + "are gone"
+    if move.outcome == "doubled":
+        return f"for both, {move.n_moved} clips", left and left + "are for one model alone"
+    return "must enroll again", move.reason

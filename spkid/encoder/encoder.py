@@ -17,6 +17,7 @@ from spkid.errors import NotFound, SpkidError
 MODELS = Path(__file__).parents[1] / "models"
 BUNDLED = {name: MODELS / f"{name}.onnx" for name in ("accurate", "small")}
 BUNDLED_MODEL = BUNDLED["accurate"]  # the default
+BOTH = "both"  # the small one, and the accurate one where that is not sure: see Model.load
 OWN_GRAPH = "an ONNX file written by spkid's export"
 LEAST_PEAK = 0.1  # of what a network hears; full scale is 1
 SILENT_PEAK = 1e-6  # less than this is not raised any further
@@ -74,6 +75,13 @@ class SpeakerEncoder(Encoder):
             If it is no such model, the extra that it takes is not installed, or it may hold
             code that is not trusted.
         """
+        if source == BOTH:
+            raise NotFound(
+                f"{BOTH} models where one encoder is used",
+                expected="one model",
+                do="give 'accurate' or 'small'",
+                code="model",
+            )
         kind, name = kind_and_place(BUNDLED_MODEL if source is None else source)
         if not kind:
             return SpeakerEncoder(Path(name), n_threads=n_threads)

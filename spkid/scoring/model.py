@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from spkid.encoder.base import Encoder
-from spkid.encoder.encoder import BUNDLED_MODEL, SpeakerEncoder, kind_and_place
-from spkid.errors import ModelMismatch, NotCalibrated
+from spkid.encoder.encoder import BOTH, BUNDLED_MODEL, MODELS, SpeakerEncoder, kind_and_place
+from spkid.errors import ModelMismatch, NotCalibrated, SpkidError
 from spkid.scoring.calibration import Calibration
+from spkid.scoring.limits import Limits
+
+LIMITS = MODELS / f"{BOTH}.json"
+
+
+@dataclass(frozen=True)
+class Quick:
+    """A faster model that is asked first, and the limits within which its answer stands."""
+
+    model: Model
+    limits: Limits
 
 
 @dataclass(frozen=True)
 class Model:
     """A speaker encoder and what its cosines are worth.
 
-    Without a calibration it embeds, and refuses to decide.
+    Without a calibration it embeds, and refuses to decide. With a ``quick`` one, a household that
+    holds vectors of both asks that first, and this one where the answer is not sure.
 
     Raises
     ------
     ModelMismatch
-        If the calibration belongs to another encoder.
+        If the calibration belongs to another encoder, or the limits to other models.
     NotCalibrated
         If it is a mere scale, without thresholds.
     """
 
     encoder: Encoder
     calibration: Calibration | None = None
+    quick: Quick | None = None
 
     def __post_init__(self) -> None:
+        self._check_calibration()
+        if self.quick is not None:
+            self._check_quick(self.quick)
+
+    def _check_calibration(self) -> None:
         own = self.calibration
         if own is None:
             return
@@ -54,6 +73,17 @@ class Model:
                 code="other_model",
             )
 
+    def _check_quick(self, quick: Quick) -> None:
+        own = (quick.model.fingerprint, self.fingerprint)
+        fitted_to = (quick.limits.small, quick.limits.accurate)
+        if own != fitted_to:
+            raise ModelMismatch(
+                f"limits of models {' and '.join(fitted_to)}",
+                expected=f"those of the models in use, {' and '.join(own)}",
+                do="fit them again, or use one of the models alone",
+                code="other_model",
+            )
+
     @classmethod
     def load(
         cls,
@@ -66,7 +96,8 @@ class Model:
         """The default model, or ``source`` as :meth:`SpeakerEncoder.load` reads it.
 
         ``"accurate"`` is the default; ``"small"`` takes a third of its time and errs more, most of
-        all on voices and rooms that no training heard.
+        all on voices and rooms that no training heard. ``"both"`` asks the small one first, and
+        the accurate one where that is not sure.
 
         Its calibration is ``calibration``, or the file beside it: ``mine.calibration.json`` of
         ``mine.onnx``. Where there is none, the model is loaded without.
@@ -76,6 +107,16 @@ class Model:
         SpkidError
             If one of the two cannot be loaded, or they do not belong together.
         """
+        if source == BOTH:
+            if calibration is not None:
+                raise SpkidError(
+                    f"a calibration for {BOTH} models",
+                    expected="none: each has its own",
+                    do="leave it out, or load one of the models",
+                )
+            small = cls.load("small", n_threads=n_threads)
+            accurate = cls.load("accurate", n_threads=n_threads)
+            return replace(accurate, quick=Quick(small, Limits.load(LIMITS)))
         encoder = SpeakerEncoder.load(source, n_threads=n_threads, trust_code=trust_code)
         beside = calibration_beside(source or BUNDLED_MODEL)
         if calibration is not None or beside.exists():
@@ -91,6 +132,12 @@ class Model:
     def dim(self) -> int:
         """Length of a vector."""
         return self.encoder.dim
+
+    def behind(self, models: Iterable[str]) -> Model:
+        """The model behind vectors of these fingerprints: the quick one where all are its own."""
+        if self.quick and set(models) == {self.quick.model.fingerprint}:
+            return self.quick.model
+        return self
 
     def to_decide(self) -> Calibration:
         """The calibration.
