@@ -73,15 +73,17 @@ def quick_answer(
     """The small model's answer and what it heard; None where the accurate one is to be asked.
 
     It is asked where the small one is not sure, and of whatever is out of the usual: whispers, and
-    clips in which the ears hear somebody else.
+    clips in which somebody else seems to speak.
     """
-    if not clip.is_of_one_voice or doubt_of(clip.quality.voiced_share):
+    if doubt_of(clip.quality.voiced_share):
         return None
     heard = clip.by(quick.model.encoder)
     if not isinstance(heard, Heard):
         return None
     calibration = quick.model.to_decide()
     answer = decide_clip(heard, members, calibration, false_accept_rate=false_accept_rate)
+    if answer.other_voices:
+        return None
     stands = is_sure(answer, calibration, quick.limits, false_accept_rate=false_accept_rate)
     return (answer, heard) if stands else None
 

@@ -36,11 +36,15 @@ class Answers:
     is_named: Booleans
     is_right: Booleans
 
+    def part(self, rows: Booleans) -> Answers:
+        """To some of the clips."""
+        return Answers(self.over[rows], self.apart[rows], self.is_named[rows], self.is_right[rows])
+
 
 def answers(
     homes: pd.DataFrame, embeddings: EmbeddingTable, calibration: Calibration, rate: float
 ) -> Answers:
-    """Of one model in ``homes``, as :func:`spkid.scoring.simulated_homes.score_homes` takes them."""
+    """Of one model in ``homes``, which :func:`score_homes` takes."""
     probes = score_homes(homes, embeddings, calibration)
     threshold = calibration.household_threshold(rate, speech_s=probes["speech_s"])
     over, apart = probes["known_log_odds"].to_numpy() - threshold, probes["llr_margin"].to_numpy()
@@ -65,6 +69,11 @@ class Trial:
     accurate: Answers
     may_stand: Booleans
 
+    def part(self, rows: Booleans) -> Trial:
+        """Some of the clips."""
+        small, accurate = self.small.part(rows), self.accurate.part(rows)
+        return Trial(self.is_guest[rows], small, accurate, self.may_stand[rows])
+
     def stands(self, limits: Limits) -> Booleans:
         """Where the small model's answer stands."""
         return self.may_stand & limits.hold(self.small.over, self.small.apart)
@@ -82,9 +91,8 @@ class Trial:
         }
 
 
-def grid(small: str, accurate: str) -> Iterator[Limits]:
+def grid(small: str, accurate: str, fitted_on: str) -> Iterator[Limits]:
     """All limits that are tried."""
-    words = f"every limit of {', '.join(f'{step:g}' for step in STEPS)} nats"
     for above, below, apart in product((*STEPS, NEVER), (*STEPS, NEVER), STEPS):
         if apart >= TIED:
-            yield Limits(above, below, apart, small, accurate, words)
+            yield Limits(above, below, apart, small, accurate, fitted_on)

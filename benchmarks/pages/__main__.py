@@ -15,6 +15,7 @@ from benchmarks.harness.benchmark import run_command
 from benchmarks.pages import (
     accuracy_tables,
     audit_tables,
+    both_tables,
     condition_tables,
     ears_tables,
     live_tables,
@@ -31,6 +32,7 @@ BLOCKS = {
     **accuracy_tables.BLOCKS,
     **condition_tables.BLOCKS,
     **audit_tables.BLOCKS,
+    **both_tables.BLOCKS,
     **ears_tables.BLOCKS,
     **live_tables.BLOCKS,
     **system_tables.BLOCKS,

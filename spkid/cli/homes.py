@@ -168,10 +168,9 @@ def identify(
                     decision = home.identify_together(moment, false_accept_rate=far)
                 else:
                     clip: Source | Clip = moment[0]
-                    name = household
-                    if name is None:
+                    if household is None:
                         clip = heard = hear(moment[0], loaded.encoder)
-                        name = nearest_household(opened, index(), heard)
+                    name = household or nearest_household(opened, index(), heard)
                     if name not in homes:
                         homes[name] = Household(opened, name, model=loaded)
                     decision = homes[name].identify(clip, false_accept_rate=far)

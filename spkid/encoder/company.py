@@ -42,18 +42,12 @@ class Company:
     parts: tuple[Part, ...] = ()
 
 
-def is_of_one_voice(frames: Frames) -> bool:
-    """Whether the ears heard nobody over the voice, and no other one before or after it."""
-    several = spans(frames.is_several, least_s=SEVERAL_AT_LEAST_S)
-    return not several and not len(frames.new_voices(MAYBE_NEW_VOICE))
-
-
 def company_in(waveform: Waveform, frames: Frames, encoder: Encoder) -> Company:
     """What the ears heard in ``[samples]``, each part embedded; nothing is, in most clips."""
-    if is_of_one_voice(frames):
-        return Company()
     overlaps = spans(frames.is_several, least_s=SEVERAL_AT_LEAST_S)
     cuts = frames.new_voices(MAYBE_NEW_VOICE)
+    if not overlaps and not len(cuts):
+        return Company()
     is_alone = frames.is_speech & ~frames.is_several
     edges = [0, *(int(cut) for cut in cuts), len(is_alone)]
     parts = []

@@ -10,7 +10,7 @@ from spkid.audio.reading import Waveform, as_waveform, loaded, without_offset
 from spkid.audio.sources import Source, opened
 from spkid.audio.speech import MATCH_SPEECH_S, Quality, quality_of
 from spkid.encoder.base import Encoder, Vector
-from spkid.encoder.company import Company, company_in, is_of_one_voice
+from spkid.encoder.company import Company, company_in
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,6 @@ class Listened:
     digest: str
     frames: Frames = field(repr=False)
     plain: Waveform = field(repr=False)
-
-    @property
-    def is_of_one_voice(self) -> bool:
-        """Whether the ears hear nobody else, so that no encoder need be asked who else speaks."""
-        return is_of_one_voice(self.frames)
 
     def by(self, encoder: Encoder) -> Clip:
         """The clip as ``encoder`` hears it."""
