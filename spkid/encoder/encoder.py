@@ -75,7 +75,7 @@ class SpeakerEncoder(Encoder):
             If it is no such model, the extra that it takes is not installed, or it may hold
             code that is not trusted.
         """
-        if source == BOTH:
+        if str(source) == BOTH:
             raise NotFound(
                 f"{BOTH} models where one encoder is used",
                 expected="one model",

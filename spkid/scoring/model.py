@@ -107,7 +107,7 @@ class Model:
         SpkidError
             If one of the two cannot be loaded, or they do not belong together.
         """
-        if source == BOTH:
+        if str(source) == BOTH:
             if calibration is not None:
                 raise SpkidError(
                     f"a calibration for {BOTH} models",

@@ -57,6 +57,8 @@ class Service:
         noise = np.random.default_rng(0).normal(0, 0.1, SAMPLE_RATE_HZ).astype(np.float32)
         assess(noise, min_speech_s=MATCH_SPEECH_S)
         self.model.encoder.embed(noise)
+        if self.model.quick:
+            self.model.quick.model.encoder.embed(noise)
 
     def close(self) -> None:
         """Finish what is under way and close the store."""

@@ -181,3 +181,26 @@ def test_deleting_works_without_model_and_index(ana, monkeypatch):
     code, _, err = ana("forget", *ANA, "--yes")
     assert code == 0, err
     assert clip_rows(ana) == []
+
+
+def test_a_home_of_both_models_and_the_way_there(ana, cast, tmp_path):
+    both = ("--model", "both")
+    clip = cast["Ana"]["heard"][0]
+    (answer,) = json.loads(ana("identify", clip, *both, "--json")[1])
+    assert answer["member"] == "Ana"
+    assert "the small one knows no clip of Ana" in answer["hints"][0]
+    out = ana("reembed", *both)[1]
+    assert ("must enroll again" in out, "no key was given" in out) == (True, True)
+    assert "for both, 3 clips" in ana("reembed", *both, "--key", tmp_path / "key")[1]
+    assert "already" in ana("reembed", *both)[1]
+    words = ("--household", "home", "--member", "Ben", "--consent", *both)
+    assert ana("enroll", *cast["Ben"]["enroll"], *words)[0] == 0
+    clips = (clip, cast["Ben"]["heard"][0], cast["a visitor"]["heard"][0])
+    answers = json.loads(ana("identify", *clips, *both, "--json")[1])
+    assert [answer["member"] for answer in answers] == ["Ana", "Ben", None]
+    assert [answer["hints"] for answer in answers] == [[], [], []]
+    assert json.loads(ana("identify", clip, "--json")[1])[0]["member"] == "Ana"
+    words = ("--root", tmp_path, "--out", tmp_path / "out.npz")
+    (tmp_path / "clips.csv").write_text(f"path\n{clip}\n")
+    code, _, err = ana("embed", tmp_path / "clips.csv", *words, *both)
+    assert (code, "both models where one encoder is used" in err) == (2, True)

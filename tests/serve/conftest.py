@@ -47,6 +47,14 @@ def service(settings):
 
 
 @pytest.fixture
+def service_of_both(tmp_path):
+    """A client of a service with an empty store and both bundled models."""
+    settings = Settings(str(tmp_path / "store.sqlite3"), model="both")
+    with TestClient(make_app(settings), base_url=f"{HERE}{API}/") as client:
+        yield client
+
+
+@pytest.fixture
 def home(settings, family_store):
     """A client of a service in which Ana and Ben live at home."""
     shutil.copy(family_store, settings.store)

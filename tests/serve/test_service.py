@@ -9,6 +9,7 @@ import zipfile
 import pytest
 
 from enrollment import Household, Store
+from spkid import Model
 from spkid.audio.reading import load_audio
 
 
@@ -152,3 +153,21 @@ def test_the_service_says_what_it_is(service):
     metrics = service.get("metrics").text
     assert 'spkid_requests_total{method="GET",path="/service",status="200"} 1.0' in metrics
     assert service.get("audit").json()["code"] == "no_audit"
+
+
+def test_a_service_of_both_models_answers(service_of_both, cast):
+    service = service_of_both
+    for name in ("Ana", "Ben"):
+        for path in cast[name]["enroll"]:
+            place = f"households/home/members/{name}/clips?consent=true"
+            assert service.post(place, content=path.read_bytes()).status_code == 200
+    models = set()
+    for name in ("Ana", "Ben"):
+        clip = cast[name]["heard"][0].read_bytes()
+        answer = service.post("households/home/identify", content=clip).json()
+        assert (answer["member"], answer["hints"]) == (name, [])
+        models.add(answer["model"])
+    stranger = cast["a visitor"]["heard"][0].read_bytes()
+    assert service.post("households/home/identify", content=stranger).json()["member"] is None
+    both = Model.load("both")
+    assert models <= {both.fingerprint, both.quick.model.fingerprint}
