@@ -8,6 +8,9 @@ torch weights in `benchmarks/model/checkpoints/` (not part of the wheel). Withou
 only the calibration of the model that is bundled now. The calibration is fitted on the held-out
 training speakers (one in ten, by name), which the encoder never heard, with clips cut to several
 lengths of speech, its landmarks on the other training speakers; the `test` split is not touched.
+
+Afterwards `benchmarks.model.bundle_both` fits when the small model's answer stands: what it wrote
+before belongs to the earlier model, and is refused.
 """
 
 from __future__ import annotations
