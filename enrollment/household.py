@@ -226,7 +226,8 @@ class Household:
     def identify(self, clip: Source | Clip, *, false_accept_rate: float | None = None) -> Decision:
         """Who speaks in ``clip``: a member, a stranger, too close to say, or nothing heard.
 
-        A clip that :func:`spkid.encoder.hearing.hear` heard already is taken as it is. Without
+        A clip that :func:`spkid.encoder.hearing.hear` heard already with the model's encoder is
+        taken as it is; else, of two models, the small one answers where it is sure. Without
         ``false_accept_rate``, the home's own calibration decides, or 5 %.
 
         Raises

@@ -71,7 +71,7 @@ class Decision:
     cosine : float or None
         Raw cosine of the likeliest member's profile.
     model : str
-        Fingerprint of the model.
+        Fingerprint of the model that answers.
     speech_s : float
         Seconds of speech heard.
     candidates : tuple of Candidate
