@@ -1,14 +1,17 @@
-"""What a household is by now: who lives there, and which model hears them."""
+"""What a household is by now: who lives there, which model hears them, and who answers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from enrollment.both_models import SMALL_ALONE, accurate_alone, by_quick
+from enrollment.both_models import SMALL_ALONE, accurate_alone, by_quick, quick_answer
+from enrollment.company import decide_clip
 from enrollment.home_rate import HomeRate
+from enrollment.matching import Decision
 from enrollment.profile import Member, check_unit
 from enrollment.refusals import no_household, other_model
 from enrollment.store.store import Store
+from spkid.encoder.hearing import Clip, Listened
 from spkid.scoring.model import Model
 
 
@@ -67,3 +70,18 @@ def read_home(store: Store, name: str, given: Model, *, sequence: int) -> HomeNo
         quick_members=known,
         hint=hint,
     )
+
+
+def decided(home: HomeNow, clip: Listened, *, false_accept_rate: float) -> tuple[Decision, Clip]:
+    """Who speaks, and the clip as the model that answers heard it.
+
+    Of two models, the small one answers where it is sure. A stranger whom an inbox may keep is
+    always heard by the other, whose vectors the inbox holds.
+    """
+    quick, rate = home.model.quick, false_accept_rate
+    if quick and not home.hint:
+        found = quick_answer(clip, home.quick_members, quick, false_accept_rate=rate)
+        if found and (found[0].is_known or not home.keeps_voices):
+            return found
+    heard, calibration = clip.by(home.model.encoder), home.model.to_decide()
+    return decide_clip(heard, home.members, calibration, false_accept_rate=rate), heard

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from enrollment.age import age_hint
-from enrollment.both_models import quick_answer
 from enrollment.company import decide_clip
 from enrollment.decision_log import DecisionLog
-from enrollment.home_now import HomeNow, read_home
+from enrollment.home_now import HomeNow, decided, read_home
 from enrollment.home_rate import HomeRate, OwnTrials, choose_rate, own_trials
 from enrollment.inbox import Inbox
 from enrollment.matching import FALSE_ACCEPT_RATE, Decision, not_heard
@@ -244,24 +243,21 @@ class Household:
             decision = decide_clip(clip, now.members, calibration, false_accept_rate=rate)
             heard: Clip = clip
         else:
-            decision, heard = _decided(now, listened_to(clip), false_accept_rate=rate)
+            decision, heard = decided(now, listened_to(clip), false_accept_rate=rate)
         hints = [age_hint(who) for who in now.members if who.name == decision.member]
         # the inbox keeps vectors of one voice, and of the model whose profiles these are
         is_kept = decision.is_known or decision.model == now.model.fingerprint
         if isinstance(heard, Heard) and not decision.other_voices and is_kept:
-            hints.append(self.inbox.take(heard, decision))
+            inbox = Inbox(self.store, self.name, now.model)
+            hints.append(inbox.take(heard, decision))
         if now.keeps_log:
             hints.append(self.decisions.take(heard, decision, accepted_rate=rate))
         hints.append(now.hint)
         return replace(decision, hints=tuple(hint for hint in hints if hint))
 
     def decide(self, clip: Listened, *, false_accept_rate: float) -> tuple[Decision, Clip]:
-        """Who speaks, and the clip as the model that answers heard it; nothing is written down.
-
-        Of two models, the small one answers where it is sure. A stranger whom an inbox may keep is
-        always heard by the other, whose vectors the inbox holds.
-        """
-        return _decided(self._now(), clip, false_accept_rate=false_accept_rate)
+        """Who speaks, and the clip as the model that answers heard it; nothing is written down."""
+        return decided(self._now(), clip, false_accept_rate=false_accept_rate)
 
     def identify_together(
         self, clips: Sequence[Source], *, false_accept_rate: float | None = None
@@ -368,15 +364,3 @@ def _deciding_rate(own: HomeRate | None, asked: float | None) -> float:
     if own is not None and asked in (None, own.far):
         return own.rate
     return FALSE_ACCEPT_RATE if asked is None else asked
-
-
-def _decided(home: HomeNow, clip: Listened, *, false_accept_rate: float) -> tuple[Decision, Clip]:
-    if home.model.quick and not home.hint:
-        found = quick_answer(
-            clip, home.quick_members, home.model.quick, false_accept_rate=false_accept_rate
-        )
-        if found and (found[0].is_known or not home.keeps_voices):
-            return found
-    heard, calibration = clip.by(home.model.encoder), home.model.to_decide()
-    answer = decide_clip(heard, home.members, calibration, false_accept_rate=false_accept_rate)
-    return answer, heard
