@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from benchmarks.harness.result_files import drawn, percent, table
 
 
@@ -67,6 +69,32 @@ def speed_commands(own: Any) -> str:
         if (each := own["commands"][name])
     ]
     return table(["least of some runs, one core", "s", "s of the processor", "MB at most"], rows)
+
+
+def int8(*models: Any) -> str:
+    """What 8-bit integers bring and cost, a row for what of a model is in them."""
+    rows = []
+    for own in models:
+        before = own["three_seconds"]["float32"]["min_ms"]
+        for name, system in own["systems"].items():
+            after = own["three_seconds"][name]["min_ms"]
+            told = [row for row in system["rows"] if "relative" in row]
+            lists = [row["relative"]["change"] for row in told if row["group"] == "all"]
+            groups = [row["relative"]["change"] for row in told if row["group"] != "all"]
+            rows.append(
+                [
+                    f"{own['name']}: {name}",
+                    f"{before:.1f}",
+                    f"{after:.1f}",
+                    f"{before / after:.2f}",
+                    f"{100 * np.mean(lists):+.1f} ({100 * max(lists):+.1f})",
+                    f"{100 * np.mean(groups):+.1f} ({100 * max(groups):+.1f})",
+                    f"{system['n_over']} of {len(told)}",
+                ]
+            )
+    columns = ["in 8-bit integers", "ms in float32", "ms", "times as fast"]
+    columns += ["EER of lists, change in % (worst)", "of groups", "pay more than 2 %"]
+    return table(columns, rows)
 
 
 def bulk(own: Any) -> str:
@@ -299,6 +327,7 @@ BLOCKS = {
     "speed": drawn(speed, "speed"),
     "speed_peers": drawn(speed_peers, "speed"),
     "speed_commands": drawn(speed_commands, "speed"),
+    "int8": drawn(int8, "int8_accurate", "int8_small"),
     "bulk": drawn(bulk, "bulk"),
     "concurrency": drawn(concurrency, "concurrency"),
     "forget_killed": drawn(forget_killed, "forget_killed"),
