@@ -80,10 +80,12 @@ READABLE_STAYS = (
 
 def store_place(store: str | None) -> str:
     """``store``, or the one in ``$SPKID_STORE``, or a file in the user's data folder."""
+    named = store or os.environ.get("SPKID_STORE")
+    if named:
+        return named
     import platformdirs
 
-    named = store or os.environ.get("SPKID_STORE")
-    return named or str(platformdirs.user_data_path("spkid") / "spkid.sqlite3")
+    return str(platformdirs.user_data_path("spkid") / "spkid.sqlite3")
 
 
 def store_files(store: str | None) -> list[str]:
