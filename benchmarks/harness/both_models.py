@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -19,8 +17,6 @@ from spkid.scoring.simulated_homes import score_homes
 Floats = NDArray[np.float64]
 Booleans = NDArray[np.bool_]
 TIED = float(np.log(AMBIGUOUS_ODDS))  # nats; members that are closer are not told apart
-STEPS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 14.0, 20.0)
-NEVER = 1e6  # nats; an answer that must be as sure as that never stands
 
 
 @dataclass(frozen=True)
@@ -74,8 +70,10 @@ class Trial:
         small, accurate = self.small.part(rows), self.accurate.part(rows)
         return Trial(self.is_guest[rows], small, accurate, self.may_stand[rows])
 
-    def stands(self, limits: Limits) -> Booleans:
-        """Where the small model's answer stands."""
+    def stands(self, limits: Limits | None) -> Booleans:
+        """Where the small model's answer stands; nowhere without limits."""
+        if limits is None:
+            return np.zeros_like(self.may_stand)
         return self.may_stand & limits.hold(self.small.over, self.small.apart)
 
     def rates(self, stands: Booleans) -> dict[str, float]:
@@ -89,10 +87,3 @@ class Trial:
             "guests": float(named[self.is_guest].mean()),
             "confused": float((named & ~right)[member].mean()),
         }
-
-
-def grid(small: str, accurate: str, fitted_on: str) -> Iterator[Limits]:
-    """All limits that are tried."""
-    for above, below, apart in product((*STEPS, NEVER), (*STEPS, NEVER), STEPS):
-        if apart >= TIED:
-            yield Limits(above, below, apart, small, accurate, fitted_on)

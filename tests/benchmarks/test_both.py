@@ -30,8 +30,7 @@ def test_rates_are_those_of_whoever_answers():
     assert TRIAL.rates(stands) == pytest.approx(
         {"asked": 1 / 3, "missed": 1 / 2, "guests": 1 / 2, "confused": 1 / 4}
     )
-    alone = {"asked": 1.0, "missed": 1 / 4, "guests": 0.0, "confused": 0.0}
-    assert mean_rates([TRIAL, TRIAL], None) == pytest.approx(alone)
+    np.testing.assert_allclose(mean_rates([[TRIAL, TRIAL]], None), [[1.0, 1 / 4, 0.0, 0.0]])
 
 
 def test_a_part_is_of_some_clips():
@@ -45,9 +44,12 @@ def test_a_part_is_of_some_clips():
 def test_the_limits_that_ask_least_within_the_tolerance_are_taken():
     rows = np.array([True, False, True, False, True, False])  # where the small one is right
     trial = TRIAL.part(rows)
-    limits = fitted([trial], "s", "a", [0.0])[0.0]
+    limits = fitted([[trial], [trial]], "s", "a", [0.0])[0.0]
     assert (limits.small, limits.accurate) == ("s", "a")
     assert trial.rates(trial.stands(limits))["asked"] == 0
     wrong = TRIAL.part(np.array([False, True, False, False, False, True]))
+    limits = fitted([[trial], [wrong]], "s", "a", [0.0])[0.0]
+    assert not wrong.stands(limits).any()  # in homes of each kind
+    assert 0 < trial.rates(trial.stands(limits))["asked"] < 1
     with pytest.raises(SpkidError, match="limits for 0 of 1 tolerances"):
-        fitted([wrong], "s", "a", [0.0])
+        fitted([[wrong]], "s", "a", [0.0])
