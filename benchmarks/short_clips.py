@@ -26,7 +26,7 @@ import numpy as np
 from benchmarks.harness.benchmark import Benchmark, Data, Figures, Seed
 from benchmarks.harness.noises import loudest
 from benchmarks.pages.live_tables import loudest_cuts, word_likeness, words_together
-from enrollment.matching import member_llrs
+from enrollment.matching import pair_llrs
 from enrollment.profile import Consent
 from enrollment.session import EnrollmentSession
 from enrollment.store.store import Store
@@ -167,7 +167,7 @@ def likeness(one: Spoken, others: Sequence[Spoken], model: Model) -> float:
     """The log-likelihood ratio of one word against others together."""
     profile = profile_vector([each.vector for each in others])
     calibration = model.to_decide()
-    llrs, _ = member_llrs(one.vector, [profile], [len(others)], calibration, one.speech_s)
+    llrs, _ = pair_llrs(one.vector, [profile], [len(others)], calibration, one.speech_s)
     return float(llrs[0])
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from enrollment.matching import REFUSALS, Decision, decide, member_llrs, not_heard, reaches
+from enrollment.matching import REFUSALS, Decision, decide, not_heard, pair_llrs, reaches
 from enrollment.profile import Member
 from spkid.audio.ears import Span
 from spkid.audio.voicing import doubt_of
@@ -88,7 +88,7 @@ def main_part(parts: Sequence[Part], calibration: Calibration) -> Part | None:
 def likeness(part: Part, main: Part, calibration: Calibration) -> float:
     """The log-likelihood ratio of one part against the other as a profile of one clip."""
     seconds = min(part.speech_s, main.speech_s)
-    llrs, _ = member_llrs(part.vector, [main.vector], [1], calibration, seconds)
+    llrs, _ = pair_llrs(part.vector, [main.vector], [1], calibration, seconds)
     return float(llrs[0])
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from enrollment.agreement import Agreement
-from enrollment.matching import Decision, member_llrs
+from enrollment.matching import Decision, pair_llrs
 from enrollment.names import tidy_name
 from enrollment.profile import ENROLL_SPEECH_S, MAX_EXEMPLARS, Consent, Member, find_named
 from enrollment.refusals import SameVoice, no_consent, no_voice
@@ -195,7 +195,7 @@ def alike(voices: Sequence[UnknownVoice], calibration: Calibration) -> list[list
         for group in groups:
             profile = [profile_vector([own.vector for own in group])]
             n_clips = len(group)
-            llrs, _ = member_llrs(voice.vector, profile, [n_clips], calibration, voice.speech_s)
+            llrs, _ = pair_llrs(voice.vector, profile, [n_clips], calibration, voice.speech_s)
             threshold = calibration.pair_threshold(
                 SAME_VOICE_RATE, n_clips=n_clips, speech_s=voice.speech_s
             )

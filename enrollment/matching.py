@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from spkid.scoring.posterior import (
     household_llrs,
     known_log_odds,
     posteriors,
+    profile_llrs,
     profile_vector,
 )
 from spkid.scoring.scale import Floats
@@ -146,7 +147,7 @@ def member_llrs(
 ) -> tuple[Floats, Floats]:
     """:func:`spkid.scoring.posterior.household_llrs`, refused where nothing can be decided.
 
-    Every decision on profiles goes through here.
+    Every decision on the members of a home goes through here.
 
     Raises
     ------
@@ -154,9 +155,34 @@ def member_llrs(
         If a vector is not finite, of unit length and of the profiles' dimension; if the
         calibration or the seconds make a score NaN or infinite.
     """
+    return _checked(household_llrs, vectors, profiles, n_clips, calibration, speech_s)
+
+
+def pair_llrs(
+    vectors: ArrayLike,
+    profiles: Sequence[NDArray[Any]],
+    n_clips: Sequence[int],
+    calibration: Calibration,
+    speech_s: ArrayLike,
+) -> tuple[Floats, Floats]:
+    """:func:`spkid.scoring.posterior.profile_llrs`, refused as by :func:`member_llrs`.
+
+    Every decision on a single profile goes through here.
+    """
+    return _checked(profile_llrs, vectors, profiles, n_clips, calibration, speech_s)
+
+
+def _checked(
+    compare: Callable[..., tuple[Floats, Floats]],
+    vectors: ArrayLike,
+    profiles: Sequence[NDArray[Any]],
+    n_clips: Sequence[int],
+    calibration: Calibration,
+    speech_s: ArrayLike,
+) -> tuple[Floats, Floats]:
     check_unit(profiles)
     check_unit(vectors, dim=len(profiles[0]))
-    llrs, cosines = household_llrs(vectors, np.stack(profiles), n_clips, calibration, speech_s)
+    llrs, cosines = compare(vectors, np.stack(profiles), n_clips, calibration, speech_s)
     if not (np.isfinite(llrs).all() and np.isfinite(cosines).all()):
         raise not_finite()
     return llrs, cosines
@@ -237,7 +263,7 @@ def unlike_others(
                 check_unit(others)
                 profiles = [profile_vector(others)]
                 n_clips, seconds = [len(others)], speech_s[index]
-                llrs, _ = member_llrs(vectors[index], profiles, n_clips, calibration, seconds)
+                llrs, _ = pair_llrs(vectors[index], profiles, n_clips, calibration, seconds)
                 agreement[index] = float(llrs[0])
         # of two that only disagree with each other, the first stays
         worst = min(agreement, key=lambda index: (agreement[index], -index), default=None)

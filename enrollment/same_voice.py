@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from enrollment.matching import member_llrs, reaches
+from enrollment.matching import pair_llrs, reaches
 from enrollment.profile import Member, check_unit
 from spkid.encoder.base import Vector
 from spkid.scoring.calibration import Calibration
@@ -50,7 +50,7 @@ def sounds_like(
     profiles = [*others, *([member] if member else [])]
     n_clips = [len(who.exemplars) for who in profiles]
     own = [who.vector for who in profiles]
-    llrs, _ = member_llrs(np.stack(vectors), own, n_clips, calibration, speech_s)  # [n, m]
+    llrs, _ = pair_llrs(np.stack(vectors), own, n_clips, calibration, speech_s)  # [n, m]
     means = llrs.mean(axis=0)
     best = int(means[: len(others)].argmax())
     threshold = calibration.pair_threshold(

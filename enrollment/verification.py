@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from enrollment.company import voices_in
-from enrollment.matching import FALSE_ACCEPT_RATE, in_doubt, member_llrs, reaches
+from enrollment.matching import FALSE_ACCEPT_RATE, in_doubt, pair_llrs, reaches
 from enrollment.profile import Member, check_unit
 from spkid.audio.sources import Source
 from spkid.audio.voicing import doubt_of
@@ -51,7 +51,7 @@ def verify_member(
     if voices_in(clip.company, calibration).others:
         return cannot_tell("several_voices", calibration.model)
     n_clips, speech_s = len(member.exemplars), clip.quality.speech_s
-    llrs, cosines = member_llrs(clip.vector, [member.vector], [n_clips], calibration, speech_s)
+    llrs, cosines = pair_llrs(clip.vector, [member.vector], [n_clips], calibration, speech_s)
     return judge_pair(
         float(llrs[0]),
         float(cosines[0]),

@@ -45,10 +45,10 @@ def kept_figures(name: str, settings: Any, measure: Callable[[], Any]) -> Any:
 
 
 def bundled_embeddings(
-    speech: Path, paths: list[str], *, model: str = "accurate"
+    speech: Path, paths: list[str], *, model: str = "accurate", name: str = "accuracy"
 ) -> EmbeddingTable:
-    """Vectors of a bundled model, from ``runs/accuracy_MODEL.npz`` where they are there already."""
-    encoder, out = SpeakerEncoder.load(model), RUNS / f"accuracy_{model}.npz"
+    """Vectors of a bundled model, from ``runs/NAME_MODEL.npz`` where they are there already."""
+    encoder, out = SpeakerEncoder.load(model), RUNS / f"{name}_{model}.npz"
     out.parent.mkdir(exist_ok=True)
     if out.exists() and EmbeddingTable.load(out).model != encoder.fingerprint:
         out.unlink()

@@ -10,10 +10,10 @@ calibration, `accurate.calibration.json`; its landmarks go with the graph. A qua
 one core.
 
 The calibration is fitted on training speakers, in pools of one corpus and one gender, since a home
-may be of one kind; with clips cut to several lengths of speech. Not on the held-out ones alone: the
-fifteen of speechocean762 happen to be easily told apart, and guests among the 139 others come in
-far more often at a threshold that was fitted to them, though the network heard these. The corpora
-that were left out of training stay out, to check it. The `test` split is not touched.
+may be of one kind; with clips cut to several lengths of speech. Not on the held-out ones alone,
+which are few: strangers whom the network heard come no nearer to one another than those it did
+not. The corpora that were left out of training stay out, to check it. The `test` split is not
+touched.
 
 Afterwards `benchmarks.model.bundle_both` fits when the small model's answer stands: what it wrote
 before belongs to the earlier model, and is refused.

@@ -111,6 +111,25 @@ def homes(own: Any) -> str:
     return table(header, rows)
 
 
+def other_days(own: Any) -> str:
+    """Homes of callers on other days, at both stated rates."""
+    header = ["homes, %", "taken for another", "open-set EER"]
+    for rate in own["rates"]:
+        header += [
+            f"misses at {float(rate):.0%} guests",
+            f"shipped {float(rate):.0%}: guests / misses",
+        ]
+    rows = []
+    for words, all_rates in next(iter(own["rates"].values())).items():
+        row = [words, percent(all_rates["closed_set_error"]), percent(all_rates["open_set_eer"])]
+        for figures in own["rates"].values():
+            found = figures[words]
+            shipped = (percent(found[key]) for key in ("shipped_fpir", "shipped_fnir"))
+            row += [percent(found["fnir"]), " / ".join(shipped)]
+        rows.append(row)
+    return table(header, rows)
+
+
 def homes_sizes(own: Any) -> str:
     """Homes of two to ten members: by size, then by enrollment clips, then by kind."""
     cells = {(row["kind"], row["size"], row["n_clips"]): row for row in own["cells"]}
@@ -172,6 +191,7 @@ BLOCKS = {
     "misses": drawn(misses, *SYSTEMS),
     "homes": drawn(homes, "accuracy_small"),
     "homes_sizes": drawn(homes_sizes, "homes"),
+    "other_days": drawn(other_days, "other_days_accurate"),
     "score_norm": drawn(score_norm, "score_norm"),
     "microphones": drawn(microphones, "microphones"),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,9 +16,9 @@ from spkid.scoring.metrics import equal_error_rate, threshold_at_false_match_rat
 from spkid.scoring.pools import (
     WHOLE,
     Pool,
+    SimulatedHome,
     guest_log_odds,
-    guests_of_homes,
-    log_odds_at,
+    homes_of,
     pools_of,
     profile_trials,
 )
@@ -26,20 +26,24 @@ from spkid.scoring.scale import (
     CLIP_COUNTS,
     RATES,
     SPEECH_S,
+    USUAL_MEMBERS,
     Floats,
     Landmarks,
     Scale,
-    cosines_between,
     log_duration,
     raw_cosines,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 N_LANDMARKS = 64  # at most; chosen on held-out training speakers, of 16 to 256
 SPEAKERS_PER_LANDMARK = 10
 LEAST_BEHIND = 3  # speakers behind a landmark; the mean of fewer would be somebody's voice
 LANDMARK_DIGITS = 4
-LIKENESS_RATE = 0.05  # of guests: the share that is held whatever the likeness
-LIKENESS_HOMES = 100  # of each pool and length
+GUEST_RATE = 0.05  # the share of guests that is held whatever the size of the home
+HOMES_TO_FIT = 200  # of each pool and length
+LEAST_COMPANY = -0.05  # of the weight of the company, which never helps a guest
 # what counts as each of ``SPEECH_S``: the cut to it; also a longer clip, as the last
 HEARD_AS = ((0,), (1,), (2, WHOLE))
 MOST_ERROR = 0.4  # equal error rate above which strangers score as high as the speakers
@@ -86,7 +90,7 @@ def fit_calibration(
     scale = replace(scale, usual_crowding=usual)
     trials = all_trials(kinds, scale, rng)
     scale = replace(scale, **fit_maps(trials))
-    scale = replace(scale, **fit_likeness(kinds, scale, rng))
+    scale = replace(scale, **fit_home(kinds, scale, rng))
     llrs = scale.log_likelihood_ratio(
         trials.cosines, trials.n_clips, trials.speech_s, crowding=trials.crowding
     )
@@ -216,34 +220,70 @@ def fit_maps(trials: Trials) -> dict[str, Any]:
     }
 
 
-def fit_likeness(pools: list[Pool], scale: Scale, rng: np.random.Generator) -> dict[str, Any]:
-    """The fields ``usual_likeness`` and ``likeness_scale``, from guests of simulated homes.
+def fit_home(pools: list[Pool], scale: Scale, rng: np.random.Generator) -> dict[str, Any]:
+    """The fields of :meth:`spkid.scoring.scale.Scale.home_term`, from simulated homes.
 
-    The scale is such that the same share of guests, ``LIKENESS_RATE``, comes in where members
-    are alike and where they are not: quantile regression (Koenker & Bassett, 1978) of their
-    log-odds on the likeness, with a level for each length of clip. Every pool weighs the same.
-    Homes whose members are alike are never made easier to enter.
+    Logistic regression tells the members who come first from guests, by their log-likelihood
+    ratio, the company and the centrality; every pool and length of clip weighs the same. Then
+    the number of members counts as much as makes the share of guests who come in,
+    ``GUEST_RATE``, the same in homes of every size. A home whose other members are near is never
+    made easier to enter.
     """
-    from sklearn.linear_model import QuantileRegressor
+    import pandas as pd
+    from sklearn.linear_model import LogisticRegression
 
-    homes = [
-        (length, guests, profiles)
-        for pool in pools
+    probes = pd.concat(
+        probe_table(home, scale, SPEECH_S[length]).assign(pool=number)
+        for number, pool in enumerate(pools)
         for length in range(len(SPEECH_S))
-        for guests, profiles in islice(guests_of_homes(pool, rng, length=length), LIKENESS_HOMES)
-    ]
-    usual = float(np.mean([cosines_between(profiles).mean() for _, _, profiles in homes]))
-    scale = replace(scale, usual_likeness=usual)
-    log_odds, terms = [], []
-    for length, guests, profiles in homes:
-        log_odds.append(log_odds_at(guests, profiles, scale, length))
-        level = np.arange(len(SPEECH_S)) == length
-        terms += [[scale.likeness(profiles), *level]] * len(guests)
-    model = QuantileRegressor(
-        quantile=1 - LIKENESS_RATE, alpha=0, fit_intercept=False, solver="highs"
+        for home in islice(homes_of(pool, rng, length=length), HOMES_TO_FIT)
     )
-    model.fit(terms, np.concatenate(log_odds))
-    return {"usual_likeness": usual, "likeness_scale": min(0.0, -float(model.coef_[0]))}
+    is_guest = probes["is_guest"].to_numpy()
+    usual = float(probes["others"][is_guest].mean())
+    n_others = probes["size"] - 1
+    company = (probes["others"] - usual) * n_others / (n_others + USUAL_MEMBERS)
+    terms = np.column_stack([probes["top"], company, probes["centrality"]])
+    of_kind = probes.groupby(["pool", "speech_s", "is_guest"])["top"].transform("size")
+    model = LogisticRegression(C=1e6, max_iter=2000)
+    model.fit(terms, ~is_guest, sample_weight=of_kind.mean() / of_kind)
+    _, company_scale, centrality_scale = model.coef_[0] / model.coef_[0, 0]
+    company_scale = min(LEAST_COMPANY, company_scale)
+    folds = np.log(probes["size"].to_numpy())
+    log_odds = terms @ [1.0, company_scale, centrality_scale] - folds
+    reached = pd.Series(log_odds[is_guest]).groupby(folds[is_guest]).quantile(1 - GUEST_RATE)
+    size_scale = 0.0
+    if len(reached) > 1:
+        size_scale = -float(np.polyfit(reached.index, reached, 1)[0])
+    return {
+        "usual_company": usual,
+        "company_scale": float(company_scale),
+        "centrality_scale": float(centrality_scale),
+        "size_scale": size_scale,
+        "home_offset": float(
+            model.intercept_[0] / model.coef_[0, 0] - (size_scale - 1) * folds.mean()
+        ),
+    }
+
+
+def probe_table(home: SimulatedHome, scale: Scale, speech_s: float) -> pd.DataFrame:
+    """A row for each guest, and for each member who comes first: what :func:`fit_home` counts."""
+    import pandas as pd
+
+    cosines = home.probes @ home.profiles.T
+    llrs = scale.log_likelihood_ratio(cosines, home.n_clips, speech_s)
+    top, n_others = llrs.max(axis=1), len(home.profiles) - 1
+    is_guest = home.speaker < 0
+    table = pd.DataFrame(
+        {
+            "top": top,
+            "others": (llrs.sum(axis=1) - top) / n_others,
+            "centrality": scale.centrality(home.probes),
+            "is_guest": is_guest,
+            "size": len(home.profiles),
+            "speech_s": speech_s,
+        }
+    )
+    return table[is_guest | (llrs.argmax(axis=1) == home.speaker)]
 
 
 def shift_of(ratios: Floats, is_target: NDArray[np.bool_], weights: Floats) -> float:

@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from spkid.encoder.unit import are_unit
 from spkid.errors import ModelMismatch, SpkidError
 from spkid.scoring.posterior import household_llrs, known_log_odds, profile_vector
-from spkid.scoring.scale import SPEECH_S, Floats, Scale
+from spkid.scoring.scale import CLIP_COUNTS, SPEECH_S, Floats, Scale
 
 if TYPE_CHECKING:
     import pandas as pd
 
 N_HOMES = 1000
-HOME_SIZES = (2, 3, 4, 5, 6)
+HOME_SIZES = (2, 3, 4, 5, 6, 8, 10)
 ENROLL_CLIPS = 3
 PROBES_PER_MEMBER = 2
 WHOLE = -1  # in place of a length: the clip as it is, which counts as the longest
@@ -171,40 +171,61 @@ def profile_trials(
     return np.array(target), np.array(impostor)
 
 
-def guests_of_homes(
-    pool: Pool, rng: np.random.Generator, *, length: int
-) -> Iterator[tuple[Floats, Floats]]:
-    """Simulated homes: clips of guests cut to ``SPEECH_S[length]``, and the members' profiles.
+@dataclass(frozen=True)
+class SimulatedHome:
+    """Clips that are asked about, ``probes`` ``[clips, dim]``, and members' ``profiles``.
 
-    Yields
-    ------
-    guests : float64 ``[clips, dim]``
-    profiles : float64 ``[members, dim]``
-        Of ``ENROLL_CLIPS`` clips each.
+    ``speaker`` ``[clips]`` is the row of the profile, -1 for a guest; each profile is of
+    ``n_clips`` clips.
     """
-    able, probes = pool.with_clips(ENROLL_CLIPS), pool.probes(length)
+
+    probes: Floats = field(repr=False)
+    speaker: NDArray[np.int64]
+    profiles: Floats = field(repr=False)
+    n_clips: int
+
+    @property
+    def guests(self) -> Floats:
+        """The clips of guests, ``[clips, dim]``."""
+        return self.probes[self.speaker < 0]
+
+
+def homes_of(pool: Pool, rng: np.random.Generator, *, length: int) -> Iterator[SimulatedHome]:
+    """Homes of ``HOME_SIZES`` members, enrolled with one to three whole clips each.
+
+    A clip of each member and as many of ``PROBES_PER_MEMBER`` guests a member, cut to
+    ``SPEECH_S[length]``, are asked about; homes without guests are left out.
+    """
+    probes = pool.probes(length)
     for _ in range(N_HOMES):
+        n_clips = int(rng.choice(CLIP_COUNTS))
+        able = pool.with_clips(n_clips + 1)
         size = min(int(rng.choice(HOME_SIZES)), len(able) - 1)
-        members = list(rng.choice(able, size, replace=False))
-        profiles = [
-            profile_vector(rng.permutation(pool.clips_of[name])[:ENROLL_CLIPS, 0])
-            for name in members
-        ]
+        members = rng.choice(able, size, replace=False).tolist()
         strangers = [name for name in probes if name not in members]
-        guests = rng.choice(strangers, min(PROBES_PER_MEMBER * size, len(strangers)), replace=False)
+        n_guests = min(PROBES_PER_MEMBER * size, len(strangers))
+        guests = rng.choice(strangers, n_guests, replace=False).tolist() if strangers else []
         heard = [pool.clips_of[name][rng.choice(probes[name]), 1 + length] for name in guests]
-        if heard:
-            yield np.stack(heard), np.stack(profiles)
+        speaker, profiles = [-1] * len(guests), []
+        for row, name in enumerate(members):
+            order = rng.permutation(len(pool.clips_of[name]))
+            profiles.append(profile_vector(pool.clips_of[name][order[:n_clips], 0]))
+            left = [clip for clip in order[n_clips:] if clip in probes.get(name, [])]
+            if left:
+                heard.append(pool.clips_of[name][left[0], 1 + length])
+                speaker.append(row)
+        if guests:
+            yield SimulatedHome(np.stack(heard), np.array(speaker), np.stack(profiles), n_clips)
 
 
 def guest_log_odds(pool: Pool, scale: Scale, rng: np.random.Generator, *, length: int) -> Floats:
     """Known-log-odds of guests with clips of ``SPEECH_S[length]`` in simulated homes."""
-    homes = guests_of_homes(pool, rng, length=length)
-    return np.concatenate([np.empty(0), *(log_odds_at(*own, scale, length) for own in homes)])
+    homes = homes_of(pool, rng, length=length)
+    return np.concatenate([np.empty(0), *(guest_odds_at(own, scale, length) for own in homes)])
 
 
-def log_odds_at(guests: Floats, profiles: Floats, scale: Scale, length: int) -> Floats:
-    """Known-log-odds of the clips of :func:`guests_of_homes`, ``[clips]``."""
-    n_clips = [ENROLL_CLIPS] * len(profiles)
-    llrs, _ = household_llrs(guests, profiles, n_clips, scale, SPEECH_S[length])
+def guest_odds_at(home: SimulatedHome, scale: Scale, length: int) -> Floats:
+    """Known-log-odds of the guests of one home, ``[clips]``."""
+    n_clips = [home.n_clips] * len(home.profiles)
+    llrs, _ = household_llrs(home.guests, home.profiles, n_clips, scale, SPEECH_S[length])
     return known_log_odds(llrs, guest_prior=scale.guest_prior)

@@ -60,6 +60,23 @@ def known_log_odds(llrs: ArrayLike, *, guest_prior: float) -> Floats:
     return np.asarray(prior + members.max(axis=-1))
 
 
+def profile_llrs(
+    probes: ArrayLike,
+    profiles: ArrayLike,
+    n_clips: ArrayLike,
+    scale: Scale,
+    speech_s: ArrayLike = UNKNOWN_SPEECH_S,
+) -> tuple[Floats, Floats]:
+    """Log-likelihood ratios and raw cosines of probes against each profile by itself.
+
+    What :meth:`spkid.scoring.calibration.Calibration.pair_threshold` is for. Parameters and
+    returns as in :func:`household_llrs`.
+    """
+    heard, cosines, seconds = _compared(probes, profiles, speech_s)
+    crowding = scale.crowding(heard)[..., None]
+    return scale.log_likelihood_ratio(cosines, n_clips, seconds, crowding=crowding), cosines
+
+
 def household_llrs(
     probes: ArrayLike,
     profiles: ArrayLike,
@@ -86,9 +103,18 @@ def household_llrs(
     -------
     llrs, cosines : float64 ``[..., members]``
     """
+    if not scale.company_scale:
+        llrs, cosines = profile_llrs(probes, profiles, n_clips, scale, speech_s)
+        return llrs + scale.likeness_scale * scale.likeness(profiles), cosines
+    heard, cosines, seconds = _compared(probes, profiles, speech_s)
+    llrs = scale.log_likelihood_ratio(cosines, n_clips, seconds)
+    return llrs + scale.home_term(heard, llrs)[..., None], cosines
+
+
+def _compared(
+    probes: ArrayLike, profiles: ArrayLike, speech_s: ArrayLike
+) -> tuple[Floats, Floats, Floats]:
+    """Probes ``[..., dim]``, cosines ``[..., members]`` and seconds ``[..., 1]``."""
     heard = np.asarray(probes, dtype=np.float64)
     cosines = heard @ np.asarray(profiles, dtype=np.float64).T
-    seconds = np.asarray(speech_s, dtype=np.float64)[..., None]
-    crowding = scale.crowding(heard)[..., None]
-    llrs = scale.log_likelihood_ratio(cosines, n_clips, seconds, crowding=crowding)
-    return llrs + scale.likeness_scale * scale.likeness(profiles), cosines
+    return heard, cosines, np.asarray(speech_s, dtype=np.float64)[..., None]

@@ -17,6 +17,7 @@ USUAL_SPEECH_S = 2.0  # the length that ``scale`` and ``offset`` belong to
 UNKNOWN_SPEECH_S = SPEECH_S[-1]  # a clip of unknown length is taken for a whole sentence
 SHARPNESS = 16.0  # of the soft maximum over landmarks; chosen on held-out training speakers
 USUAL_PAIRS = 3.0  # of members: what the usual likeness counts for beside a home's own
+USUAL_MEMBERS = 2.0  # what the usual company counts for beside a home's own
 
 SINGLE_NUMBERS = (  # the fields that are one number
     "guest_prior",
@@ -26,6 +27,11 @@ SINGLE_NUMBERS = (  # the fields that are one number
     "crowding_scale",
     "usual_likeness",
     "likeness_scale",
+    "usual_company",
+    "company_scale",
+    "centrality_scale",
+    "size_scale",
+    "home_offset",
 )
 
 Floats = NDArray[np.float64]
@@ -42,8 +48,10 @@ class Scale:
     many voices lie comes near anybody: ``crowding_scale * crowding`` is added, see
     :meth:`crowding`, with ``landmarks`` as unit vectors ``[n, dim]``, each the mean of many
     speakers. People under one roof share a language, an accent and a microphone, and so do the
-    strangers who come in: ``likeness_scale * likeness`` is added for every member of a home, see
-    :meth:`likeness`. ``model`` is the fingerprint of the model that made the vectors.
+    strangers who come in: in a home, :meth:`home_term` is added for every member instead. In a
+    calibration of an earlier release, where ``company_scale`` is 0, it is the crowding and
+    ``likeness_scale * likeness``, see :meth:`likeness`. ``model`` is the fingerprint of the model
+    that made the vectors.
 
     Raises
     ------
@@ -62,6 +70,11 @@ class Scale:
     crowding_scale: float
     usual_likeness: float = field(default=0.0, kw_only=True)
     likeness_scale: float = field(default=0.0, kw_only=True)
+    usual_company: float = field(default=0.0, kw_only=True)
+    company_scale: float = field(default=0.0, kw_only=True)
+    centrality_scale: float = field(default=0.0, kw_only=True)
+    size_scale: float = field(default=0.0, kw_only=True)
+    home_offset: float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
         n_counts = len(CLIP_COUNTS)
@@ -78,6 +91,11 @@ class Scale:
     def _landmark_array(self) -> Floats:
         return np.asarray(self.landmarks, dtype=np.float64)
 
+    @cached_property
+    def _centre(self) -> Floats:
+        middle = self._landmark_array.mean(axis=0)
+        return np.asarray(middle / np.linalg.norm(middle))
+
     def crowding(self, vectors: ArrayLike) -> Floats:
         """How near the landmarks come to unit ``vectors`` ``[..., dim]``: ``[...]``, 0 is usual.
 
@@ -91,18 +109,62 @@ class Scale:
         ModelMismatch
             If the vectors have another dimension than the landmarks.
         """
-        values = np.asarray(vectors, dtype=np.float64)
+        values = self._beside_landmarks(vectors)
         if not self.landmarks:
             return np.zeros(values.shape[:-1])
-        if values.shape[-1] != len(self.landmarks[0]):
+        nearness = np.exp(SHARPNESS * values @ self._landmark_array.T).mean(axis=-1)
+        return np.asarray(np.log(nearness) / SHARPNESS - self.usual_crowding)
+
+    def centrality(self, vectors: ArrayLike) -> Floats:
+        """The cosine of unit ``vectors`` ``[..., dim]`` and the mean of the landmarks: ``[...]``.
+
+        What a room, a microphone or an accent adds to every voice that is heard with it leads
+        away from that mean, and makes strangers who share it alike. Zeros without landmarks.
+
+        Raises
+        ------
+        ModelMismatch
+            If the vectors have another dimension than the landmarks.
+        """
+        values = self._beside_landmarks(vectors)
+        return values @ self._centre if self.landmarks else np.zeros(values.shape[:-1])
+
+    def _beside_landmarks(self, vectors: ArrayLike) -> Floats:
+        values = np.asarray(vectors, dtype=np.float64)
+        if self.landmarks and values.shape[-1] != len(self.landmarks[0]):
             raise ModelMismatch(
                 f"vectors of {values.shape[-1]} dimensions",
                 expected=f"{len(self.landmarks[0])}, as the calibration's landmarks have",
                 do="give the calibration that belongs to the model",
                 code="other_model",
             )
-        nearness = np.exp(SHARPNESS * values @ self._landmark_array.T).mean(axis=-1)
-        return np.asarray(np.log(nearness) / SHARPNESS - self.usual_crowding)
+        return values
+
+    def company(self, llrs: ArrayLike) -> Floats:
+        """How near a clip comes to the members who did not come first; 0 is usual.
+
+        The mean of their log-likelihood ratios ``[..., members]`` less the usual one: ``[...]``.
+        That of few members says little, so the usual one counts as much as ``USUAL_MEMBERS``
+        members. It is a T-norm (Auckenthaler et al., 2000) whose cohort is the home.
+        """
+        values = np.asarray(llrs, dtype=np.float64)
+        n_others = values.shape[-1] - 1
+        others = values.sum(axis=-1) - values.max(axis=-1)
+        return np.asarray((others - n_others * self.usual_company) / (n_others + USUAL_MEMBERS))
+
+    def home_term(self, vectors: ArrayLike, llrs: ArrayLike) -> Floats:
+        """What is added to the ``llrs`` ``[..., members]`` of clips ``[..., dim]``: ``[...]``.
+
+        So that about the same share of strangers comes in to homes of every kind: multiples of
+        :meth:`company`, of :meth:`centrality` and of the logarithm of the number of members.
+        """
+        n_members = np.shape(llrs)[-1]
+        return np.asarray(
+            self.home_offset
+            + self.company_scale * self.company(llrs)
+            + self.centrality_scale * self.centrality(vectors)
+            + self.size_scale * np.log(n_members)
+        )
 
     def likeness(self, profiles: ArrayLike) -> float:
         """How alike the members of a home sound, from their ``[members, dim]``; 0 is usual.

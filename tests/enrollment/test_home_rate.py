@@ -78,26 +78,22 @@ def test_each_clip_is_left_out_of_what_it_is_held_against(home, calibration):
             llrs = {
                 name: float(
                     calibration.log_likelihood_ratio(
-                        clip.vector @ profile_vector(vectors),
-                        len(vectors),
-                        clip.speech_s,
-                        crowding=calibration.crowding(clip.vector),
+                        clip.vector @ profile_vector(vectors), len(vectors), clip.speech_s
                     )
                 )
                 for name, vectors in sides.items()
             }
-            profiles = {name: profile_vector(vectors) for name, vectors in sides.items()}
 
-            def log_odds(llrs, profiles):
-                alike = calibration.likeness(list(profiles.values()))
-                shifted = np.array(list(llrs.values())) + calibration.likeness_scale * alike
+            def log_odds(llrs, vector):
+                own = list(llrs.values())
+                shifted = np.array(own) + calibration.home_term(vector, own)
                 return float(known_log_odds(shifted, guest_prior=0.5))
 
             best = max(llrs, key=llrs.get)
-            rate = shipped_rate(log_odds(llrs, profiles), clip.speech_s, calibration)
+            rate = shipped_rate(log_odds(llrs, clip.vector), clip.speech_s, calibration)
             own.append(rate if best == member.name else math.inf)
-            del llrs[member.name], profiles[member.name]
-            odds = log_odds(llrs, profiles)
+            del llrs[member.name]
+            odds = log_odds(llrs, clip.vector)
             impostors.append(shipped_rate(odds, clip.speech_s, calibration))
     np.testing.assert_allclose(found.impostor_rates, impostors)
     np.testing.assert_allclose(found.own_rates, own)

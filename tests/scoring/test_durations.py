@@ -13,7 +13,7 @@ from spkid.audio.reading import load_audio
 from spkid.audio.speech import assess, cut_to_speech
 from spkid.data.manifest import read_manifest
 from spkid.scoring.metrics import log_likelihood_ratio_cost, min_log_likelihood_ratio_cost
-from spkid.scoring.posterior import household_llrs, profile_vector
+from spkid.scoring.posterior import profile_llrs, profile_vector
 from spkid.scoring.scale import UNKNOWN_SPEECH_S, USUAL_SPEECH_S
 
 LENGTHS_S = (0.7, 1.0, 2.0, 4.0)
@@ -44,7 +44,7 @@ def ratios_by_length(heard, calibration, *, taken_for_s=None):
             for _, cuts in probes[3:]:
                 for speech_s, vector in cuts.items():
                     length_s = taken_for_s or speech_s
-                    ratio, _ = household_llrs(vector, profile[None], [3], calibration, length_s)
+                    ratio, _ = profile_llrs(vector, profile[None], [3], calibration, length_s)
                     ratios[speech_s][other != name].append(float(ratio[0]))
     return ratios
 

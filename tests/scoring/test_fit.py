@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from spkid.errors import ModelMismatch, SpkidError
+from spkid.scoring import fit
 from spkid.scoring import pools as simulated
 from spkid.scoring.calibration import Calibration
-from spkid.scoring.fit import LEAST_BEHIND, N_LANDMARKS, fit_likeness, landmarks_of
+from spkid.scoring.fit import LEAST_BEHIND, LEAST_COMPANY, N_LANDMARKS, fit_home, landmarks_of
 from spkid.scoring.pools import WHOLE, Pool, able_pools, guest_log_odds, profile_trials
-from spkid.scoring.posterior import known_log_odds
-from spkid.scoring.scale import CLIP_COUNTS, RATES, SPEECH_S, Scale
+from spkid.scoring.scale import CLIP_COUNTS, RATES, SPEECH_S
 
 DIM = 24
 
@@ -259,24 +259,32 @@ def test_guests_who_are_alike_do_not_come_in_more_often(rate):
         guests = guest_log_odds(fresh, fitted, rng, length=length)
         threshold = fitted.household_threshold(rate, speech_s=SPEECH_S[length])
         let_in.append(np.mean(guests >= threshold))
-    assert let_in[0] < rate / 1.6 < let_in[1] < 1.6 * rate
-    assert let_in[0] > rate / 4  # without the likeness of the members, a twelfth
-    assert fitted.likeness_scale < 0
-    assert fitted.usual_likeness == pytest.approx(np.mean([0.0, 0.2]), abs=0.03)
+    assert let_in[0] < rate < let_in[1] < 2 * rate
+    assert let_in[0] > rate / 4  # without the company, a twelfth
+    assert fitted.company_scale < 0
 
 
-def test_homes_of_people_who_are_alike_are_never_easier_to_enter(monkeypatch):
+@pytest.mark.parametrize("size", [2, 4, 10])
+def test_strangers_come_in_to_homes_of_every_size(monkeypatch, fitted, fresh_pools, size):
+    monkeypatch.setattr(simulated, "HOME_SIZES", (size,))
+    rng, length = np.random.default_rng(7), 1
+    guests = [guest_log_odds(pool, fitted, rng, length=length) for pool in fresh_pools]
+    threshold = fitted.household_threshold(0.05, speech_s=SPEECH_S[length])
+    let_in = max(np.mean(own >= threshold) for own in guests)
+    assert 0.05 / 1.6 < let_in < 1.6 * 0.05
+
+
+def test_near_company_never_makes_a_home_easier_to_enter(monkeypatch):
     pools = [make_pool(0, n_speakers=40), make_pool(1, n_speakers=40)]
     scale = fitted_to(pools)
-    # as if guests came nearer where members differ
-    monkeypatch.setattr(
-        simulated,
-        "known_log_odds",
-        lambda llrs, guest_prior: known_log_odds(llrs, guest_prior=guest_prior) - 100 * len(llrs.T),
-    )
-    monkeypatch.setattr(Scale, "likeness", lambda scale, profiles: float(len(profiles)))
-    found = fit_likeness(pools, scale, np.random.default_rng(0))
-    assert found["likeness_scale"] == 0
+    probe_table = fit.probe_table
+
+    def reversed_company(*args):  # as if guests stood apart from the other members
+        table = probe_table(*args)
+        return table.assign(others=np.where(table["is_guest"], -50.0, 50.0) + table["others"])
+
+    monkeypatch.setattr(fit, "probe_table", reversed_company)
+    assert fit_home(pools, scale, np.random.default_rng(0))["company_scale"] == LEAST_COMPANY
 
 
 def test_scores_are_calibrated(fitted, fresh_pools):

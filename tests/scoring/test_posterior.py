@@ -8,7 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from spkid.scoring.posterior import household_llrs, known_log_odds, posteriors, profile_vector
+from spkid.scoring.posterior import (
+    household_llrs,
+    known_log_odds,
+    posteriors,
+    profile_llrs,
+    profile_vector,
+)
 from spkid.scoring.scale import USUAL_SPEECH_S, raw_cosines
 
 PRIORS = (0.01, 0.3, 0.5, 0.9)
@@ -70,7 +76,8 @@ def test_a_profile_is_the_unit_vector_of_the_mean():
     np.testing.assert_allclose(profile_vector([[0.0, 5.0]]), [0, 1])
 
 
-def test_members_who_are_alike_are_a_home_to_be_careful_in(calibration):
+def test_members_who_are_alike_are_a_home_to_be_careful_in():
+    """In a calibration of an earlier release."""
     axes = np.eye(4)
     like = np.array([axes[0], axes[0] * 0.8 + axes[1] * 0.6, axes[0] * 0.6 + axes[2] * 0.8])
     own = replace(raw_cosines("m"), usual_likeness=0.1, likeness_scale=-10.0)
@@ -81,7 +88,25 @@ def test_members_who_are_alike_are_a_home_to_be_careful_in(calibration):
     alike, _ = household_llrs(axes[3], like, [3] * 3, own)
     without, _ = household_llrs(axes[3], like, [3] * 3, replace(own, likeness_scale=0.0))
     np.testing.assert_allclose(alike, without - 10 * own.likeness(like))
-    assert calibration.likeness_scale < 0
+
+
+def test_a_clip_that_comes_near_to_all_members_is_a_stranger_s(calibration):
+    own = replace(raw_cosines("m"), usual_company=-2.0, company_scale=-0.5, size_scale=0.25)
+    # the other two members have 1 and -1; the usual company counts as two members more
+    assert own.company([1.0, -1.0, 7.0]) == pytest.approx((1.0 - 1.0 + 2 * 2.0) / 4)
+    assert own.company([-9.0]) == 0  # one member has no company
+    assert own.home_term([0.0], [1.0, -1.0, 7.0]) == pytest.approx(-0.5 + 0.25 * math.log(3))
+    assert calibration.company_scale < 0
+
+
+def test_strangers_come_near_where_a_voice_is_far_from_the_middle_of_all(calibration):
+    own = replace(
+        raw_cosines("m"), landmarks=((1.0, 0.0, 0.0), (0.0, 1.0, 0.0)), centrality_scale=3.0
+    )
+    assert own.centrality([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]) == pytest.approx([0.5**0.5, 0.0])
+    assert own.home_term([1.0, 0.0, 0.0], [0.0]) == pytest.approx(3 * 0.5**0.5)
+    np.testing.assert_array_equal(raw_cosines("m").centrality(np.eye(3)), np.zeros(3))
+    assert calibration.centrality_scale > 0
 
 
 def test_household_llrs_are_of_each_pair(calibration):
@@ -92,7 +117,9 @@ def test_household_llrs_are_of_each_pair(calibration):
     n_clips = [1, 2, 3, 9]
     for used in (calibration, raw_cosines("another")):
         llrs, cosines = household_llrs(probes, profiles, n_clips, used, USUAL_SPEECH_S)
+        alone, same = profile_llrs(probes, profiles, n_clips, used, USUAL_SPEECH_S)
         assert llrs.shape == cosines.shape == (2, 3, 4)
+        np.testing.assert_array_equal(cosines, same)
         for probe in np.ndindex(2, 3):
             for member in range(4):
                 cosine = sum(a * b for a, b in zip(probes[probe], profiles[member], strict=True))
@@ -100,6 +127,15 @@ def test_household_llrs_are_of_each_pair(calibration):
                 assert cosines[*probe, member] == pytest.approx(cosine)
                 crowding = used.crowding(probes[probe])
                 expected = used.scale[row] * cosine + used.offset[row]
-                expected += used.crowding_scale * crowding
-                expected += used.likeness_scale * used.likeness(profiles)
+                crowded = expected + used.crowding_scale * crowding
+                assert alone[*probe, member] == pytest.approx(crowded)
+                if used is calibration:
+                    own = [
+                        used.scale[min(n, 3) - 1] * c + used.offset[min(n, 3) - 1]
+                        for n, c in zip(n_clips, cosines[probe], strict=True)
+                    ]
+                    expected += used.home_offset + used.size_scale * math.log(4)
+                    expected += used.centrality_scale * used.centrality(probes[probe])
+                    others = sorted(own)[:3]
+                    expected += used.company_scale * (sum(others) - 3 * used.usual_company) / 5
                 assert llrs[*probe, member] == pytest.approx(expected)

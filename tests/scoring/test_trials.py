@@ -12,7 +12,7 @@ from spkid.data.score_files import read_scores, write_scores
 from spkid.data.trial_lists import read_trials
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.errors import BadTable, ModelMismatch, SpkidError
-from spkid.scoring.posterior import household_llrs
+from spkid.scoring.posterior import profile_llrs
 from spkid.scoring.trials import all_pairs, calibrated_trials, score_trials
 
 
@@ -232,7 +232,7 @@ def test_calibrated_trials_are_the_mean_of_both_directions(calibration):
     )
     trials = pd.DataFrame({"enroll": list("aabd"), "test": list("bcdc")})
     found = calibrated_trials(trials, table, calibration)
-    alone = [household_llrs(vectors, each[None], [1], calibration)[0] for each in vectors]
+    alone = [profile_llrs(vectors, each[None], [1], calibration)[0] for each in vectors]
     llrs = np.concatenate(alone, axis=1)
     for ratio, (one, other) in zip(found, [(0, 1), (0, 2), (1, 3), (3, 2)], strict=True):
         assert llrs[one, other] != pytest.approx(llrs[other, one], abs=1e-3)
