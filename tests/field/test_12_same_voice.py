@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import types
 
@@ -101,4 +102,5 @@ def test_the_command_line_says_whose_voice_it_is(spkid, cast, monkeypatch):
     assert set(asked) == {"These clips sound like Ana. Is Bea another person?"}
     code, out, _ = enroll(cast["Ana"]["heard"][1], "--member", "Eva", "--another-person")
     assert code == 0
-    assert "accepted, but sounds like Bea" in out
+    # both profiles are of one voice
+    assert re.search("accepted, but sounds like (Ana|Bea)", out)
