@@ -6,7 +6,8 @@
   to their loudest two seconds and one second, where hardly any pause is left to tell the
   background from: how many are refused, and why.
 - One-second words of the Arabic speakers of `test`: how many hold too little speech to be
-  identified one by one, and three of one person together; how many of a dozen are enrolled.
+  identified one by one, and three of one person together; how many of those are no answer since
+  the words sound unlike each other; how many of a dozen are enrolled.
 - A word of somebody else among two of one person: how often it is mixed in.
 - How alike words are, of held-out training speakers, at several limits: words are heard together
   where they are likelier one person's than not, at which about one in twenty is left out.
@@ -91,13 +92,15 @@ def judge_words(words: Clips, model: Model) -> Figures:
     alone = Counter(
         hear(word, model.encoder).quality.verdict for own in words.values() for word in own
     )
-    too_short = left_out = n_words = 0
+    too_short = unlike = left_out = n_words = 0
     for own in words.values():
         for start in range(0, len(own) - N_TOGETHER + 1, N_TOGETHER):
             moment = own[start : start + N_TOGETHER]
             n_words += len(moment)
             together = hear_together(moment, model)
-            if together.clip is None or together.clip.quality.verdict == "too_short":
+            if together.clip is None:
+                unlike += len(moment)
+            elif together.clip.quality.verdict == "too_short":
                 too_short += len(moment)
             else:
                 left_out += len(together.left_out)
@@ -106,6 +109,7 @@ def judge_words(words: Clips, model: Model) -> Figures:
         "too_short_alone": alone["too_short"],
         "words_together": n_words,
         "too_short_together": too_short,
+        "unlike_together": unlike,
         "left_out": left_out,
     }
 

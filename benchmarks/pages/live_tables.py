@@ -25,6 +25,7 @@ def words_together(own: Any) -> str:
     rows = [
         [f"`too_short`, of {words['words']} one by one", str(words["too_short_alone"])],
         [f"`too_short`, of {words['words_together']} in threes", str(words["too_short_together"])],
+        ["– no answer, as unlike each other", str(words["unlike_together"])],
         ["– left out, as unlike the other two", str(words["left_out"])],
         [f"accepted, of {enrolling['words']} to enroll with", str(enrolling["accepted"])],
         [f"– people enrolled, of {enrolling['people']}", str(enrolling["enrolled"])],
