@@ -176,7 +176,37 @@ def voice_calibrations(own: Any) -> str:
     return table([*header, "certain"], rows)
 
 
+GAPS = {"gap": "own EER", "gap_shared": "at one threshold"}
+GAP_SECTIONS = {
+    "speechocean762, age_group": "speechocean762, children and adults",
+    "speechocean762, gender": "speechocean762, women and men",
+    "commonvoice, gender": "Common Voice, women and men",
+    "commonvoice, region": "Common Voice, regions of languages",
+}
+
+
+def group_gaps(own: Any) -> str:
+    """The largest difference between groups with either model, and its change."""
+    rows = []
+    for name, section in own["sections"].items():
+        for figure, words in GAPS.items():
+            cells = [f"{100 * each[figure]:.2f}" for each in section["systems"].values()]
+            change = section["change"][figure]
+            value, low, high = (f"{100 * change[key]:+.1f}" for key in ("change", "low", "high"))
+            cell = f"{value} ({low} to {high})"
+            rows.append(
+                [
+                    f"{GAP_SECTIONS[name]}: {words}",
+                    *cells,
+                    f"**{cell}**" if change["certain"] else cell,
+                ]
+            )
+    systems = [words for _, words in named(own["models"])]
+    return table(["largest difference, points", *systems, "change"], rows)
+
+
 BLOCKS = {
+    "group_gaps": drawn(group_gaps, "group_gaps"),
     "audit_pages": drawn(audit_pages, "audit_pages"),
     "audit_groups": drawn(audit_groups, "audit_real"),
     "audit_gaps": drawn(audit_gaps, "audit_real"),
