@@ -51,6 +51,7 @@ GROUPS = (
     ),
     *("", "nan", "N/A", "None", "?"),
 )
+DIGEST = re.compile(r"sha256 [0-9a-f]+")  # of a file: may look like a number
 NUMBER = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?(?!\w)")
 UNKNOWN = re.compile(r"(?<![\w'’\"])[-+]?(?:nan|inf|infinity)(?![\w'’\"])", re.IGNORECASE)
 
@@ -92,7 +93,9 @@ def problems(page: str, record: Any, printed: str = "") -> list[str]:
     ]
     known = set(numbers_of(record))
     for part in text.shown:
-        lacking = [number for number in NUMBER.findall(part) if plain(number) not in known]
+        lacking = [
+            number for number in NUMBER.findall(DIGEST.sub("", part)) if plain(number) not in known
+        ]
         found += [f"{number!r} of {part.strip()[:80]!r} is not in the JSON" for number in lacking]
     return found
 
