@@ -32,7 +32,7 @@ N_CLIPS_WEIGHED = 256
 CROP_S = 2.0
 SEED = 1
 RESIDUAL = range(3, 7)  # the residual blocks in the image front
-STRIDED = "35"  # of these, whose shortcut has weights
+STRIDED = (3, 5)  # of these, whose shortcut has weights
 UNTOUCHED = ("narrow.3", "local", "mask.0", "mask.2")  # in a dense layer that stays
 Importance = dict[str, Tensor]
 
@@ -92,16 +92,16 @@ def image_parts(importance: Importance, n_kept: int, n_bands: int) -> list[Part]
     parts: list[Part] = [("body.0", "body.0", stream, None), ("body.1", "body.1", stream, None)]
     for index in RESIDUAL:
         middle = strongest(importance[f"middle {index}"], n_kept)
-        for name, out, into in (
+        kept = [
             ("body.0", middle, stream),
             ("body.1", middle, None),
             ("body.3", stream, middle),
             ("body.4", stream, None),
-            ("shortcut.0", stream, stream),
-            ("shortcut.1", stream, None),
-        ):
+        ]
+        if index in STRIDED:
+            kept += [("shortcut.0", stream, stream), ("shortcut.1", stream, None)]
+        for name, out, into in kept:
             parts.append((f"body.{index}.{name}", f"body.{index}.{name}", out, into))
-    parts = [part for part in parts if "shortcut" not in part[0] or part[0][5] in STRIDED]
     parts += [("body.7", "body.7", left, stream), ("body.8", "body.8", left, None)]
     bands = (left[:, None] * n_bands + torch.arange(n_bands)).flatten()
     parts = [(f"image.{own}", f"image.{given}", out, into) for own, given, out, into in parts]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from benchmarks.harness.result_files import SYSTEMS, drawn, table, with_interval
+from benchmarks.pages.training_tables import FAIR_SECTIONS
 
 SETS = {
     "speechocean762_new": "speechocean762, new speakers",
@@ -177,12 +178,6 @@ def voice_calibrations(own: Any) -> str:
 
 
 GAPS = {"gap": "own EER", "gap_shared": "at one threshold"}
-GAP_SECTIONS = {
-    "speechocean762, age_group": "speechocean762, children and adults",
-    "speechocean762, gender": "speechocean762, women and men",
-    "commonvoice, gender": "Common Voice, women and men",
-    "commonvoice, region": "Common Voice, regions of languages",
-}
 
 
 def group_gaps(own: Any) -> str:
@@ -196,7 +191,7 @@ def group_gaps(own: Any) -> str:
             cell = f"{value} ({low} to {high})"
             rows.append(
                 [
-                    f"{GAP_SECTIONS[name]}: {words}",
+                    f"{FAIR_SECTIONS[name]}: {words}",
                     *cells,
                     f"**{cell}**" if change["certain"] else cell,
                 ]
