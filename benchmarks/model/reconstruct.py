@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 import torch
 from rich.progress import track
@@ -16,13 +17,17 @@ from torch import Tensor, nn
 
 from spkid.training.networks.base import SpeakerNetwork
 
-N_POSITIONS = 40  # of a clip, at random
+N_POSITIONS = 80  # of a clip, at random
 RIDGE = 1e-3  # towards the weights as they are, in multiples of the inputs' mean power
 
 Layer = nn.Conv1d | nn.Conv2d | nn.Linear
 # a module's name in the thinned network and in the whole one, and which of the latter's rows
 # (outputs) and columns (inputs) it has; None: all
 Part = tuple[str, str, Tensor | None, Tensor | None]
+
+
+class _HeardAll(Exception):
+    """Ends a pass through a network where the rest of it is not asked for."""
 
 
 def two(sizes: Sequence[int], missing: int) -> tuple[int, int]:
@@ -55,13 +60,19 @@ def heard(
     waveforms: Sequence[Tensor],
     layers: Mapping[str, Callable[[Layer, Tensor, Tensor], Tensor]],
 ) -> dict[str, Tensor]:
-    """What each of ``layers`` says of layer, input and output, at some positions of each clip."""
+    """What each of ``layers`` says of layer, input and output, at some positions of each clip.
+
+    They are in the order of computation: what comes after the last is not computed.
+    """
     found: dict[str, list[Tensor]] = defaultdict(list)
+    last = list(layers)[-1]
 
     def keep(name: str, layer: Layer, given: Tensor, out: Tensor) -> None:
         rows = layers[name](layer, given, out)
         drawn = torch.Generator().manual_seed(len(found[name]))  # the clip's number
         found[name].append(rows[torch.randperm(len(rows), generator=drawn)[:N_POSITIONS]])
+        if name == last:
+            raise _HeardAll
 
     hooks = [
         network.get_submodule(name).register_forward_hook(
@@ -71,7 +82,8 @@ def heard(
     ]
     with torch.inference_mode():
         for waveform in waveforms:
-            network(waveform[None])
+            with suppress(_HeardAll):
+                network(waveform[None])
     for hook in hooks:
         hook.remove()
     return {name: torch.cat(rows) for name, rows in found.items()}

@@ -1,6 +1,7 @@
 """Make the network that training of the small model begins from: the accurate one, thinned.
 
-    python -m benchmarks.model.thin --data DIR --out runs/small/start.safetensors
+    python -m benchmarks.model.thin --data DIR --out runs/small/start.safetensors \
+        --n-image-channels 16 --n-layers 8,16,12
 
 Keeps the channels of the image front and the layers of the dense blocks whose absence would move
 the vectors most, to the first order (Molchanov et al., Importance estimation for neural network
@@ -11,7 +12,11 @@ the whole network say (`reconstruct.py`). Ten minutes on one core.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Annotated
+
 import torch
+import typer
 from rich.progress import track
 from torch import Tensor, nn
 
@@ -26,8 +31,7 @@ from spkid.training.checkpoint import load_encoder, save_encoder
 from spkid.training.networks.attentive_trunk import AttentiveTrunk, AttentiveTrunkConfig
 from spkid.training.networks.cam_plus_plus import Trunk
 
-SMALL = AttentiveTrunkConfig(n_image_channels=16, n_layers=(4, 8, 6))
-N_CLIPS = 600
+N_CLIPS = 300
 N_CLIPS_WEIGHED = 256
 CROP_S = 2.0
 SEED = 1
@@ -35,6 +39,8 @@ RESIDUAL = range(3, 7)  # the residual blocks in the image front
 STRIDED = (3, 5)  # of these, whose shortcut has weights
 UNTOUCHED = ("narrow.3", "local", "mask.0", "mask.2")  # in a dense layer that stays
 Importance = dict[str, Tensor]
+Channels = Annotated[int, typer.Option(help="of the image front; runtimes pad them to 16")]
+Layers = Annotated[str, typer.Option(help="of each dense block, such as 8,16,12")]
 
 
 def gated_modules(trunk: Trunk) -> dict[str, list[nn.Module]]:
@@ -108,12 +114,13 @@ def image_parts(importance: Importance, n_kept: int, n_bands: int) -> list[Part]
     return [*parts, ("enter.0", "enter.0", None, bands)]
 
 
-def dense_parts(importance: Importance) -> tuple[list[Part], Tensor]:
+def dense_parts(
+    config: AttentiveTrunkConfig, importance: Importance, n_layers: Sequence[int]
+) -> tuple[list[Part], Tensor]:
     """What is kept of the dense blocks, and which of the trunk's channels are left."""
     parts: list[Part] = []
-    config = AttentiveTrunkConfig()
     n_entering, channels = config.n_channels, torch.arange(config.n_channels)
-    for number, (n_given, n_kept) in enumerate(zip(config.n_layers, SMALL.n_layers, strict=True)):
+    for number, (n_given, n_kept) in enumerate(zip(config.n_layers, n_layers, strict=True)):
         block = f"blocks.{number}"
         worth = [importance[f"layer {number} {index}"].sum() for index in range(n_given)]
         for new, index in enumerate(strongest(torch.stack(worth), n_kept).tolist()):
@@ -130,13 +137,15 @@ def dense_parts(importance: Importance) -> tuple[list[Part], Tensor]:
     return [*parts, ("leave.0", "leave.0", channels, None)], channels
 
 
-def thinned(whole: AttentiveTrunk, importance: Importance) -> tuple[AttentiveTrunk, list[Part]]:
-    """The network of ``SMALL`` with what is kept of ``whole``, in the order of computation."""
+def thinned(
+    whole: AttentiveTrunk, importance: Importance, config: AttentiveTrunkConfig
+) -> tuple[AttentiveTrunk, list[Part]]:
+    """The network of ``config`` with what is kept of ``whole``, in the order of computation."""
     torch.manual_seed(SEED)
-    network = AttentiveTrunk(SMALL)
+    network = AttentiveTrunk(config)
     n_bands = whole.config.n_mels // 8
-    dense, channels = dense_parts(importance)
-    image = image_parts(importance, SMALL.n_image_channels, n_bands)
+    dense, channels = dense_parts(whole.config, importance, config.n_layers)
+    image = image_parts(importance, config.n_image_channels, n_bands)
     parts = [
         (f"trunk.{own}", f"trunk.{given}", out, into)
         for own, given, out, into in [*image, ("enter.1", "enter.1", None, None), *dense]
@@ -164,8 +173,12 @@ def thinned(whole: AttentiveTrunk, importance: Importance) -> tuple[AttentiveTru
     return network.eval(), parts
 
 
-def main(data: Data, out: File) -> None:
+def main(data: Data, out: File, n_image_channels: Channels, n_layers: Layers) -> None:
     """Write the checkpoint."""
+    config = AttentiveTrunkConfig(
+        n_image_channels=n_image_channels,
+        n_layers=tuple(int(number) for number in n_layers.split(",")),
+    )
     whole = load_encoder(CHECKPOINTS / "accurate.safetensors")
     if not isinstance(whole, AttentiveTrunk):
         raise ModelMismatch(
@@ -177,7 +190,8 @@ def main(data: Data, out: File) -> None:
     longest = int(CROP_S * SAMPLE_RATE_HZ)
     places = clips.sample(N_CLIPS, random_state=SEED)["place"]
     waveforms = [torch.from_numpy(start_of(place)[:longest]) for place in places]
-    network, parts = thinned(whole, importances(whole, waveforms[:N_CLIPS_WEIGHED]))
+    importance = importances(whole, waveforms[:N_CLIPS_WEIGHED])
+    network, parts = thinned(whole, importance, config)
     reconstruct(network, whole, parts, waveforms)
     out.parent.mkdir(parents=True, exist_ok=True)
     save_encoder(out, network)

@@ -35,14 +35,15 @@ class Work:
             raise overloaded("too many requests under way")
         self.n_under_way += 1
         try:
-            answer = asyncio.get_running_loop().run_in_executor(self._threads, work)
+            held = self._threads.submit(work)
+            answer = asyncio.wrap_future(held)
             if request is None:
                 return await answer
             gone: asyncio.Future[None] = asyncio.ensure_future(_hung_up(request))
             try:
                 both: set[asyncio.Future[Any]] = {answer, gone}
                 await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-                if not answer.done() and answer.cancel():
+                if held.cancel():
                     raise hung_up()
                 return await answer
             finally:

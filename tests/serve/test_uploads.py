@@ -193,11 +193,14 @@ def test_the_line_before_the_processor_does_not_grow():
     asyncio.run(too_many())
 
 
-def test_what_nobody_waits_for_is_not_begun():
-    class Gone:
-        async def receive(self):
-            return {"type": "http.disconnect"}
+class Gone:
+    """A request whose caller has hung up."""
 
+    async def receive(self):
+        return {"type": "http.disconnect"}
+
+
+def test_what_nobody_waits_for_is_not_begun():
     begun = []
 
     async def hang_up() -> None:
@@ -213,6 +216,29 @@ def test_what_nobody_waits_for_is_not_begun():
 
     asyncio.run(hang_up())
     assert begun == []
+
+
+def test_what_is_begun_holds_its_place_until_it_is_done():
+    async def hang_up() -> None:
+        work = Work("test", n_threads=1, n_waiting=0)
+        begun, gate = threading.Event(), threading.Event()
+
+        def begin() -> str:
+            begun.set()
+            gate.wait()
+            return "done"
+
+        first = asyncio.ensure_future(work.run(begin, Gone()))
+        await asyncio.to_thread(begun.wait)
+        for _ in range(5):
+            await asyncio.sleep(0)  # it is noticed that nobody is there
+        n_under_way = work.n_under_way
+        gate.set()
+        assert n_under_way == 1
+        assert await first == "done"
+        work.close()
+
+    asyncio.run(hang_up())
 
 
 def test_large_uploads_share_what_may_be_held(settings):

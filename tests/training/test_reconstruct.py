@@ -53,7 +53,8 @@ def test_thinned_network_comes_closer(monkeypatch):
             nn.init.constant_(module.weight, 2.0)
             nn.init.normal_(module.bias, std=0.5)  # what goes is missed
     waveforms = [torch.randn(4_000) * level for level in (0.01, 0.1, 0.3)]
-    small, parts = thin.thinned(whole, thin.importances(whole, waveforms))
+    config = AttentiveTrunkConfig(n_image_channels=16, n_layers=(4, 8, 6))
+    small, parts = thin.thinned(whole, thin.importances(whole, waveforms), config)
 
     def distance() -> float:
         with torch.inference_mode():

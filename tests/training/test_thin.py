@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks.model.thin import SMALL, gated_modules, importances, strongest, thinned
+from benchmarks.model.thin import gated_modules, importances, strongest, thinned
 from spkid.training.networks.attentive_trunk import AttentiveTrunk, AttentiveTrunkConfig
+
+SMALL = AttentiveTrunkConfig(n_image_channels=16, n_layers=(4, 8, 6))
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def test_thinned_network_says_what_the_whole_one_says_without_the_rest(whole):
     waveform = torch.randn(2, 16_000) * 0.1
     importance = importances(whole, list(waveform))
     masks = masks_of(importance)
-    found, before = thinned(whole, importance)[0](waveform)[0], whole(waveform)[0]
+    found, before = thinned(whole, importance, SMALL)[0](waveform)[0], whole(waveform)[0]
     for name, modules in gated_modules(whole.trunk).items():
         for module in modules:
             module.register_forward_hook(
