@@ -12,6 +12,7 @@ the whole network say (`reconstruct.py`). Ten minutes on one core.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -27,10 +28,12 @@ from benchmarks.model.peer_projections import LEFT_OUT, all_clips, shaping_rows
 from benchmarks.model.reconstruct import Part, reconstruct
 from spkid.audio.reading import SAMPLE_RATE_HZ
 from spkid.errors import ModelMismatch
+from spkid.files import write_text
 from spkid.training.checkpoint import load_encoder, save_encoder
 from spkid.training.networks.attentive_trunk import AttentiveTrunk, AttentiveTrunkConfig
 from spkid.training.networks.cam_plus_plus import Trunk
 
+WHOLE = AttentiveTrunkConfig()
 N_CLIPS = 300
 N_CLIPS_WEIGHED = 256
 CROP_S = 2.0
@@ -114,13 +117,11 @@ def image_parts(importance: Importance, n_kept: int, n_bands: int) -> list[Part]
     return [*parts, ("enter.0", "enter.0", None, bands)]
 
 
-def dense_parts(
-    config: AttentiveTrunkConfig, importance: Importance, n_layers: Sequence[int]
-) -> tuple[list[Part], Tensor]:
+def dense_parts(importance: Importance, n_layers: Sequence[int]) -> tuple[list[Part], Tensor]:
     """What is kept of the dense blocks, and which of the trunk's channels are left."""
     parts: list[Part] = []
-    n_entering, channels = config.n_channels, torch.arange(config.n_channels)
-    for number, (n_given, n_kept) in enumerate(zip(config.n_layers, n_layers, strict=True)):
+    n_entering, channels = WHOLE.n_channels, torch.arange(WHOLE.n_channels)
+    for number, (n_given, n_kept) in enumerate(zip(WHOLE.n_layers, n_layers, strict=True)):
         block = f"blocks.{number}"
         worth = [importance[f"layer {number} {index}"].sum() for index in range(n_given)]
         for new, index in enumerate(strongest(torch.stack(worth), n_kept).tolist()):
@@ -128,12 +129,12 @@ def dense_parts(
             parts.append((f"{own}.narrow.0", f"{given}.narrow.0", channels, None))
             parts.append((f"{own}.narrow.2", f"{given}.narrow.2", None, channels))
             parts += [(f"{own}.{name}", f"{given}.{name}", None, None) for name in UNTOUCHED]
-            grown = n_entering + index * config.n_growth + torch.arange(config.n_growth)
+            grown = n_entering + index * WHOLE.n_growth + torch.arange(WHOLE.n_growth)
             channels = torch.cat([channels, grown])
         kept = strongest(importance[f"halved {number}"], len(channels) // 2)
         parts.append((f"{block}.halve.0", f"{block}.halve.0", channels, None))
         parts.append((f"{block}.halve.2", f"{block}.halve.2", kept, channels))
-        n_entering, channels = (n_entering + n_given * config.n_growth) // 2, kept
+        n_entering, channels = (n_entering + n_given * WHOLE.n_growth) // 2, kept
     return [*parts, ("leave.0", "leave.0", channels, None)], channels
 
 
@@ -143,8 +144,8 @@ def thinned(
     """The network of ``config`` with what is kept of ``whole``, in the order of computation."""
     torch.manual_seed(SEED)
     network = AttentiveTrunk(config)
-    n_bands = whole.config.n_mels // 8
-    dense, channels = dense_parts(whole.config, importance, config.n_layers)
+    n_bands = WHOLE.n_mels // 8
+    dense, channels = dense_parts(importance, config.n_layers)
     image = image_parts(importance, config.n_image_channels, n_bands)
     parts = [
         (f"trunk.{own}", f"trunk.{given}", out, into)
@@ -173,8 +174,14 @@ def thinned(
     return network.eval(), parts
 
 
+def block_channels(parts: Sequence[Part]) -> list[list[int]]:
+    """Which of the whole network's channels are kept at the entry and in each dense block."""
+    kept = [out.tolist() for own, _, out, _ in parts if own.endswith("halve.2") and out is not None]
+    return [list(range(WHOLE.n_channels)), *kept]
+
+
 def main(data: Data, out: File, n_image_channels: Channels, n_layers: Layers) -> None:
-    """Write the checkpoint."""
+    """Write the checkpoint, and beside it which channels each block has."""
     config = AttentiveTrunkConfig(
         n_image_channels=n_image_channels,
         n_layers=tuple(int(number) for number in n_layers.split(",")),
@@ -195,6 +202,7 @@ def main(data: Data, out: File, n_image_channels: Channels, n_layers: Layers) ->
     reconstruct(network, whole, parts, waveforms)
     out.parent.mkdir(parents=True, exist_ok=True)
     save_encoder(out, network)
+    write_text(out.with_suffix(".json"), json.dumps(block_channels(parts)) + "\n")
     n_weights = sum(parameter.numel() for parameter in network.parameters())
     print(f"{out}: {n_weights / 1e6:.2f} million weights")
 

@@ -1,0 +1,220 @@
+r"""Teach a thinned network what the frames of the whole one say, block by block.
+
+    OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 -m benchmarks.model.distil --data DIR \
+        --start runs/small/start.safetensors --out runs/small/distilled
+
+Both hear the same augmented crops. The thinned network's channels are some of the whole one's
+(`start.json`, which `thin` writes beside the start), so each block has what it should say at every
+frame: a crop teaches some hundred thousand numbers where its vector has 192 (FitNets, Romero et
+al., ICLR 2015; TinyBERT, Jiao et al., 2020). Batch normalisation stays as it was. Started again, it
+goes on from its last checkpoint. Each process draws batches of its own, functions of the seed, the
+step and the process's number.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import torch
+import typer
+from rich.progress import Progress
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from benchmarks.harness.benchmark import Data, File, run_command
+from benchmarks.model.keep_leg import CHECKPOINTS
+from benchmarks.model.peer_projections import LEFT_OUT
+from spkid.errors import ModelMismatch
+from spkid.training.checkpoint import load_encoder, save_encoder, weights_fingerprint
+from spkid.training.config import DataConfig, TrainConfig, learning_rate_at
+from spkid.training.data.augment import AugmentConfig, augment
+from spkid.training.data.corpora import load_corpora, load_teacher
+from spkid.training.data.sampler import Sampler
+from spkid.training.networks.attentive_trunk import AttentiveTrunk
+from spkid.training.networks.cam_plus_plus import segments_of
+from spkid.training.objectives.part import Values
+from spkid.training.processes import Team, computes_in_half, joined
+from spkid.training.run_state import RunState
+from spkid.training.step import check_finite
+
+AUGMENT = AugmentConfig(band_limit_chance=0.4, carrier_chance=0.25, pitch_chance=0.3)
+LARGEST_GRADIENT = 1.0  # Euclidean length, over all parameters
+REPORT_EVERY, CHECKPOINT_EVERY = 25, 100
+Steps = Annotated[int, typer.Option(help="over which the rate rises and falls")]
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """A process's batch and what its losses weigh. ``vector_weight`` is that of 1 - cosine."""
+
+    seed: int = 1
+    n_speakers: int = 6
+    n_unlabelled: int = 4
+    crop_s: tuple[float, ...] = (1.0, 2.0, 2.0, 3.0)
+    speed_chance: float = 0.3
+    formant_chance: float = 0.2
+    vector_weight: float = 3.0
+    average_decay: float = 0.995
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a network says of features: the outputs of its blocks, and its unit vectors."""
+
+    blocks: list[Tensor]  # each [batch, channels, frames]
+    vectors: Tensor  # [batch, dim]
+
+
+def said_of(network: AttentiveTrunk, log_mel: Tensor) -> Said:
+    """What ``network`` says of features ``[batch, mels, frames]``, block by block."""
+    half = computes_in_half(log_mel.device)
+    with torch.autocast(log_mel.device.type, dtype=torch.bfloat16, enabled=half):
+        trunk = network.trunk
+        frames = trunk.enter(trunk.image(log_mel))
+        segments, blocks = segments_of(frames), [frames]
+        for block in trunk.blocks:
+            frames = block(frames, segments)
+            blocks.append(frames)
+        statistics, _ = network.pooling(network.weighting(trunk.leave(frames)))
+        vectors = network.head(statistics)
+    return Said(blocks, nn.functional.normalize(vectors.float(), dim=1))
+
+
+def losses(own: Said, wanted: Said, kept: list[Tensor], vector_weight: float) -> Values:
+    """How much of each block's variance is missed, and how far the vectors are apart.
+
+    ``kept`` are the channels of the whole network that each block has.
+    """
+    values: Values = {}
+    for number, channels in enumerate(kept):
+        target = wanted.blocks[number].float()[:, channels]
+        missed = (own.blocks[number].float() - target).square().mean(dim=(0, 2))
+        variance = target.var(dim=(0, 2)).clamp_min(1e-4)
+        values[f"block {number}"] = (missed / variance).clamp_max(4.0).mean()
+    values["vectors"] = 1 - (own.vectors * wanted.vectors).sum(dim=1).mean()
+    blocks = torch.stack([value for name, value in values.items() if name != "vectors"])
+    values["loss"] = blocks.mean() + vector_weight * values["vectors"]
+    return values
+
+
+def distil(
+    network: AttentiveTrunk,
+    whole: AttentiveTrunk,
+    kept: list[Tensor],
+    sampler: Sampler,
+    run: RunState,
+    average: AveragedModel,
+    config: Distillation,
+    schedule: TrainConfig,
+    team: Team,
+    progress: Progress,
+) -> None:
+    """Train ``network``, of which ``average`` is the running mean, to the end of the schedule."""
+    optimiser = run.optimisers["adamw"]
+    task = progress.add_task("teaching", total=schedule.n_steps, completed=run.step)
+    while run.step < schedule.n_steps:
+        number = run.step * team.size + team.rank
+        drawn = torch.Generator().manual_seed(config.seed * 1_000_003 + number)
+        crop_s = config.crop_s[int(torch.randint(len(config.crop_s), (1,), generator=drawn))]
+        batch = sampler.batch(
+            number, n_speakers=config.n_speakers, n_unlabelled=config.n_unlabelled, crop_s=crop_s
+        )
+        with torch.no_grad():
+            log_mel = network.log_mel(augment(batch.waveforms, batch.noises, AUGMENT, drawn))
+            wanted = said_of(whole, log_mel)
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate_at(run.step, schedule)
+        values = losses(said_of(network, log_mel), wanted, kept, config.vector_weight)
+        optimiser.zero_grad(set_to_none=True)
+        values["loss"].backward()
+        parameters = list(network.parameters())
+        team.average_gradients(parameters)
+        norm = nn.utils.clip_grad_norm_(parameters, LARGEST_GRADIENT)
+        check_finite(run.step, values["loss"], norm)
+        optimiser.step()
+        average.update_parameters(network)
+        run.tick()
+        if team.rank == 0:
+            progress.advance(task)
+            if run.step % REPORT_EVERY == 0:
+                run.write_line({name: round(value.item(), 4) for name, value in values.items()})
+            if run.step % CHECKPOINT_EVERY == 0 or run.step == schedule.n_steps:
+                run.save()
+
+
+def attentive(path: Path) -> AttentiveTrunk:
+    """The network at ``path``, in the mode that keeps its statistics.
+
+    Raises
+    ------
+    ModelMismatch
+        If it is another.
+    """
+    network = load_encoder(path)
+    if not isinstance(network, AttentiveTrunk):
+        raise ModelMismatch(
+            f"{path}: another network",
+            expected="attention and pooling over a trunk",
+            do="choose a checkpoint of the accurate model or a thinned one",
+        )
+    return network.eval()
+
+
+def main(
+    data: Data,
+    start: File,
+    out: File,
+    n_steps: Steps = 4_000,
+    learning_rate: float = 1e-3,
+    leave_out: str = LEFT_OUT,
+) -> None:
+    """Teach, then write `encoder.safetensors` into the folder `out`."""
+    config = Distillation()
+    schedule = TrainConfig(seed=config.seed, n_steps=n_steps, learning_rate=learning_rate)
+    whole = attentive(CHECKPOINTS / "accurate.safetensors").requires_grad_(False)
+    network = attentive(start)
+    kept = [
+        torch.tensor(channels)
+        for channels in json.loads(start.with_suffix(".json").read_text(encoding="utf-8"))
+    ]
+    places = DataConfig(
+        speech=str(data / "speech"),
+        more=(str(data / "extra"),),
+        noise=str(data / "noise"),
+        leave_out=tuple(leave_out.split(",")),
+    )
+    with joined() as team, Progress(disable=team.rank > 0) as progress:
+        corpora = load_corpora(places, progress)
+        sampler = Sampler(
+            corpora.training,
+            corpora.noise,
+            load_teacher(None, corpora.training, 1),
+            seed=config.seed,
+            speed_chance=config.speed_chance,
+            formant_chance=config.formant_chance,
+        )
+        settings: dict[str, Any] = {
+            "distillation": asdict(config),
+            "schedule": {"n_steps": n_steps, "learning_rate": learning_rate, "n": team.size},
+            "augment": asdict(AUGMENT),
+            "clips": corpora.training.fingerprint(),
+            "teacher_network": weights_fingerprint(whole),
+            "start": weights_fingerprint(network),
+        }
+        average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay))
+        optimiser = torch.optim.AdamW(network.parameters(), weight_decay=schedule.weight_decay)
+        modules: dict[str, nn.Module] = {"encoder": network, "average": average}
+        run = RunState(out, settings, modules, {"adamw": optimiser})
+        run.resume()
+        if team.rank == 0:
+            run.begin()
+        distil(network, whole, kept, sampler, run, average, config, schedule, team, progress)
+        if team.rank == 0:
+            save_encoder(out / "encoder.safetensors", cast(AttentiveTrunk, average.module))
+
+
+if __name__ == "__main__":
+    run_command(main, words=__doc__)
