@@ -1,6 +1,7 @@
 r"""Teach a thinned network what the frames of the whole one say, block by block.
 
-    OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 -m benchmarks.model.distil --data DIR \
+    OMP_NUM_THREADS=1 torchrun --nproc-per-node 2 --no-python -- \
+        python -m benchmarks.model.distil --data DIR \
         --start runs/small/start.safetensors --out runs/small/distilled
 
 Both hear the same augmented crops. The thinned network's channels are some of the whole one's
@@ -31,10 +32,11 @@ from spkid.errors import ModelMismatch
 from spkid.training.checkpoint import load_encoder, save_encoder, weights_fingerprint
 from spkid.training.config import DataConfig, TrainConfig, learning_rate_at
 from spkid.training.data.augment import AugmentConfig, augment
-from spkid.training.data.corpora import load_corpora, load_teacher
+from spkid.training.data.corpora import Corpora, load_corpora, load_teacher
 from spkid.training.data.sampler import Sampler
 from spkid.training.networks.attentive_trunk import AttentiveTrunk
 from spkid.training.networks.cam_plus_plus import segments_of
+from spkid.training.networks.registry import network_settings
 from spkid.training.objectives.part import Values
 from spkid.training.processes import Team, computes_in_half, joined
 from spkid.training.run_state import RunState
@@ -58,6 +60,9 @@ class Distillation:
     formant_chance: float = 0.2
     vector_weight: float = 3.0
     average_decay: float = 0.995
+
+
+TOLD = Distillation()
 
 
 @dataclass(frozen=True)
@@ -100,49 +105,86 @@ def losses(own: Said, wanted: Said, kept: list[Tensor], vector_weight: float) ->
     return values
 
 
-def distil(
+def step_values(
+    number: int,
     network: AttentiveTrunk,
     whole: AttentiveTrunk,
     kept: list[Tensor],
     sampler: Sampler,
-    run: RunState,
-    average: AveragedModel,
     config: Distillation,
+) -> Values:
+    """The losses of batch ``number``, with their graph."""
+    drawn = torch.Generator().manual_seed(config.seed * 1_000_003 + number)
+    crop_s = config.crop_s[int(torch.randint(len(config.crop_s), (1,), generator=drawn))]
+    batch = sampler.batch(
+        number, n_speakers=config.n_speakers, n_unlabelled=config.n_unlabelled, crop_s=crop_s
+    )
+    with torch.no_grad():
+        log_mel = network.log_mel(augment(batch.waveforms, batch.noises, AUGMENT, drawn))
+        wanted = said_of(whole, log_mel)
+    return losses(said_of(network, log_mel), wanted, kept, config.vector_weight)
+
+
+def distil(
+    network: AttentiveTrunk,
+    whole: AttentiveTrunk,
+    kept: list[Tensor],
+    corpora: Corpora,
     schedule: TrainConfig,
+    *,
+    out: Path,
     team: Team,
     progress: Progress,
-) -> None:
-    """Train ``network``, of which ``average`` is the running mean, to the end of the schedule."""
-    optimiser = run.optimisers["adamw"]
+    config: Distillation = TOLD,
+) -> AttentiveTrunk:
+    """The running average of ``network`` after all steps; ``out`` gets checkpoints and the log."""
+    sampler = Sampler(
+        corpora.training,
+        corpora.noise,
+        load_teacher(None, corpora.training, 1),
+        seed=config.seed,
+        speed_chance=config.speed_chance,
+        formant_chance=config.formant_chance,
+    )
+    settings: dict[str, Any] = {
+        "distillation": asdict(config),
+        "schedule": {"n_steps": schedule.n_steps, "learning_rate": schedule.learning_rate},
+        "n_processes": team.size,
+        "augment": asdict(AUGMENT),
+        "clips": corpora.training.fingerprint(),
+        "teacher_network": weights_fingerprint(whole),
+        "start": weights_fingerprint(network),
+        "encoder": network_settings(network.config),
+    }
+    parameters = list(network.parameters())
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay))
+    optimiser = torch.optim.AdamW(parameters, weight_decay=schedule.weight_decay)
+    modules: dict[str, nn.Module] = {"encoder": network, "average": average}
+    run = RunState(out, settings, modules, {"adamw": optimiser})
+    run.resume()
+    if team.rank == 0:
+        run.begin()
     task = progress.add_task("teaching", total=schedule.n_steps, completed=run.step)
     while run.step < schedule.n_steps:
-        number = run.step * team.size + team.rank
-        drawn = torch.Generator().manual_seed(config.seed * 1_000_003 + number)
-        crop_s = config.crop_s[int(torch.randint(len(config.crop_s), (1,), generator=drawn))]
-        batch = sampler.batch(
-            number, n_speakers=config.n_speakers, n_unlabelled=config.n_unlabelled, crop_s=crop_s
-        )
-        with torch.no_grad():
-            log_mel = network.log_mel(augment(batch.waveforms, batch.noises, AUGMENT, drawn))
-            wanted = said_of(whole, log_mel)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate_at(run.step, schedule)
-        values = losses(said_of(network, log_mel), wanted, kept, config.vector_weight)
+        number = run.step * team.size + team.rank
+        values = step_values(number, network, whole, kept, sampler, config)
         optimiser.zero_grad(set_to_none=True)
         values["loss"].backward()
-        parameters = list(network.parameters())
         team.average_gradients(parameters)
         norm = nn.utils.clip_grad_norm_(parameters, LARGEST_GRADIENT)
         check_finite(run.step, values["loss"], norm)
         optimiser.step()
         average.update_parameters(network)
         run.tick()
-        if team.rank == 0:
-            progress.advance(task)
-            if run.step % REPORT_EVERY == 0:
-                run.write_line({name: round(value.item(), 4) for name, value in values.items()})
-            if run.step % CHECKPOINT_EVERY == 0 or run.step == schedule.n_steps:
-                run.save()
+        progress.advance(task)
+        last = run.step == schedule.n_steps
+        if team.rank == 0 and (last or run.step % REPORT_EVERY == 0):
+            run.write_line({name: round(value.item(), 4) for name, value in values.items()})
+        if team.rank == 0 and (last or run.step % CHECKPOINT_EVERY == 0):
+            run.save()
+    return cast(AttentiveTrunk, average.module)
 
 
 def attentive(path: Path) -> AttentiveTrunk:
@@ -172,8 +214,7 @@ def main(
     leave_out: str = LEFT_OUT,
 ) -> None:
     """Teach, then write `encoder.safetensors` into the folder `out`."""
-    config = Distillation()
-    schedule = TrainConfig(seed=config.seed, n_steps=n_steps, learning_rate=learning_rate)
+    schedule = TrainConfig(n_steps=n_steps, learning_rate=learning_rate)
     whole = attentive(CHECKPOINTS / "accurate.safetensors").requires_grad_(False)
     network = attentive(start)
     kept = [
@@ -188,32 +229,11 @@ def main(
     )
     with joined() as team, Progress(disable=team.rank > 0) as progress:
         corpora = load_corpora(places, progress)
-        sampler = Sampler(
-            corpora.training,
-            corpora.noise,
-            load_teacher(None, corpora.training, 1),
-            seed=config.seed,
-            speed_chance=config.speed_chance,
-            formant_chance=config.formant_chance,
+        taught = distil(
+            network, whole, kept, corpora, schedule, out=out, team=team, progress=progress
         )
-        settings: dict[str, Any] = {
-            "distillation": asdict(config),
-            "schedule": {"n_steps": n_steps, "learning_rate": learning_rate, "n": team.size},
-            "augment": asdict(AUGMENT),
-            "clips": corpora.training.fingerprint(),
-            "teacher_network": weights_fingerprint(whole),
-            "start": weights_fingerprint(network),
-        }
-        average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay))
-        optimiser = torch.optim.AdamW(network.parameters(), weight_decay=schedule.weight_decay)
-        modules: dict[str, nn.Module] = {"encoder": network, "average": average}
-        run = RunState(out, settings, modules, {"adamw": optimiser})
-        run.resume()
         if team.rank == 0:
-            run.begin()
-        distil(network, whole, kept, sampler, run, average, config, schedule, team, progress)
-        if team.rank == 0:
-            save_encoder(out / "encoder.safetensors", cast(AttentiveTrunk, average.module))
+            save_encoder(out / "encoder.safetensors", taught)
 
 
 if __name__ == "__main__":

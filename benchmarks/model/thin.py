@@ -40,10 +40,10 @@ CROP_S = 2.0
 SEED = 1
 RESIDUAL = range(3, 7)  # the residual blocks in the image front
 STRIDED = (3, 5)  # of these, whose shortcut has weights
-UNTOUCHED = ("narrow.3", "local", "mask.0", "mask.2")  # in a dense layer that stays
 Importance = dict[str, Tensor]
 Channels = Annotated[int, typer.Option(help="of the image front; runtimes pad them to 16")]
 Layers = Annotated[str, typer.Option(help="of each dense block, such as 8,16,12")]
+Narrow = Annotated[int, typer.Option(help="channels by way of which a dense layer makes its own")]
 
 
 def gated_modules(trunk: Trunk) -> dict[str, list[nn.Module]]:
@@ -59,6 +59,8 @@ def gated_modules(trunk: Trunk) -> dict[str, list[nn.Module]]:
         modules[f"halved {number}"] = [block.get_submodule("halve")]
         for index, layer in enumerate(block.get_submodule("layers").children()):
             modules[f"layer {number} {index}"] = [layer]
+            modules[f"narrow {number} {index}"] = [layer.get_submodule("narrow.4")]
+            modules[f"mask {number} {index}"] = [layer.get_submodule("mask.1")]
     return modules
 
 
@@ -117,18 +119,28 @@ def image_parts(importance: Importance, n_kept: int, n_bands: int) -> list[Part]
     return [*parts, ("enter.0", "enter.0", None, bands)]
 
 
-def dense_parts(importance: Importance, n_layers: Sequence[int]) -> tuple[list[Part], Tensor]:
+def dense_parts(importance: Importance, config: AttentiveTrunkConfig) -> tuple[list[Part], Tensor]:
     """What is kept of the dense blocks, and which of the trunk's channels are left."""
     parts: list[Part] = []
     n_entering, channels = WHOLE.n_channels, torch.arange(WHOLE.n_channels)
-    for number, (n_given, n_kept) in enumerate(zip(WHOLE.n_layers, n_layers, strict=True)):
+    for number, (n_given, n_kept) in enumerate(zip(WHOLE.n_layers, config.n_layers, strict=True)):
         block = f"blocks.{number}"
         worth = [importance[f"layer {number} {index}"].sum() for index in range(n_given)]
         for new, index in enumerate(strongest(torch.stack(worth), n_kept).tolist()):
             own, given = f"{block}.layers.{new}", f"{block}.layers.{index}"
-            parts.append((f"{own}.narrow.0", f"{given}.narrow.0", channels, None))
-            parts.append((f"{own}.narrow.2", f"{given}.narrow.2", None, channels))
-            parts += [(f"{own}.{name}", f"{given}.{name}", None, None) for name in UNTOUCHED]
+            narrow = strongest(importance[f"narrow {number} {index}"], config.n_narrow)
+            mask = strongest(importance[f"mask {number} {index}"], config.n_narrow // 2)
+            parts += [
+                (f"{own}.{name}", f"{given}.{name}", out, into)
+                for name, out, into in (
+                    ("narrow.0", channels, None),
+                    ("narrow.2", narrow, channels),
+                    ("narrow.3", narrow, None),
+                    ("local", None, narrow),
+                    ("mask.0", mask, narrow),
+                    ("mask.2", None, mask),
+                )
+            ]
             grown = n_entering + index * WHOLE.n_growth + torch.arange(WHOLE.n_growth)
             channels = torch.cat([channels, grown])
         kept = strongest(importance[f"halved {number}"], len(channels) // 2)
@@ -145,7 +157,7 @@ def thinned(
     torch.manual_seed(SEED)
     network = AttentiveTrunk(config)
     n_bands = WHOLE.n_mels // 8
-    dense, channels = dense_parts(importance, config.n_layers)
+    dense, channels = dense_parts(importance, config)
     image = image_parts(importance, config.n_image_channels, n_bands)
     parts = [
         (f"trunk.{own}", f"trunk.{given}", out, into)
@@ -180,11 +192,14 @@ def block_channels(parts: Sequence[Part]) -> list[list[int]]:
     return [list(range(WHOLE.n_channels)), *kept]
 
 
-def main(data: Data, out: File, n_image_channels: Channels, n_layers: Layers) -> None:
+def main(
+    data: Data, out: File, n_image_channels: Channels, n_layers: Layers, n_narrow: Narrow
+) -> None:
     """Write the checkpoint, and beside it which channels each block has."""
     config = AttentiveTrunkConfig(
         n_image_channels=n_image_channels,
         n_layers=tuple(int(number) for number in n_layers.split(",")),
+        n_narrow=n_narrow,
     )
     whole = load_encoder(CHECKPOINTS / "accurate.safetensors")
     if not isinstance(whole, AttentiveTrunk):

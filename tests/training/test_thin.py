@@ -8,7 +8,7 @@ import torch
 from benchmarks.model.thin import gated_modules, importances, strongest, thinned
 from spkid.training.networks.attentive_trunk import AttentiveTrunk, AttentiveTrunkConfig
 
-SMALL = AttentiveTrunkConfig(n_image_channels=16, n_layers=(4, 8, 6))
+SMALL = AttentiveTrunkConfig(n_image_channels=16, n_layers=(4, 8, 6), n_narrow=48)
 
 
 @pytest.fixture
@@ -33,8 +33,10 @@ def masks_of(importance: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             sums = [importance[f"layer {block} {other}"].sum() for other in range(n_layers)]
             mask += index in strongest(torch.stack(sums), SMALL.n_layers[block]).tolist()
         else:
-            halved = kind == "halved"
-            n_kept = small.trunk.blocks[int(numbers[0])].n_channels if halved else 16
+            if kind == "halved":
+                n_kept = small.trunk.blocks[int(numbers[0])].n_channels
+            else:
+                n_kept = {"narrow": SMALL.n_narrow, "mask": SMALL.n_narrow // 2}.get(kind, 16)
             mask[strongest(worth, n_kept)] = 1.0
         masks[name] = mask
     return masks

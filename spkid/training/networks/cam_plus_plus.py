@@ -24,12 +24,13 @@ class CamPlusPlusConfig(NetworkConfig):
     """Sizes of the network; the defaults are those of the published weights.
 
     ``n_layers`` and ``dilations`` have one number for each dense block. A layer makes ``n_growth``
-    channels by way of ``4 * n_growth``.
+    channels by way of ``n_narrow``.
     """
 
     n_image_channels: int = 32
     n_channels: int = 128
     n_growth: int = 32
+    n_narrow: int = 128
     n_layers: tuple[int, ...] = (12, 24, 16)
     dilations: tuple[int, ...] = (1, 2, 2)
 
@@ -98,9 +99,8 @@ def segments_of(frames: Tensor) -> Tensor:
 class MaskedLayer(nn.Module):
     """One dense layer: a dilated convolution under a context-aware mask (the paper's CAM)."""
 
-    def __init__(self, n_channels: int, n_growth: int, dilation: int) -> None:
+    def __init__(self, n_channels: int, n_narrow: int, n_growth: int, dilation: int) -> None:
         super().__init__()
-        n_narrow = 4 * n_growth
         self.narrow = nn.Sequential(
             nn.BatchNorm1d(n_channels),
             nn.ReLU(),
@@ -130,10 +130,12 @@ class MaskedLayer(nn.Module):
 class DenseBlock(nn.Module):
     """Layers that each see the outputs of all before them, then half as many channels."""
 
-    def __init__(self, n_channels: int, n_growth: int, n_layers: int, dilation: int) -> None:
+    def __init__(
+        self, n_channels: int, n_narrow: int, n_growth: int, n_layers: int, dilation: int
+    ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
-            MaskedLayer(n_channels + index * n_growth, n_growth, dilation)
+            MaskedLayer(n_channels + index * n_growth, n_narrow, n_growth, dilation)
             for index in range(n_layers)
         )
         n_dense = n_channels + n_layers * n_growth
@@ -171,7 +173,7 @@ class Trunk(nn.Module):
         )
         self.blocks = nn.ModuleList()
         for n_layers, dilation in zip(config.n_layers, config.dilations, strict=True):
-            block = DenseBlock(n_channels, config.n_growth, n_layers, dilation)
+            block = DenseBlock(n_channels, config.n_narrow, config.n_growth, n_layers, dilation)
             self.blocks.append(block)
             n_channels = block.n_channels
         self.leave = nn.Sequential(nn.BatchNorm1d(n_channels), nn.ReLU())

@@ -19,6 +19,7 @@ from spkid.training import networks
 from spkid.training.networks.base import NetworkConfig, SpeakerNetwork
 
 DEFAULT = "self_attentive"
+ADDED_LATER: dict[str, object] = {"long_term_spectrum": False, "n_narrow": 128}
 
 Network = TypeVar("Network", bound=SpeakerNetwork)
 
@@ -82,13 +83,14 @@ def without_architecture(settings: Mapping[str, Any]) -> dict[str, Any]:
 def network_settings(config: NetworkConfig) -> dict[str, Any]:
     """Settings that :func:`network_config` reads back.
 
-    The first checkpoints named neither an architecture nor ``long_term_spectrum``. Where these
-    are as they were then, they are left out, so that fingerprints stay.
+    The first checkpoints named neither an architecture nor what is in ``ADDED_LATER``. Where
+    these are as they were then, they are left out, so that fingerprints stay.
     """
     name = _name_of(config)
     settings = asdict(config)
-    if settings.get("long_term_spectrum") is False:
-        del settings["long_term_spectrum"]
+    for key, before in ADDED_LATER.items():
+        if settings.get(key) == before:
+            del settings[key]
     return settings if name == DEFAULT else {"architecture": name, **settings}
 
 
