@@ -49,6 +49,7 @@ from spkid.training.export import export_onnx
 SEED = 1
 CLIPS_A_SPEAKER = 10
 CLIPS_FOR_LANDMARKS = 3
+IN_BYTES = ("small",)  # for the space that they take
 
 # vectors ``[clips, 1 + cuts, dim]`` of the clips at these paths, whole and then cut to so many
 # seconds of speech; ``[clips, dim]`` of whole clips alone
@@ -114,7 +115,8 @@ def main(data: Data, model: str = "accurate", export: bool = False) -> None:
     """Export the graph if asked to, and calibrate what is bundled."""
     graph, place = BUNDLED[model], calibration_beside(model)
     if export:
-        export_onnx(load_encoder(CHECKPOINTS / f"{model}.safetensors"), graph)
+        network = load_encoder(CHECKPOINTS / f"{model}.safetensors")
+        export_onnx(network, graph, in_bytes=model in IN_BYTES)
         shutil.copy(CHECKPOINTS / f"{model}.json", graph.with_suffix(".training.json"))
     encoder = SpeakerEncoder.load(model)
     embed = cuts_embedded(encoder, data)

@@ -19,11 +19,12 @@ from spkid.training.networks.registry import network_settings
 SMALLEST_HALVED = 2_048  # values; smaller weights stay in single precision
 
 
-def export_onnx(encoder: SpeakerNetwork, path: Path) -> None:
+def export_onnx(encoder: SpeakerNetwork, path: Path, *, in_bytes: bool = False) -> None:
     """Write ``encoder`` with dynamic batch and length; large weights in half precision.
 
-    The Fourier basis stays in single precision (its rounding would be heard in quiet bands).
-    Arithmetic is single precision throughout.
+    With ``in_bytes``, as 8-bit integers with a scale for each row. The Fourier basis stays in
+    single precision (its rounding would be heard in quiet bands). Arithmetic is single precision
+    throughout.
     """
     with whole_file(path) as file, tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "graph.onnx"  # torch and onnx write to names
@@ -42,7 +43,8 @@ def export_onnx(encoder: SpeakerNetwork, path: Path) -> None:
             },
         )
         model = onnx.load(graph)
-        halve_weights(model.graph, keep_shape=tuple(encoder.log_mel.get_buffer("basis").shape))
+        shrink = round_weights if in_bytes else halve_weights
+        shrink(model.graph, keep_shape=tuple(encoder.log_mel.get_buffer("basis").shape))
         metadata = {
             "spkid.encoder": json.dumps(network_settings(encoder.config)),
             "spkid.fingerprint": weights_fingerprint(encoder),
@@ -55,21 +57,51 @@ def export_onnx(encoder: SpeakerNetwork, path: Path) -> None:
 def halve_weights(graph: onnx.GraphProto, *, keep_shape: tuple[int, ...]) -> None:
     """Store large float32 initialisers as float16 behind a cast back to float32."""
     casts = []
-    for tensor in graph.initializer:
-        values = numpy_helper.to_array(tensor)
-        if (
-            values.dtype != np.float32
-            or values.size < SMALLEST_HALVED
-            or values.shape == keep_shape
-        ):
-            continue
-        name = tensor.name
+    for tensor in _large(graph, keep_shape):
+        name, values = tensor.name, numpy_helper.to_array(tensor)
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
-        casts.append(
+        casts.append(_cast(f"{name}.half", name))
+    _put_first(graph, casts)
+
+
+def round_weights(graph: onnx.GraphProto, *, keep_shape: tuple[int, ...]) -> None:
+    """Store large float32 initialisers as integers of -127 to 127, each row with its own scale.
+
+    Runtimes multiply them once, when a graph is loaded.
+    """
+    products = []
+    for tensor in _large(graph, keep_shape):
+        name, values = tensor.name, numpy_helper.to_array(tensor)
+        largest = np.abs(values).max(axis=tuple(range(1, values.ndim)), keepdims=True)
+        scale = np.maximum(largest, np.finfo(np.float32).tiny) / np.float32(127)
+        integers = np.rint(values / scale).astype(np.int8)
+        tensor.CopyFrom(numpy_helper.from_array(integers, f"{name}.integers"))
+        graph.initializer.append(numpy_helper.from_array(scale, f"{name}.scale"))
+        products += [
+            _cast(f"{name}.integers", f"{name}.rounded"),
             onnx.helper.make_node(
-                "Cast", [f"{name}.half"], [name], to=onnx.TensorProto.FLOAT, name=f"{name}.cast"
-            )
-        )
-    nodes = [*casts, *graph.node]
+                "Mul", [f"{name}.rounded", f"{name}.scale"], [name], name=f"{name}.product"
+            ),
+        ]
+    _put_first(graph, products)
+
+
+def _large(graph: onnx.GraphProto, keep_shape: tuple[int, ...]) -> list[onnx.TensorProto]:
+    return [
+        tensor
+        for tensor in graph.initializer
+        if tensor.data_type == onnx.TensorProto.FLOAT
+        and np.prod(tensor.dims) >= SMALLEST_HALVED
+        and tuple(tensor.dims) != keep_shape
+    ]
+
+
+def _cast(source: str, target: str) -> onnx.NodeProto:
+    to = onnx.TensorProto.FLOAT
+    return onnx.helper.make_node("Cast", [source], [target], to=to, name=f"{target}.cast")
+
+
+def _put_first(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
+    nodes = [*nodes, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)

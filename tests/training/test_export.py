@@ -12,7 +12,7 @@ from spkid.config import fingerprint
 from spkid.encoder.encoder import SpeakerEncoder
 from spkid.errors import SpkidError
 from spkid.training.checkpoint import weights_fingerprint
-from spkid.training.export import SMALLEST_HALVED, export_onnx, halve_weights
+from spkid.training.export import SMALLEST_HALVED, export_onnx, halve_weights, round_weights
 from spkid.training.networks.registry import network_settings
 
 # the TorchScript exporter is chosen on purpose: any batch and any length in one graph
@@ -135,6 +135,41 @@ def test_halving_keeps_order_small_weights_and_the_shape_to_keep():
         ("Add", ["x", "large"], ["y"]),
     ]
     assert graph.node[0].attribute[0].i == onnx.TensorProto.FLOAT
+
+
+def test_rounded_weights_are_within_half_a_step_of_each_row(network, tmp_path, speech):
+    export_onnx(network, tmp_path / "halves.onnx")
+    export_onnx(network, tmp_path / "bytes.onnx", in_bytes=True)
+    halves, integers = (tmp_path / f"{name}.onnx" for name in ("halves", "bytes"))
+    graph = onnx.load(integers).graph
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    rounded = [name for name, values in stored.items() if values.dtype == np.int8]
+    exact = {
+        tensor.name.removesuffix(".half"): numpy_helper.to_array(tensor).astype(np.float32)
+        for tensor in onnx.load(halves).graph.initializer
+    }
+    assert len(rounded) >= 6
+    for name in rounded:
+        own = name.removesuffix(".integers")
+        steps = exact[own] / stored[f"{own}.scale"]
+        assert np.abs(stored[name] - steps).max() < 0.57  # half a step, and a half's rounding
+        assert np.abs(stored[name]).reshape(len(steps), -1).max(axis=1).min() == 127
+    n_saved = sum(stored[name].size for name in rounded)
+    assert integers.stat().st_size < halves.stat().st_size - 0.8 * n_saved
+    waveform = speech(2.6, pitch_hz=120.0, seed=1)
+    one, other = (SpeakerEncoder.load(path).embed(waveform) for path in (halves, integers))
+    assert 0.999 < one @ other < 0.9999999
+
+
+def test_row_of_zeros_stays_a_row_of_zeros():
+    values = np.ones((64, 64), np.float32)
+    values[3] = 0.0
+    add = onnx.helper.make_node("Add", ["x", "large"], ["y"])
+    graph = onnx.helper.make_graph([add], "one", [], [], [numpy_helper.from_array(values, "large")])
+    round_weights(graph, keep_shape=(1,))
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    np.testing.assert_array_equal(stored["large.integers"] * stored["large.scale"], values)
+    assert [node.op_type for node in graph.node] == ["Cast", "Mul", "Add"]
 
 
 def test_export_leaves_the_network_as_it_was(network, tmp_path):
