@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from benchmarks.harness.result_files import SYSTEMS, drawn, table, with_interval
+from benchmarks.harness.result_files import CALIBRATED, drawn, table, with_interval
 from benchmarks.pages.training_tables import FAIR_SECTIONS
 
 SETS = {
@@ -14,15 +14,12 @@ SETS = {
     "speechocean762_new_and_known": "speechocean762, new and known speakers",
 }
 
-
-# the only model that was bundled when the audit was run
-AUDITED = SYSTEMS | {"bundled": SYSTEMS["small"]}
 RATES = ("false_match_rate", "false_non_match_rate", "equal_error_rate")
 
 
 def named(systems: Iterable[str]) -> list[tuple[str, str]]:
     """Each system with what it is called on the pages."""
-    return [(name, AUDITED.get(name, name)) for name in systems]
+    return [(name, CALIBRATED.get(name, name)) for name in systems]
 
 
 def audit_groups(own: Any) -> str:
