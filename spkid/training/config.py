@@ -33,7 +33,8 @@ class TrainConfig:
     """One training run. ``crop_s`` are the crop lengths, one drawn for each step.
 
     ``n_speakers`` are those of a batch, over all processes; fewer where the corpus has fewer.
-    ``single_clip_weight``, ``speed_chance`` and ``formant_chance`` are those of :class:`Sampler`.
+    ``single_clip_weight``, ``speed_chance`` and ``formant_chance`` are those of :class:`Sampler`;
+    ``mixup_chance`` is that of a step whose voices are mixed (:mod:`.objectives.mixup`).
     With a ``patience`` above 0 the run ends after so many evaluations without a lower held-out
     error, and its result is the best of them; else the last.
 
@@ -58,6 +59,7 @@ class TrainConfig:
     single_clip_weight: float = 0.4
     speed_chance: float = 0.3
     formant_chance: float = 0.0
+    mixup_chance: float = 0.0
     learning_rate: float = 1e-3
     warm_up: float = 0.05
     weight_decay: float = 0.02

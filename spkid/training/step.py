@@ -12,6 +12,7 @@ from spkid.training.config import margin_at
 from spkid.training.data.augment import augment, mask_features
 from spkid.training.data.sampler import Sampler
 from spkid.training.networks.base import SpeakerNetwork
+from spkid.training.objectives.mixup import draw_mix, for_both_speakers, mix_features
 from spkid.training.objectives.part import Part, Values
 from spkid.training.objectives.weighted_sum import Losses
 from spkid.training.processes import Team, computes_in_half
@@ -45,6 +46,15 @@ def train_step(
     with torch.no_grad():
         waveforms = augment(batch.waveforms, batch.noises, recipe.augment, generator)
         log_mel = mask_features(encoder.log_mel(waveforms), generator)  # [batch, mels, frames]
+        mix = draw_mix(
+            step,
+            chance=config.mixup_chance,
+            n_speakers=batch.n_speakers,
+            seed=config.seed,
+            device=log_mel.device,
+        )
+        if mix is not None:
+            log_mel = mix_features(log_mel, mix)
     features = log_mel[team.share(len(log_mel))]
     for part in parts:
         part.before_step(step, encoder, features)
@@ -54,8 +64,8 @@ def train_step(
         with torch.autocast(team.device.type, dtype=torch.bfloat16, enabled=half):
             embeddings, _ = encoder.encode(features)
         embeddings = team.gather(embeddings.float())  # [batch, dim]
-        found: Values = losses(embeddings, batch, margin=margin_at(step, config))
-        return found
+        margin = margin_at(step, config)
+        return for_both_speakers(lambda own: losses(own, batch, margin=margin), embeddings, mix)
 
     values = values_at(features)
     for part in parts:

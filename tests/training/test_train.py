@@ -16,6 +16,7 @@ from rich.progress import Progress
 from spkid.config import from_mapping
 from spkid.errors import SpkidError
 from spkid.scoring.metrics import equal_error_rate
+from spkid.training import step as stepping
 from spkid.training import train as training
 from spkid.training.checkpoint import load_encoder, load_tensors, save_encoder
 from spkid.training.config import DataConfig, TrainConfig, learning_rate_at, margin_at
@@ -151,6 +152,25 @@ def test_running_average_is_the_one_written_out(tmp_path, run_in, monkeypatch):
     written = weights_of(tmp_path)
     for key in floats:
         torch.testing.assert_close(written[key], average[key], atol=1e-5, rtol=1e-4)
+
+
+def test_voices_are_mixed_in_so_many_steps_and_that_changes_the_result(
+    tmp_path, finished, run_in, monkeypatch
+):
+    mixed, original = [], stepping.mix_features
+
+    def noted(log_mel, mix):
+        mixed.append(original(log_mel, mix))
+        return mixed[-1]
+
+    monkeypatch.setattr(stepping, "mix_features", noted)
+    run_in(tmp_path / "never", mixup_chance=0.0)
+    assert mixed == []
+    assert_same_bits(weights_of(tmp_path / "never"), weights_of(finished))
+    run_in(tmp_path / "always", mixup_chance=1.0)
+    assert len(mixed) == 4
+    now, before = weights_of(tmp_path / "always"), weights_of(finished)
+    assert not torch.equal(now["head.1.weight"], before["head.1.weight"])
 
 
 @pytest.mark.parametrize("step", [2, 3])
