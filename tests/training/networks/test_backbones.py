@@ -132,6 +132,15 @@ def test_long_term_spectrum_is_named_only_where_it_is_heard(tiny_config):
         assert network_config(network_settings(config)) == config
 
 
+def test_width_of_dense_layers_is_named_only_where_it_is_another():
+    """The published trunk's checkpoints were named before it could be."""
+    published, narrow = CamPlusPlusConfig(), CamPlusPlusConfig(n_narrow=64)
+    assert "n_narrow" not in network_settings(published)
+    assert network_settings(narrow)["n_narrow"] == 64
+    for config in (published, narrow):
+        assert network_config(network_settings(config)) == config
+
+
 def test_checkpoint_comes_back(tmp_path, network, voices):
     save_encoder(tmp_path / "e.safetensors", network)
     back = load_encoder(tmp_path / "e.safetensors")
