@@ -23,9 +23,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 import pandas as pd
+import typer
 from numpy.typing import NDArray
 
 from benchmarks.harness.benchmark import Data, run_command
@@ -50,6 +52,7 @@ SEED = 1
 CLIPS_A_SPEAKER = 10
 CLIPS_FOR_LANDMARKS = 3
 IN_BYTES = ("small",)  # for the space that they take
+Name = Annotated[Literal["accurate", "small"], typer.Option(help="of the bundled model")]
 
 # vectors ``[clips, 1 + cuts, dim]`` of the clips at these paths, whole and then cut to so many
 # seconds of speech; ``[clips, dim]`` of whole clips alone
@@ -111,7 +114,7 @@ def cuts_embedded(encoder: Encoder, root: Path) -> Embed:
     return embed
 
 
-def main(data: Data, model: str = "accurate", export: bool = False) -> None:
+def main(data: Data, model: Name, export: bool = False) -> None:
     """Export the graph if asked to, and calibrate what is bundled."""
     graph, place = BUNDLED[model], calibration_beside(model)
     if export:

@@ -9,7 +9,7 @@ Both hear the same augmented crops. The thinned network's channels are some of t
 frame: a crop teaches some hundred thousand numbers where its vector has 192 (FitNets, Romero et
 al., ICLR 2015; TinyBERT, Jiao et al., 2020). Batch normalisation stays as it was. Started again, it
 goes on from its last checkpoint. Each process draws batches of its own, functions of the seed, the
-step and the process's number.
+step and the process's number; all of a step have crops of one length.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, cast
 
+import numpy as np
 import torch
 import typer
 from rich.progress import Progress
@@ -118,19 +119,21 @@ def losses(own: Said, wanted: Said, kept: list[Tensor], config: Distillation) ->
 
 
 def step_values(
-    number: int,
+    step: int,
+    team: Team,
     network: AttentiveTrunk,
     whole: AttentiveTrunk,
     kept: list[Tensor],
     sampler: Sampler,
     config: Distillation,
 ) -> Values:
-    """The losses of batch ``number``, with their graph."""
-    drawn = torch.Generator().manual_seed(config.seed * 1_000_003 + number)
-    crop_s = config.crop_s[int(torch.randint(len(config.crop_s), (1,), generator=drawn))]
+    """The losses of this process's batch in a step, with their graph."""
+    crop_s = float(np.random.default_rng([config.seed, step]).choice(config.crop_s))
+    number = step * team.size + team.rank
     batch = sampler.batch(
         number, n_speakers=config.n_speakers, n_unlabelled=config.n_unlabelled, crop_s=crop_s
     )
+    drawn = torch.Generator().manual_seed(config.seed * 1_000_003 + number)
     with torch.no_grad():
         log_mel = network.log_mel(augment(batch.waveforms, batch.noises, AUGMENT, drawn))
         wanted = said_of(whole, log_mel)
@@ -180,8 +183,7 @@ def distil(
     while run.step < schedule.n_steps:
         for group in optimiser.param_groups:
             group["lr"] = learning_rate_at(run.step, schedule)
-        number = run.step * team.size + team.rank
-        values = step_values(number, network, whole, kept, sampler, config)
+        values = step_values(run.step, team, network, whole, kept, sampler, config)
         optimiser.zero_grad(set_to_none=True)
         values["loss"].backward()
         team.average_gradients(parameters)
@@ -222,7 +224,7 @@ def main(
     start: File,
     out: File,
     n_steps: Steps = 4_000,
-    learning_rate: float = 1e-3,
+    learning_rate: float = 4e-4,
     leave_out: str = LEFT_OUT,
 ) -> None:
     """Teach, then write `encoder.safetensors` into the folder `out`."""

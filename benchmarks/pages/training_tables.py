@@ -214,7 +214,33 @@ def unheard_corpora(own: Any) -> str:
     return table(["EER of raw cosines, %", *(ENCODERS[name] for name in systems)], rows)
 
 
+def small_sizes(own: Any) -> str:
+    """Sizes, time and errors, a row a network, the slowest first."""
+    names = {"accurate": "accurate", "small_taught": "**thinned, fitted and taught**"}
+    networks = own["networks"]
+    rows = []
+    for name in sorted(networks, key=lambda name: -networks[name]["ms"]):
+        each = networks[name]
+        means = [percent(statistics.mean(each[part].values())) for part in ("held_out", "left_out")]
+        rows.append(
+            [
+                names.get(name, "thinned and fitted"),
+                str(each["n_image_channels"]),
+                ", ".join(map(str, each["n_layers"])),
+                str(each["n_narrow"]),
+                f"{each['n_weights'] / 1e6:.1f}",
+                f"{each['ms']:.1f}",
+                f"{each['cosine']:.2f}",
+                *means,
+            ]
+        )
+    sizes = ["network", "image channels", "layers", "narrow channels", "million weights"]
+    errors = ["EER of held-out speakers, %", "of corpora left out, %"]
+    return table([*sizes, "ms for 3 s", "cosine to accurate", *errors], rows)
+
+
 BLOCKS = {
+    "small_sizes": drawn(small_sizes, "small_sizes"),
     "architecture": drawn(architecture, "architecture"),
     "architecture_paper": drawn(architecture_paper, "architecture"),
     "adversarial": drawn(adversarial, "adversarial"),
