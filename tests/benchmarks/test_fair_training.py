@@ -71,8 +71,9 @@ def test_a_change_is_certain_only_where_it_survives_the_number_of_tests():
 def test_what_stands_above_the_trunk_reads_its_frames_as_they_were(tmp_path, monkeypatch):
     monkeypatch.setattr(trunk_frames, "FRAMES", tmp_path)
     torch.manual_seed(0)
-    sizes = {"n_image_channels": 4, "n_channels": 16, "n_growth": 8, "n_layers": (2, 1, 1)}
-    whole = AttentiveTrunk(AttentiveTrunkConfig(**sizes, embedding_dim=8)).eval()
+    sizes = {"n_image_channels": 4, "n_channels": 16, "n_growth": 8, "n_narrow": 32}
+    config = AttentiveTrunkConfig(**sizes, n_layers=(2, 1, 1), embedding_dim=8)
+    whole = AttentiveTrunk(config).eval()
     nn.init.normal_(whole.weighting.merge.weight)
     save_encoder(tmp_path / "whole.safetensors", whole)
     for name, n_samples in (("long", 27_000), ("short", 10_000)):

@@ -30,7 +30,7 @@ def test_segments_are_each_hundred_frames(n_frames):
 @torch.no_grad()
 def test_mask_hears_the_clip_and_its_own_segment():
     torch.manual_seed(2)
-    layer = MaskedLayer(8, 4, dilation=2).eval()
+    layer = MaskedLayer(8, 16, 4, dilation=2).eval()
     frames = torch.randn(2, 8, 230)
     narrow = layer.narrow(frames)
     expected = layer.local(narrow)
