@@ -34,6 +34,7 @@ from spkid.data.manifest import read_manifest
 from spkid.encoder.hearing import Heard, listened_to
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.files import whole_file
+from spkid.pages import new_figure, picture
 from spkid.scoring.limits import Limits
 from spkid.scoring.model import LIMITS, Model
 
@@ -191,34 +192,27 @@ def draw(figures: Figures, path: Path) -> None:
 
     A square is what ships, the triangles are the accurate model alone and the small one alone.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     shown = {"missed": "members missed, %", "guests": "guests named, %"}
-    picture, all_axes = pyplot.subplots(1, len(shown), figsize=(9, 3.2), layout="constrained")
-    for axes, (name, words) in zip(all_axes, shown.items(), strict=True):
-        for rate, at_rate in figures["rates"].items():
-            points = [at_rate["small"], *at_rate["curve"][::-1]]
-            (line,) = axes.plot(
-                [own["ms"] for own in points],
-                [100 * own[name] for own in points],
-                "o-",
-                label=f"both, threshold for {100 * float(rate):g} % of guests",
-            )
-            for own, mark in (
-                (at_rate["both"], "s"),
-                (at_rate["small"], "v"),
-                (at_rate["accurate"], "^"),
-            ):
-                axes.plot(own["ms"], 100 * own[name], mark, ms=9, color=line.get_color())
-        axes.set_xlabel("ms a clip")
-        axes.set_ylabel(words)
-        axes.grid(alpha=0.3)
-    all_axes[0].legend(fontsize="small")
-    with whole_file(path) as file:
-        picture.savefig(file, format=path.suffix[1:], metadata={"Date": None})
+    with new_figure(9, 3.2) as figure:
+        all_axes = figure.subplots(1, len(shown))
+        for axes, (name, words) in zip(all_axes, shown.items(), strict=True):
+            for rate, at_rate in figures["rates"].items():
+                points = [at_rate["small"], *at_rate["curve"][::-1]]
+                (line,) = axes.plot(
+                    [own["ms"] for own in points],
+                    [100 * own[name] for own in points],
+                    "o-",
+                    label=f"both, threshold for {100 * float(rate):g} % of guests",
+                )
+                for marked, mark in (("both", "s"), ("small", "v"), ("accurate", "^")):
+                    own = at_rate[marked]
+                    axes.plot(own["ms"], 100 * own[name], mark, ms=9, color=line.get_color())
+            axes.set_xlabel("ms a clip")
+            axes.set_ylabel(words)
+            axes.grid(alpha=0.3)
+        all_axes[0].legend(fontsize="small")
+        with whole_file(path) as file:
+            file.write(picture(figure, path.suffix[1:]))
 
 
 BENCHMARK = Benchmark("both", measure, (both_curve, both_by_kind), seed=SEED, draw=draw)

@@ -36,6 +36,7 @@ from spkid.encoder.base import Vector
 from spkid.encoder.encoder import SpeakerEncoder
 from spkid.encoder.hearing import Heard, hear
 from spkid.files import whole_file
+from spkid.pages import new_figure, picture
 
 PROFILE_COSINE = 0.6  # of a profile to the real vector it was made from
 QUERY_COSINE = 0.6  # of a query to its profile, as of another clip of that person
@@ -157,29 +158,23 @@ def size_figures(real: Vector, n_profiles: int, seed: int, *, hnsw: bool) -> Fig
 
 def draw(figures: Figures, path: Path) -> None:
     """Search time, memory and build time against the number of profiles."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     sizes = figures["sizes"]
     n_profiles = [own["n_profiles"] for own in sizes]
-    picture, (search, memory, build) = pyplot.subplots(
-        1, 3, figsize=(10, 3.2), layout="constrained"
-    )
-    search.loglog(n_profiles, [own["search_p50_ms"] for own in sizes], "o-", label="median")
-    search.loglog(n_profiles, [own["search_p99_ms"] for own in sizes], "s--", label="p99")
-    search.set_ylabel("one search, ms")
-    search.legend()
-    memory.loglog(n_profiles, [own["peak_memory_mb"] for own in sizes], "o-")
-    memory.set_ylabel("peak memory of the process, MB")
-    build.loglog(n_profiles, [own["build_s"] for own in sizes], "o-")
-    build.set_ylabel("building, s")
-    for axes in (search, memory, build):
-        axes.set_xlabel("profiles")
-        axes.grid(alpha=0.3)
-    with whole_file(path) as file:
-        picture.savefig(file, format=path.suffix[1:], metadata={"Date": None})
+    with new_figure(10, 3.2) as figure:
+        search, memory, build = figure.subplots(1, 3)
+        search.loglog(n_profiles, [own["search_p50_ms"] for own in sizes], "o-", label="median")
+        search.loglog(n_profiles, [own["search_p99_ms"] for own in sizes], "s--", label="p99")
+        search.set_ylabel("one search, ms")
+        search.legend()
+        memory.loglog(n_profiles, [own["peak_memory_mb"] for own in sizes], "o-")
+        memory.set_ylabel("peak memory of the process, MB")
+        build.loglog(n_profiles, [own["build_s"] for own in sizes], "o-")
+        build.set_ylabel("building, s")
+        for axes in (search, memory, build):
+            axes.set_xlabel("profiles")
+            axes.grid(alpha=0.3)
+        with whole_file(path) as file:
+            file.write(picture(figure, path.suffix[1:]))
 
 
 def powers_of_ten(first: int, last: int) -> list[int]:

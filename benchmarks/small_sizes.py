@@ -34,7 +34,7 @@ from spkid.training.checkpoint import load_encoder, weights_fingerprint
 from spkid.training.config import DataConfig
 from spkid.training.data.corpora import load_corpora
 from spkid.training.export import export_onnx
-from spkid.training.held_out import CLIPS_PER_SPEAKER, embed_clips, errors_by_corpus
+from spkid.training.held_out import embed_clips, errors_by_corpus, judged_clips
 from spkid.training.networks.attentive_trunk import AttentiveTrunkConfig
 
 WINDOW_SAMPLES = 3 * SAMPLE_RATE_HZ
@@ -51,10 +51,7 @@ def measure(data: Data, networks: File) -> Figures:
     )
     with Progress() as progress:
         held_out = load_corpora(config, progress).held_out
-    rows: dict[str, list[int]] = {}
-    for row, speaker in enumerate(held_out.speakers):
-        rows.setdefault(speaker, []).append(row)
-    chosen = [row for own in rows.values() for row in own[:CLIPS_PER_SPEAKER]]
+    chosen = judged_clips(held_out)
     speakers, corpora = (
         np.array([names[row] for row in chosen]) for names in (held_out.speakers, held_out.corpora)
     )

@@ -29,8 +29,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from benchmarks.harness.benchmark import Data, File, run_command
 from benchmarks.model.keep_leg import CHECKPOINTS
 from benchmarks.model.peer_projections import LEFT_OUT
-from spkid.errors import ModelMismatch
-from spkid.training.checkpoint import load_encoder, save_encoder, weights_fingerprint
+from benchmarks.model.thin import attentive
+from spkid.training.checkpoint import save_encoder, weights_fingerprint
 from spkid.training.config import DataConfig, TrainConfig, learning_rate_at
 from spkid.training.data.augment import AugmentConfig, augment
 from spkid.training.data.corpora import Corpora, load_corpora, load_teacher
@@ -42,7 +42,7 @@ from spkid.training.objectives.losses import similarity_distance, teacher_distan
 from spkid.training.objectives.part import Values
 from spkid.training.processes import Team, computes_in_half, joined
 from spkid.training.run_state import RunState
-from spkid.training.step import check_finite
+from spkid.training.step import descend
 
 AUGMENT = AugmentConfig(band_limit_chance=0.4, carrier_chance=0.25, pitch_chance=0.3)
 LARGEST_GRADIENT = 1.0  # Euclidean length, over all parameters
@@ -184,12 +184,7 @@ def distil(
         for group in optimiser.param_groups:
             group["lr"] = learning_rate_at(run.step, schedule)
         values = step_values(run.step, team, network, whole, kept, sampler, config)
-        optimiser.zero_grad(set_to_none=True)
-        values["loss"].backward()
-        team.average_gradients(parameters)
-        norm = nn.utils.clip_grad_norm_(parameters, LARGEST_GRADIENT)
-        check_finite(run.step, values["loss"], norm)
-        optimiser.step()
+        descend(run.step, values["loss"], parameters, optimiser, team, longest=LARGEST_GRADIENT)
         average.update_parameters(network)
         run.tick()
         progress.advance(task)
@@ -199,24 +194,6 @@ def distil(
         if team.rank == 0 and (last or run.step % CHECKPOINT_EVERY == 0):
             run.save()
     return cast(AttentiveTrunk, average.module)
-
-
-def attentive(path: Path) -> AttentiveTrunk:
-    """The network at ``path``, in the mode that keeps its statistics.
-
-    Raises
-    ------
-    ModelMismatch
-        If it is another.
-    """
-    network = load_encoder(path)
-    if not isinstance(network, AttentiveTrunk):
-        raise ModelMismatch(
-            f"{path}: another network",
-            expected="attention and pooling over a trunk",
-            do="choose a checkpoint of the accurate model or a thinned one",
-        )
-    return network.eval()
 
 
 def main(

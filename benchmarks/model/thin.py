@@ -1,7 +1,7 @@
-"""Make the network that training of the small model begins from: the accurate one, thinned.
+r"""Make the network that training of the small model begins from: the accurate one, thinned.
 
     python -m benchmarks.model.thin --data DIR --out runs/small/start.safetensors \
-        --n-image-channels 16 --n-layers 8,16,12
+        --n-image-channels 16 --n-layers 8,16,12 --n-narrow 128
 
 Keeps the channels of the image front and the layers of the dense blocks whose absence would move
 the vectors most, to the first order (Molchanov et al., Importance estimation for neural network
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import torch
@@ -192,6 +193,24 @@ def block_channels(parts: Sequence[Part]) -> list[list[int]]:
     return [list(range(WHOLE.n_channels)), *kept]
 
 
+def attentive(path: Path) -> AttentiveTrunk:
+    """The network at ``path``, in the mode that keeps its statistics.
+
+    Raises
+    ------
+    ModelMismatch
+        If it is another.
+    """
+    network = load_encoder(path)
+    if not isinstance(network, AttentiveTrunk):
+        raise ModelMismatch(
+            f"{path}: another network",
+            expected="attention and pooling over a trunk",
+            do="choose a checkpoint of the accurate model or a thinned one",
+        )
+    return network
+
+
 def main(
     data: Data, out: File, n_image_channels: Channels, n_layers: Layers, n_narrow: Narrow
 ) -> None:
@@ -201,13 +220,7 @@ def main(
         n_layers=tuple(int(number) for number in n_layers.split(",")),
         n_narrow=n_narrow,
     )
-    whole = load_encoder(CHECKPOINTS / "accurate.safetensors")
-    if not isinstance(whole, AttentiveTrunk):
-        raise ModelMismatch(
-            "accurate.safetensors: another network",
-            expected="attention and pooling over a trunk",
-            do="keep a leg of the accurate model",
-        )
+    whole = attentive(CHECKPOINTS / "accurate.safetensors")
     clips = shaping_rows(all_clips(data), LEFT_OUT.split(","))
     longest = int(CROP_S * SAMPLE_RATE_HZ)
     places = clips.sample(N_CLIPS, random_state=SEED)["place"]

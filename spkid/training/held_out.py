@@ -26,14 +26,19 @@ def embed_clips(encoder: SpeakerNetwork, corpus: Corpus, indices: list[int]) -> 
     return np.stack(vectors)
 
 
-def held_out_errors(encoder: SpeakerNetwork, corpus: Corpus) -> dict[str, float]:
-    """EER for each corpus over all pairs of held-out clips; none where nobody is held out."""
+def judged_clips(corpus: Corpus) -> list[int]:
+    """The first ``CLIPS_PER_SPEAKER`` clips of each speaker, speaker by speaker."""
     taken: dict[str, list[int]] = {}
     for index, speaker in enumerate(corpus.speakers):
         own = taken.setdefault(speaker, [])
         if len(own) < CLIPS_PER_SPEAKER:
             own.append(index)
-    indices = [index for own in taken.values() for index in own]
+    return [index for own in taken.values() for index in own]
+
+
+def held_out_errors(encoder: SpeakerNetwork, corpus: Corpus) -> dict[str, float]:
+    """EER for each corpus over all pairs of held-out clips; none where nobody is held out."""
+    indices = judged_clips(corpus)
     if not indices:
         return {}
     return errors_by_corpus(

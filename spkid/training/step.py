@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from spkid.errors import SpkidError
 from spkid.training.config import margin_at
@@ -73,11 +74,30 @@ def train_step(
     return values
 
 
-def check_finite(step: int, loss: Tensor, gradient_norm: Tensor) -> None:
-    """Refuse an update that would spoil the weights."""
-    if not torch.isfinite(loss + gradient_norm):
+def descend(
+    step: int,
+    loss: Tensor,
+    parameters: Sequence[nn.Parameter],
+    optimiser: Optimizer,
+    team: Team,
+    *,
+    longest: float,
+) -> None:
+    """Update ``parameters`` along the gradient of ``loss``, whose length is at most ``longest``.
+
+    Raises
+    ------
+    SpkidError
+        If the update would spoil the weights.
+    """
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    team.average_gradients(parameters)
+    norm = nn.utils.clip_grad_norm_(parameters, longest)
+    if not torch.isfinite(loss + norm):
         raise SpkidError(
-            f"loss {loss.item()} at step {step}, gradient {gradient_norm.item()}",
+            f"loss {loss.item()} at step {step}, gradient {norm.item()}",
             expected="a finite loss",
             do="lower learning_rate; the last checkpoint is kept",
         )
+    optimiser.step()

@@ -14,7 +14,6 @@ from typing import cast
 
 import torch
 from rich.progress import Progress
-from torch import nn
 
 from spkid.training.checkpoint import save_encoder
 from spkid.training.config import learning_rate_at
@@ -30,7 +29,7 @@ from spkid.training.recipe import Recipe
 from spkid.training.run_log import finish, report
 from spkid.training.run_state import RunState
 from spkid.training.start import check_corpora, first_encoder, parameter_groups, run_settings
-from spkid.training.step import check_finite, train_step
+from spkid.training.step import descend, train_step
 
 LARGEST_GRADIENT = 5.0  # Euclidean length, over all parameters
 
@@ -123,12 +122,7 @@ def train(
             for group in optimiser.param_groups:
                 group["lr"] = group["rate"] * learning_rate_at(run.step, config)
             values = train_step(run.step, recipe, encoder, losses, sampler, team, parts)
-            optimiser.zero_grad(set_to_none=True)
-            values["loss"].backward()
-            team.average_gradients(parameters)
-            norm = nn.utils.clip_grad_norm_(parameters, LARGEST_GRADIENT)
-            check_finite(run.step, values["loss"], norm)
-            optimiser.step()
+            descend(run.step, values["loss"], parameters, optimiser, team, longest=LARGEST_GRADIENT)
             average.update_parameters(encoder)
             run.tick()
             for part in parts:
