@@ -1,6 +1,6 @@
-"""A bundled model with 8-bit integers in its trunk: how much faster it is, and who pays for it.
+"""The accurate model with 8-bit integers in its trunk: how much faster it is, and who pays for it.
 
-    python -m benchmarks.int8 --data DIR [--model small]
+    python -m benchmarks.int8 --data DIR
 
 Weights, and what they are multiplied with, become 8-bit integers (`onnxruntime.quantization`:
 static, weights by channel), with ranges from clips of training speakers. The filterbank, pooling
@@ -47,10 +47,7 @@ QUANTISED = ("Conv", "MatMul")
 SIDES = ("enroll", "test")
 # parts of names of nodes; chosen by how little the vectors of training speakers turn
 ENDS = ("log_mel", "pooling", "head", "weighting", "mask", "enter", "halve")
-IN_FLOAT32: dict[str, dict[str, tuple[str, ...]]] = {
-    "accurate": {"trunk": (*ENDS, "image/body/body.0/"), "trunk, not its image": (*ENDS, "image")},
-    "small": {"trunk": (*ENDS, "long_term_spectrum", "image/image.0/")},
-}
+IN_FLOAT32 = {"trunk": (*ENDS, "image/body/body.0/"), "trunk, not its image": (*ENDS, "image")}
 
 
 class Clips:
@@ -157,18 +154,18 @@ def costs(protocols: Protocols, base: EmbeddingTable, own: EmbeddingTable) -> Fi
     }
 
 
-def measure(data: Data, model: str = "accurate") -> Figures:
+def measure(data: Data) -> Figures:
     """Milliseconds for 3 s, and the errors of every list and group, by what is in integers."""
     protocols, folder = Protocols.read(data / "speech"), RUNS / "int8"
     paths = protocols.paths()
     folder.mkdir(parents=True, exist_ok=True)
-    base = bundled_embeddings(data / "speech", paths, model=model)
-    encoders = {"float32": SpeakerEncoder(BUNDLED[model])}
+    base = bundled_embeddings(data / "speech", paths)
+    encoders = {"float32": SpeakerEncoder.load()}
     systems = {}
-    for name, in_float32 in IN_FLOAT32[model].items():
+    for name, in_float32 in IN_FLOAT32.items():
         target = folder / f"{base.model} {name}.onnx"
         if not target.exists():
-            quantise(BUNDLED[model], target, Clips(data, protocols.manifest), in_float32)
+            quantise(BUNDLED["accurate"], target, Clips(data, protocols.manifest), in_float32)
         encoders[name] = SpeakerEncoder(target)
         own = embedded(data, paths, encoders[name], target.with_suffix(".npz"))
         megabytes = round(target.stat().st_size / 1e6, 1)
@@ -177,7 +174,6 @@ def measure(data: Data, model: str = "accurate") -> Figures:
     window = np.resize(load_audio(data / "speech" / paths[0]), CLIP_SAMPLES)
     timed = in_turn({name: partial(each.embed, window) for name, each in encoders.items()})
     return {
-        "name": model,
         "model": base.model,
         "n_waiting": n_waiting(),
         "three_seconds": timed,
@@ -185,7 +181,7 @@ def measure(data: Data, model: str = "accurate") -> Figures:
     }
 
 
-BENCHMARK = Benchmark("int8", measure, (int8,), seed=SEED, file="int8_{model}")
+BENCHMARK = Benchmark("int8", measure, (int8,), seed=SEED)
 
 if __name__ == "__main__":
     BENCHMARK.main()

@@ -13,7 +13,11 @@ from spkid.errors import SpkidError
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 MODELS = ROOT / "spkid" / "models"
-MODEL_FILES = {"training": "small.training.json", "calibration": "small.calibration.json"}
+MODEL_FILES = {
+    "first_leg": ROOT / "benchmarks" / "model" / "checkpoints" / "small_first_leg.json",
+    "second_leg": MODELS / "small.training.json",
+    "calibration": MODELS / "small.calibration.json",
+}
 SYSTEMS = {
     "accurate": "spkid",
     "small": "spkid, small",
@@ -57,9 +61,9 @@ def result(name: str) -> dict[str, Any]:
 
 
 def figures(name: str) -> Any:
-    """The figures of a result, or what is known of the bundled model itself."""
+    """The figures of a result, or what is known of the small model itself."""
     if name in MODEL_FILES:
-        return _loaded(MODELS / MODEL_FILES[name])
+        return _loaded(MODEL_FILES[name])
     return result(name)["figures"]
 
 
@@ -107,3 +111,10 @@ def with_interval(row: dict[str, Any], figure: str) -> str:
     """A rate with its 95 % interval."""
     low, high = row[f"{figure}_low"], row[f"{figure}_high"]
     return f"{percent(row[figure])} ({percent(low)} to {percent(high)})"
+
+
+def change_cell(change: dict[str, Any], *, unit: float = 1.0, form: str = "+.1f") -> str:
+    """A change in hundredths of ``unit`` with its 95 % interval, bold where it is certain."""
+    value, low, high = (f"{100 * change[key] / unit:{form}}" for key in ("change", "low", "high"))
+    cell = f"{value} ({low} to {high})"
+    return f"**{cell}**" if change["certain"] else cell

@@ -74,14 +74,23 @@ def mean_of(runs: list[Any]) -> Any:
     return np.mean(runs, axis=0)
 
 
-def small_run(name: str, recipe: Recipe, clips: Corpora, *, teacher: Path | None = None) -> Path:
+def small_run(
+    name: str,
+    recipe: Recipe,
+    clips: Corpora,
+    *,
+    teacher: Path | None = None,
+    start: Path | None = None,
+) -> Path:
     """The folder of the finished run, trained first where it is not there."""
     heard = clips.training.fingerprint().encode()
     folder = SMALL / f"{name}-{fingerprint(canonical_json(recipe.settings()), heard)[:8]}"
     if not (folder / "encoder.safetensors").exists():
         print(f"training {folder}")
         with Progress() as progress:
-            train(recipe, out=folder, corpora=clips, progress=progress, teacher=teacher)
+            train(
+                recipe, out=folder, corpora=clips, progress=progress, teacher=teacher, start=start
+            )
     return folder
 
 

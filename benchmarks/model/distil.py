@@ -70,9 +70,6 @@ class Distillation:
     average_decay: float = 0.995
 
 
-TOLD = Distillation()
-
-
 @dataclass(frozen=True)
 class Said:
     """What a network says of features: the outputs of its blocks, and its unit vectors."""
@@ -150,7 +147,7 @@ def distil(
     out: Path,
     team: Team,
     progress: Progress,
-    config: Distillation = TOLD,
+    config: Distillation,
 ) -> AttentiveTrunk:
     """The running average of ``network`` after all steps; ``out`` gets checkpoints and the log."""
     sampler = Sampler(
@@ -202,6 +199,7 @@ def main(
     out: File,
     n_steps: Steps = 4_000,
     learning_rate: float = 4e-4,
+    seed: int = 1,
     leave_out: str = LEFT_OUT,
 ) -> None:
     """Teach, then write `encoder.safetensors` into the folder `out`."""
@@ -221,7 +219,15 @@ def main(
     with joined() as team, Progress(disable=team.rank > 0) as progress:
         corpora = load_corpora(places, progress)
         taught = distil(
-            network, whole, kept, corpora, schedule, out=out, team=team, progress=progress
+            network,
+            whole,
+            kept,
+            corpora,
+            schedule,
+            out=out,
+            team=team,
+            progress=progress,
+            config=Distillation(seed=seed),
         )
         if team.rank == 0:
             save_encoder(out / "encoder.safetensors", taught)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from benchmarks.harness.result_files import CALIBRATED, drawn, table, with_interval
+from benchmarks.harness.result_files import CALIBRATED, change_cell, drawn, table, with_interval
 from benchmarks.pages.training_tables import FAIR_SECTIONS
 
 SETS = {
@@ -183,17 +183,11 @@ def group_gaps(own: Any) -> str:
     for name, section in own["sections"].items():
         for figure, words in GAPS.items():
             cells = [f"{100 * each[figure]:.2f}" for each in section["systems"].values()]
-            change = section["change"][figure]
-            value, low, high = (f"{100 * change[key]:+.1f}" for key in ("change", "low", "high"))
-            cell = f"{value} ({low} to {high})"
-            rows.append(
-                [
-                    f"{FAIR_SECTIONS[name]}: {words}",
-                    *cells,
-                    f"**{cell}**" if change["certain"] else cell,
-                ]
-            )
-    systems = [words for _, words in named(own["models"])]
+            change = change_cell(section["change"][figure])
+            rows.append([f"{FAIR_SECTIONS[name]}: {words}", *cells, change])
+    systems = [
+        words if name == "accurate" else "the model before" for name, words in named(own["models"])
+    ]
     return table(["largest difference, points", *systems, "change"], rows)
 
 

@@ -7,24 +7,23 @@ from typing import Any
 from benchmarks.harness.result_files import MODELS, RESULTS, command_of, drawn, result, table
 
 
-def training(legs: Any, calibration: Any) -> str:
-    """What the small model was made from."""
+def training(first: Any, second: Any, calibration: Any) -> str:
+    """What the small model was made from, and how it was taught, in two legs."""
     size_mb = (MODELS / "small.onnx").stat().st_size / 1e6
-    run = legs[-1]
-    crops = [
-        f"{leg['train']['n_steps']} of {2 * leg['train']['n_speakers']} + "
-        f"{leg['train']['n_unlabelled']} crops"
-        for leg in legs
-    ]
-    minutes = [f"{leg['training_s'] / 60:.0f}" for leg in legs]
+    network, legs = second["settings"]["encoder"], (first, second)
+    told = [leg["settings"]["distillation"] for leg in legs]
+    own = told[-1]
+    n_crops = second["settings"]["n_processes"] * (2 * own["n_speakers"] + own["n_unlabelled"])
+    rates = [f"{leg['settings']['schedule']['learning_rate']:g}" for leg in legs]
     rows = [
         ["fingerprint", calibration["model"]],
-        ["parameters", f"{run['n_parameters'] / 1e6:.2f} million; the file has {size_mb:.1f} MB"],
-        ["audio heard", f"{run['n_hours']:.1f} h in {run['n_clips']} clips"],
-        ["labelled speakers", str(run["n_speakers"])],
-        ["steps", ", then ".join(crops)],
-        ["seeds", ", ".join(str(leg["train"]["seed"]) for leg in legs)],
-        ["minutes on two cores, shared with other work", ", ".join(minutes)],
+        ["size of the file", f"{size_mb:.1f} MB"],
+        ["image channels", str(network["n_image_channels"])],
+        ["layers of the dense blocks", ", ".join(map(str, network["n_layers"]))],
+        [f"steps of {n_crops} crops", ", then ".join(f"{leg['step']:,}" for leg in legs)],
+        ["highest learning rate", ", then ".join(rates)],
+        ["seeds", ", ".join(str(each["seed"]) for each in told)],
+        ["minutes on two cores", ", ".join(f"{leg['elapsed_s'] / 60:.0f}" for leg in legs)],
         ["calibration", calibration["trained_on"]],
     ]
     return table(["training", ""], rows)
@@ -41,6 +40,6 @@ def sources() -> str:
 
 
 BLOCKS = {
-    "training": drawn(training, "training", "calibration"),
+    "training": drawn(training, "first_leg", "second_leg", "calibration"),
     "sources": sources,
 }

@@ -71,27 +71,26 @@ def speed_commands(own: Any) -> str:
     return table(["least of some runs, one core", "s", "s of the processor", "MB at most"], rows)
 
 
-def int8(*models: Any) -> str:
-    """What 8-bit integers bring and cost, a row for what of a model is in them."""
+def int8(own: Any) -> str:
+    """What 8-bit integers bring and cost, a row for what of the model is in them."""
     rows = []
-    for own in models:
-        before = own["three_seconds"]["float32"]["min_ms"]
-        for name, system in own["systems"].items():
-            after = own["three_seconds"][name]["min_ms"]
-            told = [row for row in system["rows"] if "relative" in row]
-            lists = [row["relative"]["change"] for row in told if row["group"] == "all"]
-            groups = [row["relative"]["change"] for row in told if row["group"] != "all"]
-            rows.append(
-                [
-                    f"{own['name']}: {name}",
-                    f"{before:.1f}",
-                    f"{after:.1f}",
-                    f"{before / after:.2f}",
-                    f"{100 * np.mean(lists):+.1f} ({100 * max(lists):+.1f})",
-                    f"{100 * np.mean(groups):+.1f} ({100 * max(groups):+.1f})",
-                    f"{system['n_over']} of {len(told)}",
-                ]
-            )
+    before = own["three_seconds"]["float32"]["min_ms"]
+    for name, system in own["systems"].items():
+        after = own["three_seconds"][name]["min_ms"]
+        told = [row for row in system["rows"] if "relative" in row]
+        lists = [row["relative"]["change"] for row in told if row["group"] == "all"]
+        groups = [row["relative"]["change"] for row in told if row["group"] != "all"]
+        rows.append(
+            [
+                name,
+                f"{before:.1f}",
+                f"{after:.1f}",
+                f"{before / after:.2f}",
+                f"{100 * np.mean(lists):+.1f} ({100 * max(lists):+.1f})",
+                f"{100 * np.mean(groups):+.1f} ({100 * max(groups):+.1f})",
+                f"{system['n_over']} of {len(told)}",
+            ]
+        )
     columns = ["in 8-bit integers", "ms in float32", "ms", "times as fast"]
     columns += ["EER of lists, change in % (worst)", "of groups", "pay more than 2 %"]
     return table(columns, rows)
@@ -327,7 +326,7 @@ BLOCKS = {
     "speed": drawn(speed, "speed"),
     "speed_peers": drawn(speed_peers, "speed"),
     "speed_commands": drawn(speed_commands, "speed"),
-    "int8": drawn(int8, "int8_accurate", "int8_small"),
+    "int8": drawn(int8, "int8"),
     "bulk": drawn(bulk, "bulk"),
     "concurrency": drawn(concurrency, "concurrency"),
     "forget_killed": drawn(forget_killed, "forget_killed"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from benchmarks.harness.result_files import LISTS, drawn, percent, table
+from benchmarks.harness.result_files import LISTS, change_cell, drawn, percent, table
 
 NETWORKS = {
     "xvector": "x-vector",
@@ -162,11 +162,7 @@ def fair_table(own: Any, shown: dict[str, str], figure: str, base: str, *, relat
             change = each[name]["change"].get(base, {}).get(figure)
             if change is None or name == "before":
                 break
-            value, low, high = (
-                f"{100 * change[key] / unit:{form}}" for key in ("change", "low", "high")
-            )
-            cell = f"{value} ({low} to {high})"
-            cells.append(f"**{cell}**" if change["certain"] else cell)
+            cells.append(change_cell(change, unit=unit, form=form))
         if cells:
             rows.append([method, *cells])
     seen = [each["pairwise"]["change"][base][figure]["detectable"] for each in found]
@@ -216,7 +212,7 @@ def unheard_corpora(own: Any) -> str:
 
 def small_sizes(own: Any) -> str:
     """Sizes, time and errors, a row a network, the slowest first."""
-    names = {"accurate": "accurate", "small_taught": "**thinned, fitted and taught**"}
+    names = {"accurate": "accurate", "small": "**small: thinned, fitted and taught**"}
     networks = own["networks"]
     rows = []
     for name in sorted(networks, key=lambda name: -networks[name]["ms"]):
@@ -239,7 +235,18 @@ def small_sizes(own: Any) -> str:
     return table([*sizes, "ms for 3 s", "cosine to accurate", *errors], rows)
 
 
+def training_parts(own: Any) -> str:
+    """What each part changes in each error, a row a part; bold where it is certain."""
+    plain = [percent(statistics.mean(errors)) for errors in own["plain"].values()]
+    rows = [["plain: EER, %", *plain, "1.0"]]
+    for name, changes in own["changes"].items():
+        cells = map(change_cell, changes.values())
+        rows.append([name, *cells, f"{own['times_plain'][name]:.1f}"])
+    return table(["change in points, 95 %", *own["plain"], "times the time"], rows)
+
+
 BLOCKS = {
+    "training_parts": drawn(training_parts, "training_parts"),
     "small_sizes": drawn(small_sizes, "small_sizes"),
     "architecture": drawn(architecture, "architecture"),
     "architecture_paper": drawn(architecture_paper, "architecture"),

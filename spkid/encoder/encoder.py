@@ -23,24 +23,19 @@ LEAST_PEAK = 0.1  # of what a network hears; full scale is 1
 SILENT_PEAK = 1e-6  # less than this is not raised any further
 LOADERS = "spkid.encoders"  # entry points: other kinds of encoder by name
 HUB = "hub:"  # before the name of a model that is to be fetched
-# Models that were given out before a model was named by its file, by the digest of that file.
-# Profiles and calibrations made with them hold the name of their weights, which they keep.
-NAMED_BY_WEIGHTS = {"1881205639fae0f9": "36ec17f3e4124240"}
 
 
 class SpeakerEncoder(Encoder):
     """An ONNX file that spkid exported. Make one with :meth:`load`.
 
     Its fingerprint is that of the file's bytes, the very ones that are run: with one bit changed
-    it is another model, which no profile and no calibration belongs to. The model bundled since
-    before that rule keeps the name that its file was given then, for those bytes alone.
+    it is another model, which no profile and no calibration belongs to.
     """
 
     runs_code = False
 
     def __init__(self, path: Path, *, n_threads: int = 1) -> None:
-        self._session, digest = open_graph(path, n_threads=n_threads, expected=OWN_GRAPH)
-        self.fingerprint = NAMED_BY_WEIGHTS.get(digest, digest)
+        self._session, self.fingerprint = open_graph(path, n_threads=n_threads, expected=OWN_GRAPH)
         try:
             metadata = self._session.get_modelmeta().custom_metadata_map
             self.config: dict[str, Any] = json.loads(metadata["spkid.encoder"])

@@ -95,9 +95,8 @@ class Model:
     ) -> Model:
         """The default model, or ``source`` as :meth:`SpeakerEncoder.load` reads it.
 
-        ``"accurate"`` is the default; ``"small"`` takes a third of its time and errs more, most of
-        all on voices and rooms that no training heard. ``"both"`` asks the small one first, and
-        the accurate one where that is not sure.
+        ``"accurate"`` is the default; ``"small"`` takes half of its time and errs more.
+        ``"both"`` asks the small one first, and the accurate one where that is not sure.
 
         Its calibration is ``calibration``, or the file beside it: ``mine.calibration.json`` of
         ``mine.onnx``. Where there is none, the model is loaded without.
