@@ -160,7 +160,7 @@ def measure(data: Data) -> Figures:
     paths = protocols.paths()
     folder.mkdir(parents=True, exist_ok=True)
     base = bundled_embeddings(data / "speech", paths)
-    encoders = {"float32": SpeakerEncoder.load()}
+    encoders = {"float32": SpeakerEncoder(BUNDLED["accurate"])}
     systems = {}
     for name, in_float32 in IN_FLOAT32.items():
         target = folder / f"{base.model} {name}.onnx"

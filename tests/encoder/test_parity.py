@@ -14,6 +14,7 @@ from spkid.encoder.base import WINDOW_SAMPLES
 from spkid.encoder.encoder import BUNDLED, SpeakerEncoder
 from spkid.training.checkpoint import load_encoder, weights_fingerprint
 
+ALIKE = {"accurate": 0.9999, "small": 0.995}  # halves; 8-bit integers
 CHECKPOINTS = Path(__file__).parents[2] / "benchmarks" / "model" / "checkpoints"
 
 
@@ -38,7 +39,7 @@ def test_vectors_agree_on_every_real_clip(name, network, clips):
         waveform = load_audio(path)[:WINDOW_SAMPLES]  # longer is read in windows
         with torch.inference_mode():
             expected, weights = network(torch.from_numpy(waveform)[None])
-        assert float(expected[0].numpy() @ encoder.embed(waveform)) > 0.9999
+        assert float(expected[0].numpy() @ encoder.embed(waveform)) > ALIKE[name]
         np.testing.assert_allclose(encoder.frame_weights(waveform), weights[0], atol=1e-4)
 
 
