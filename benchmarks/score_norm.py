@@ -8,7 +8,7 @@ The cohort is the mean vector of up to three clips of each
 training speaker, but for the tenth that the encoder never heard. On these, `n_top` is chosen:
 the least EER, averaged over corpora, over all pairs of clips within a corpus. No list and no
 home is held against its own speakers: those of the lists of known speakers leave the cohort.
-Some minutes; with the vectors in `runs/accuracy.npz`, as the accuracy study keeps them, one.
+Some minutes; with the vectors that the accuracy study keeps under `runs/`, one.
 """
 
 from __future__ import annotations
