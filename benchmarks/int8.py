@@ -35,7 +35,7 @@ from benchmarks.pages.system_tables import int8
 from benchmarks.speed import in_turn
 from spkid.audio.reading import SAMPLE_RATE_HZ, load_audio
 from spkid.encoder.batch import embed_manifest
-from spkid.encoder.encoder import BUNDLED, SpeakerEncoder, loud_enough
+from spkid.encoder.encoder import BUNDLED_MODEL, SpeakerEncoder, loud_enough
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.scoring.trials import score_trials
 
@@ -160,12 +160,12 @@ def measure(data: Data) -> Figures:
     paths = protocols.paths()
     folder.mkdir(parents=True, exist_ok=True)
     base = bundled_embeddings(data / "speech", paths)
-    encoders = {"float32": SpeakerEncoder(BUNDLED["accurate"])}
+    encoders = {"float32": SpeakerEncoder(BUNDLED_MODEL)}
     systems = {}
     for name, in_float32 in IN_FLOAT32.items():
         target = folder / f"{base.model} {name}.onnx"
         if not target.exists():
-            quantise(BUNDLED["accurate"], target, Clips(data, protocols.manifest), in_float32)
+            quantise(BUNDLED_MODEL, target, Clips(data, protocols.manifest), in_float32)
         encoders[name] = SpeakerEncoder(target)
         own = embedded(data, paths, encoders[name], target.with_suffix(".npz"))
         megabytes = round(target.stat().st_size / 1e6, 1)

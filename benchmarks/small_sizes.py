@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -25,13 +25,12 @@ from rich.progress import Progress
 from benchmarks.harness.benchmark import Benchmark, Data, Figures, File
 from benchmarks.harness.whole_process import n_waiting
 from benchmarks.model.keep_leg import CHECKPOINTS
-from benchmarks.model.peer_projections import LEFT_OUT
+from benchmarks.model.peer_projections import LEFT_OUT, training_data
 from benchmarks.pages.training_tables import small_sizes
 from benchmarks.speed import in_turn
 from spkid.audio.reading import SAMPLE_RATE_HZ
 from spkid.encoder.encoder import SpeakerEncoder
 from spkid.training.checkpoint import load_encoder, weights_fingerprint
-from spkid.training.config import DataConfig
 from spkid.training.data.corpora import load_corpora
 from spkid.training.export import export_onnx
 from spkid.training.held_out import embed_clips, errors_by_corpus, judged_clips
@@ -46,11 +45,8 @@ def measure(data: Data, networks: File) -> Figures:
     places = {name: CHECKPOINTS / f"{name}.safetensors" for name in KEPT}
     places |= {place.stem: place for place in sorted(networks.glob("*.safetensors"))}
     left_out = LEFT_OUT.split(",")
-    config = DataConfig(
-        speech=str(data / "speech"), more=(str(data / "extra"),), leave_out=tuple(left_out)
-    )
     with Progress() as progress:
-        held_out = load_corpora(config, progress).held_out
+        held_out = load_corpora(replace(training_data(data), noise=""), progress).held_out
     chosen = judged_clips(held_out)
     speakers, corpora = (
         np.array([names[row] for row in chosen]) for names in (held_out.speakers, held_out.corpora)

@@ -26,14 +26,15 @@ from benchmarks.harness.benchmark import Benchmark, Data, Figures, File
 from benchmarks.harness.gaps import N_RESAMPLES, change_of, mark_certain
 from benchmarks.harness.kept import kept_arrays
 from benchmarks.harness.resampled_rates import Floats, trial_weights, weighted_equal_error_rates
-from benchmarks.harness.small_runs import run_facts, small_run
+from benchmarks.harness.small_runs import mean_of, run_facts, small_run
 from benchmarks.model.keep_leg import CHECKPOINTS
-from benchmarks.model.peer_projections import LEFT_OUT
+from benchmarks.model.peer_projections import LEFT_OUT, training_data
 from benchmarks.pages.training_tables import training_parts
 from spkid.audio.reading import SAMPLE_RATE_HZ
 from spkid.training.checkpoint import load_encoder
 from spkid.training.data.augment import AugmentConfig, augment
 from spkid.training.data.corpora import Corpora, load_corpora
+from spkid.training.data.sampler import crop
 from spkid.training.held_out import judged_clips
 from spkid.training.recipe import Recipe, read_recipe
 
@@ -110,12 +111,10 @@ class Reading:
         """A clip in a sound, ``[samples]``; what is drawn depends on the clip alone."""
         samples = self.corpus.clip(row)[:WINDOW_SAMPLES].astype(np.float32) / 32768
         rng = np.random.default_rng(row)
-        noise = self.noise.clip(int(rng.integers(len(self.noise)))).astype(np.float32) / 32768
-        first = int(rng.integers(max(1, len(noise) - len(samples))))
-        noise = np.resize(noise[first:], len(samples))
+        clip = torch.from_numpy(self.noise.clip(int(rng.integers(len(self.noise)))))
+        noise = crop(clip, len(samples), rng)
         drawn = torch.Generator().manual_seed(row)
-        waveforms, noises = torch.from_numpy(samples)[None], torch.from_numpy(noise)[None]
-        return augment(waveforms, noises, SOUNDS[sound], drawn)[0]
+        return augment(torch.from_numpy(samples)[None], noise[None], SOUNDS[sound], drawn)[0]
 
     def errors(self, run: Path) -> dict[str, Floats]:
         """EER of each set of speakers in each sound, as measured and in every resample."""
@@ -143,16 +142,8 @@ def ungrouped(corpora: Corpora) -> Corpora:
 def measure(data: Data, start: File, seeds: str = "1,2") -> Figures:
     """Every run's errors, and their changes from the plain run."""
     plain = recipe_of_part(PLAIN, 1)
-    places = replace(
-        plain.data,
-        speech=str(data / "speech"),
-        more=(str(data / "extra"),),
-        noise=str(data / "noise"),
-        leave_out=tuple(LEFT_OUT.split(",")),
-        balance=BALANCED,
-    )
     with Progress() as progress:
-        balanced = load_corpora(places, progress)
+        balanced = load_corpora(replace(training_data(data), balance=BALANCED), progress)
     corpora, reading = ungrouped(balanced), Reading(balanced)
     numbers = [int(seed) for seed in seeds.split(",")]
     found: dict[str, list[dict[str, Floats]]] = {}
@@ -166,10 +157,7 @@ def measure(data: Data, start: File, seeds: str = "1,2") -> Figures:
             run = small_run(label, recipe, clips, teacher=teacher, start=start)
             found.setdefault(name, []).append(reading.errors(run))
             seconds.setdefault(name, []).append(run_facts(run)["training_s"])
-    means = {
-        name: {figure: np.mean([run[figure] for run in runs], axis=0) for figure in runs[0]}
-        for name, runs in found.items()
-    }
+    means = {name: mean_of(runs) for name, runs in found.items()}
     changes = {
         name: {figure: change_of(own[figure], means[PLAIN][figure]) for figure in own}
         for name, own in means.items()

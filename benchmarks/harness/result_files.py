@@ -67,6 +67,12 @@ def figures(name: str) -> Any:
     return result(name)["figures"]
 
 
+def fingerprint_of(model: str) -> str:
+    """That of a bundled model as it ships today."""
+    fingerprint: str = _loaded(MODELS / f"{model}.calibration.json")["model"]
+    return fingerprint
+
+
 def drawn(draw: Callable[..., str], *names: str) -> Callable[[], str]:
     """What ``draw`` makes of the figures of the results ``names``, when it is called."""
     return lambda: draw(*map(figures, names))

@@ -83,8 +83,10 @@ def small_run(
     start: Path | None = None,
 ) -> Path:
     """The folder of the finished run, trained first where it is not there."""
-    heard = clips.training.fingerprint().encode()
-    folder = SMALL / f"{name}-{fingerprint(canonical_json(recipe.settings()), heard)[:8]}"
+    made_of = [canonical_json(recipe.settings()), clips.training.fingerprint().encode()]
+    if start:
+        made_of.append(start.read_bytes())
+    folder = SMALL / f"{name}-{fingerprint(*made_of)[:8]}"
     if not (folder / "encoder.safetensors").exists():
         print(f"training {folder}")
         with Progress() as progress:

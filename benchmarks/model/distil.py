@@ -28,10 +28,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from benchmarks.harness.benchmark import Data, File, run_command
 from benchmarks.model.keep_leg import CHECKPOINTS
-from benchmarks.model.peer_projections import LEFT_OUT
+from benchmarks.model.peer_projections import LEFT_OUT, training_data
 from benchmarks.model.thin import attentive
 from spkid.training.checkpoint import save_encoder, weights_fingerprint
-from spkid.training.config import DataConfig, TrainConfig, learning_rate_at
+from spkid.training.config import TrainConfig, learning_rate_at
 from spkid.training.data.augment import AugmentConfig, augment
 from spkid.training.data.corpora import Corpora, load_corpora, load_teacher
 from spkid.training.data.sampler import Sampler
@@ -210,14 +210,8 @@ def main(
         torch.tensor(channels)
         for channels in json.loads(start.with_suffix(".json").read_text(encoding="utf-8"))
     ]
-    places = DataConfig(
-        speech=str(data / "speech"),
-        more=(str(data / "extra"),),
-        noise=str(data / "noise"),
-        leave_out=tuple(leave_out.split(",")),
-    )
     with joined() as team, Progress(disable=team.rank > 0) as progress:
-        corpora = load_corpora(places, progress)
+        corpora = load_corpora(training_data(data, leave_out), progress)
         taught = distil(
             network,
             whole,

@@ -19,6 +19,7 @@ from benchmarks.harness.benchmark import Data, File, run_command
 from benchmarks.model.teacher import discriminant_projection, shapes_the_teacher, unit
 from spkid.data.manifest import read_manifest
 from spkid.encoder.vectors import EmbeddingTable, save_embeddings
+from spkid.training.config import DataConfig
 
 LEFT_OUT = "emodb,fsdd,alphanumeric"
 SHRINKAGE = 3.0  # of the within-speaker covariance, in multiples of its mean
@@ -33,6 +34,16 @@ def all_clips(data: Path) -> pd.DataFrame:
             table = read_manifest(folder / "manifest.csv")
             tables.append(table.assign(place=[folder / path for path in table["path"]]))
     return pd.concat(tables, ignore_index=True).fillna("")
+
+
+def training_data(data: Path, leave_out: str = LEFT_OUT) -> DataConfig:
+    """All speech and noise of the data folder, without the corpora to be left out."""
+    return DataConfig(
+        speech=str(data / "speech"),
+        more=(str(data / "extra"),),
+        noise=str(data / "noise"),
+        leave_out=tuple(leave_out.split(",")),
+    )
 
 
 def shaping_rows(clips: pd.DataFrame, left_out: list[str]) -> pd.DataFrame:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from benchmarks.harness.result_files import CALIBRATED, change_cell, drawn, table, with_interval
+from benchmarks.harness.result_files import (
+    CALIBRATED,
+    change_cell,
+    drawn,
+    fingerprint_of,
+    table,
+    with_interval,
+)
 from benchmarks.pages.training_tables import FAIR_SECTIONS
 
 SETS = {
@@ -186,7 +193,8 @@ def group_gaps(own: Any) -> str:
             change = change_cell(section["change"][figure])
             rows.append([f"{FAIR_SECTIONS[name]}: {words}", *cells, change])
     systems = [
-        words if name == "accurate" else "the model before" for name, words in named(own["models"])
+        words if own["models"][name] == fingerprint_of(name) else "the model before"
+        for name, words in named(own["models"])
     ]
     return table(["largest difference, points", *systems, "change"], rows)
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
 import torch
 from onnx import numpy_helper
 
+from spkid.audio.reading import load_audio
 from spkid.config import fingerprint
+from spkid.encoder.base import WINDOW_SAMPLES
 from spkid.encoder.encoder import SpeakerEncoder
 from spkid.errors import SpkidError
-from spkid.training.checkpoint import weights_fingerprint
+from spkid.training.checkpoint import load_encoder, weights_fingerprint
 from spkid.training.export import SMALLEST_HALVED, export_onnx, halve_weights, round_weights
 from spkid.training.networks.registry import network_settings
 
@@ -197,3 +201,18 @@ def test_failed_export_leaves_the_old_graph(pair, make_encoder, monkeypatch):
     with pytest.raises(onnx.checker.ValidationError, match="made up"):
         export_onnx(make_encoder(seed=5), path)
     assert path.read_bytes() == before
+
+
+def test_rounding_is_all_that_the_small_graph_lacks(tmp_path, clips):
+    checkpoints = Path(__file__).parents[2] / "benchmarks" / "model" / "checkpoints"
+    network = load_encoder(checkpoints / "small.safetensors")
+    export_onnx(network, tmp_path / "halves.onnx")
+    export_onnx(network, tmp_path / "bytes.onnx", in_bytes=True)
+    halves, rounded = (SpeakerEncoder(tmp_path / f"{name}.onnx") for name in ("halves", "bytes"))
+    shipped = SpeakerEncoder.load("small")
+    for path in clips.values():
+        waveform = load_audio(path)[:WINDOW_SAMPLES]
+        with torch.inference_mode():
+            expected = network(torch.from_numpy(waveform)[None])[0][0].numpy()
+        assert float(expected @ halves.embed(waveform)) > 0.9999
+        assert float(rounded.embed(waveform) @ shipped.embed(waveform)) > 0.9999
