@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import Any
 
 from benchmarks.harness.result_files import (
@@ -170,6 +171,16 @@ def score_norm(own: Any) -> str:
     return table(["%", *NORMS.values()], rows)
 
 
+def landmarks(own: Any) -> str:
+    """EER of each corpus by how the crowd is counted, and the mean."""
+    corpora = list(next(iter(own["errors"].values())))
+    rows = [
+        [way, *map(percent, errors.values()), percent(statistics.mean(errors.values()))]
+        for way, errors in own["errors"].items()
+    ]
+    return table(["EER, %", *corpora, "mean"], rows)
+
+
 def microphones(own: Any) -> str:
     """EER of raw cosines as recorded and through other microphones, by system."""
     systems = list(next(iter(own.values())))
@@ -193,5 +204,6 @@ BLOCKS = {
     "homes_sizes": drawn(homes_sizes, "homes"),
     "other_days": drawn(other_days, "other_days_accurate"),
     "score_norm": drawn(score_norm, "score_norm"),
+    "landmarks": drawn(landmarks, "landmarks"),
     "microphones": drawn(microphones, "microphones"),
 }
