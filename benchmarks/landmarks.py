@@ -37,7 +37,7 @@ Errors = dict[str, float]  # by corpus
 
 @dataclass(frozen=True)
 class Half:
-    """Half of the speakers: their mean vectors ``[speakers, dim]``, and pairs of clips by corpus."""
+    """Half of the speakers: mean vectors ``[speakers, dim]``, and pairs of clips by corpus."""
 
     means: Floats
     trials: dict[str, pd.DataFrame]
