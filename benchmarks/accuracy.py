@@ -7,8 +7,8 @@
 
 Writes `benchmarks/results/accuracy_NAME.json`. A bundled model's vectors are kept in
 `runs/accuracy_MODEL.npz`, so that a stopped run goes on. About four minutes on two cores. Another
-system's scores are raw cosines; with `--calibrate`, it gets a calibration of its own from the
-same held-out training speakers as ours, landmarks and all, but for the length of clips.
+system's scores are raw cosines; with `--calibrate`, it gets a calibration of its own, landmarks and
+all, from whole clips of the held-out training speakers.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ step and the process's number; all of a step have crops of one length.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -35,8 +35,7 @@ from spkid.training.config import TrainConfig, learning_rate_at
 from spkid.training.data.augment import AugmentConfig, augment
 from spkid.training.data.corpora import Corpora, load_corpora, load_teacher
 from spkid.training.data.sampler import Sampler
-from spkid.training.networks.attentive_trunk import AttentiveTrunk
-from spkid.training.networks.cam_plus_plus import segments_of
+from spkid.training.networks.attentive_trunk import AttentiveTrunk, AttentiveTrunkConfig
 from spkid.training.networks.registry import network_settings
 from spkid.training.objectives.losses import similarity_distance, teacher_distance
 from spkid.training.objectives.part import Values
@@ -48,6 +47,9 @@ AUGMENT = AugmentConfig(band_limit_chance=0.4, carrier_chance=0.25, pitch_chance
 LARGEST_GRADIENT = 1.0  # Euclidean length, over all parameters
 REPORT_EVERY, CHECKPOINT_EVERY = 25, 100
 Steps = Annotated[int, typer.Option(help="over which the rate rises and falls")]
+Strides = Annotated[str, typer.Option(help="of each dense block, such as 1,2,1; else as they are")]
+# what a block has of the whole one's: which channels, and one of how many frames
+Kept = tuple[Tensor, int]
 
 
 @dataclass(frozen=True)
@@ -78,29 +80,36 @@ class Said:
     vectors: Tensor  # [batch, dim]
 
 
+def with_strides(network: AttentiveTrunk, strides: tuple[int, ...]) -> AttentiveTrunk:
+    """The same weights where each dense block hears every so many frames of the one before.
+
+    Layers that saw frames further apart already see the same ones as before.
+    """
+    config = cast(AttentiveTrunkConfig, network.config)
+    apart = np.cumprod(strides).tolist()
+    dilations = [
+        max(1, dilation // every) for dilation, every in zip(config.dilations, apart, strict=True)
+    ]
+    made = AttentiveTrunk(replace(config, strides=strides, dilations=tuple(dilations)))
+    made.load_state_dict(network.state_dict())
+    return made.eval()
+
+
 def said_of(network: AttentiveTrunk, log_mel: Tensor) -> Said:
     """What ``network`` says of features ``[batch, mels, frames]``, block by block."""
     half = computes_in_half(log_mel.device)
     with torch.autocast(log_mel.device.type, dtype=torch.bfloat16, enabled=half):
-        trunk = network.trunk
-        frames = trunk.enter(trunk.image(log_mel))
-        segments, blocks = segments_of(frames), [frames]
-        for block in trunk.blocks:
-            frames = block(frames, segments)
-            blocks.append(frames)
-        statistics, _ = network.pooling(network.weighting(trunk.leave(frames)))
+        blocks = network.trunk.block_outputs(log_mel)
+        statistics, _ = network.pooling(network.weighting(network.trunk.leave(blocks[-1])))
         vectors = network.head(statistics)
     return Said(blocks, nn.functional.normalize(vectors.float(), dim=1))
 
 
-def losses(own: Said, wanted: Said, kept: list[Tensor], config: Distillation) -> Values:
-    """How much of each block's variance is missed, and how far vectors and similarities are off.
-
-    ``kept`` are the channels of the whole network that each block has.
-    """
+def losses(own: Said, wanted: Said, kept: list[Kept], config: Distillation) -> Values:
+    """How much of each block's variance is missed, and how far vectors and similarities are off."""
     values: Values = {}
-    for number, channels in enumerate(kept):
-        target = wanted.blocks[number].float()[:, channels]
+    for number, (channels, every) in enumerate(kept):
+        target = wanted.blocks[number].float()[:, channels, ::every]
         missed = (own.blocks[number].float() - target).square().mean(dim=(0, 2))
         variance = target.var(dim=(0, 2)).clamp_min(1e-4)
         values[f"block {number}"] = (missed / variance).clamp_max(4.0).mean()
@@ -120,7 +129,7 @@ def step_values(
     team: Team,
     network: AttentiveTrunk,
     whole: AttentiveTrunk,
-    kept: list[Tensor],
+    kept: list[Kept],
     sampler: Sampler,
     config: Distillation,
 ) -> Values:
@@ -140,7 +149,7 @@ def step_values(
 def distil(
     network: AttentiveTrunk,
     whole: AttentiveTrunk,
-    kept: list[Tensor],
+    kept: list[Kept],
     corpora: Corpora,
     schedule: TrainConfig,
     *,
@@ -201,15 +210,17 @@ def main(
     learning_rate: float = 4e-4,
     seed: int = 1,
     leave_out: str = LEFT_OUT,
+    strides: Strides = "",
 ) -> None:
     """Teach, then write `encoder.safetensors` into the folder `out`."""
     schedule = TrainConfig(n_steps=n_steps, learning_rate=learning_rate)
     whole = attentive(CHECKPOINTS / "accurate.safetensors").requires_grad_(False)
     network = attentive(start)
-    kept = [
-        torch.tensor(channels)
-        for channels in json.loads(start.with_suffix(".json").read_text(encoding="utf-8"))
-    ]
+    if strides:
+        network = with_strides(network, tuple(int(stride) for stride in strides.split(",")))
+    channels = json.loads(start.with_suffix(".json").read_text(encoding="utf-8"))
+    apart = np.cumprod([1, *network.trunk.strides]).tolist()
+    kept = [(torch.tensor(own), every) for own, every in zip(channels, apart, strict=True)]
     with joined() as team, Progress(disable=team.rank > 0) as progress:
         corpora = load_corpora(training_data(data, leave_out), progress)
         taught = distil(

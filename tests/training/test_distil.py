@@ -10,7 +10,7 @@ import torch
 from rich.progress import Progress
 
 from benchmarks.model import distil as distilling
-from benchmarks.model.distil import Distillation, distil, losses, said_of
+from benchmarks.model.distil import Distillation, Kept, distil, losses, said_of, with_strides
 from benchmarks.model.keep_leg import averaged
 from spkid.training.config import DataConfig, TrainConfig
 from spkid.training.data.corpora import load_corpora
@@ -60,9 +60,9 @@ def small() -> AttentiveTrunk:
 
 
 @pytest.fixture
-def kept(small) -> list[torch.Tensor]:
+def kept(small) -> list[Kept]:
     widths = [WHOLE.n_channels, *(block.n_channels for block in small.trunk.blocks)]
-    return [torch.arange(width) for width in widths]
+    return [(torch.arange(width), 1) for width in widths]
 
 
 def run(corpora, small, whole, kept, out, **changes):
@@ -88,11 +88,26 @@ def test_said_are_the_networks_own_vectors_and_blocks(whole):
 
 def test_losses_are_nothing_where_the_kept_channels_agree(whole):
     said = said_of(whole, whole.log_mel(torch.randn(2, 8_000) * 0.1))
-    kept = [torch.tensor([1, 4]) for _ in said.blocks]
+    kept = [(torch.tensor([1, 4]), 1) for _ in said.blocks]
     own = replace(said, blocks=[block[:, [1, 4]] for block in said.blocks])
     assert losses(own, said, kept, TOLD)["loss"] < 1e-5
     other = replace(own, blocks=[block[:, [4, 1]] for block in said.blocks])
     assert losses(other, said, kept, TOLD)["loss"] > 0.1
+
+
+def test_fewer_frames_are_told_what_the_whole_network_says_at_them(whole):
+    fewer = with_strides(whole, (1, 2, 1))
+    assert fewer.config.dilations == (1, 1, 1)
+    log_mel = whole.log_mel(torch.randn(2, 8_000) * 0.1)
+    own, wanted = said_of(fewer, log_mel), said_of(whole, log_mel)
+    assert [block.shape[2] for block in own.blocks] == [24, 24, 12, 12]
+    every = (1, 1, 2, 2)
+    kept = [(torch.arange(own.blocks[n].shape[1]), every[n]) for n in range(4)]
+    missed = losses(own, wanted, kept, TOLD)
+    assert missed["block 1"] == 0
+    # they differ by what the masks hear of the clip's other frames
+    shifted = replace(own, blocks=[block.roll(1, dims=2) for block in own.blocks])
+    assert 0 < missed["block 2"] < losses(shifted, wanted, kept, TOLD)["block 2"] / 20
 
 
 def test_teaching_brings_the_vectors_nearer_and_leaves_the_statistics(

@@ -9,6 +9,7 @@ vectors of the network that the trunk is from.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -90,11 +91,17 @@ class WeightedStatistics(nn.Module):
         return torch.cat([mean, deviation], dim=1), weights.mean(dim=1)
 
 
+def spread(weights: Tensor, n_frames: int, every: int) -> Tensor:
+    """Weights of ``every`` so many frames as weights of all, ``[batch, n_frames]``."""
+    spread_out = weights.unsqueeze(2).expand(-1, -1, every).flatten(1)[:, :n_frames]
+    return spread_out / spread_out.sum(dim=1, keepdim=True)
+
+
 @register("attentive_trunk", AttentiveTrunkConfig)
 class AttentiveTrunk(SpeakerNetwork):
     """Waveform ``[batch, samples]`` -> unit vectors ``[batch, 192]``, weights ``[batch, frames]``.
 
-    Frames here are 20 ms apart.
+    The weights are of frames ``FRAME_S`` apart, whatever the strides of the trunk.
     """
 
     def __init__(self, config: AttentiveTrunkConfig) -> None:
@@ -110,6 +117,9 @@ class AttentiveTrunk(SpeakerNetwork):
         """Features ``[batch, mels, frames]`` -> unit vectors and frame weights."""
         statistics, frame_weights = self.pooling(self.weighting(self.trunk(log_mel)))
         embedding = self.head(statistics)
+        every = prod(self.trunk.strides)
+        if every > 1:
+            frame_weights = spread(frame_weights, log_mel[:, :, ::2].shape[2], every)
         return nn.functional.normalize(embedding.float(), dim=1), frame_weights
 
     def begin_as(self, other: CamPlusPlus) -> None:

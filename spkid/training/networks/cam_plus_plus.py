@@ -16,15 +16,17 @@ from spkid.training.networks.base import NetworkConfig, SpeakerNetwork, equal_we
 from spkid.training.networks.kaldi_filterbank import KaldiFilterbank
 from spkid.training.networks.registry import register
 
-SEGMENT_FRAMES = 100  # 2 s: the surroundings that a mask looks at, beside the whole clip
+FRAME_S = 0.02  # from one to the next, before any stride
+SEGMENT_S = 2.0  # the surroundings that a mask looks at, beside the whole clip
 
 
 @dataclass(frozen=True)
 class CamPlusPlusConfig(NetworkConfig):
     """Sizes of the network; the defaults are those of the published weights.
 
-    ``n_layers`` and ``dilations`` have one number for each dense block. A layer makes ``n_growth``
-    channels by way of ``n_narrow``.
+    ``n_layers``, ``dilations`` and ``strides`` have one number for each dense block, which hears
+    every so many of the frames of the one before. A layer makes ``n_growth`` channels by way of
+    ``n_narrow``.
     """
 
     n_image_channels: int = 32
@@ -33,6 +35,7 @@ class CamPlusPlusConfig(NetworkConfig):
     n_narrow: int = 128
     n_layers: tuple[int, ...] = (12, 24, 16)
     dilations: tuple[int, ...] = (1, 2, 2)
+    strides: tuple[int, ...] = (1, 1, 1)
 
 
 class ResidualBlock(nn.Module):
@@ -83,16 +86,18 @@ class ImageFront(nn.Module):
         return image.flatten(1, 2)
 
 
-def segments_of(frames: Tensor) -> Tensor:
-    """Which frames each segment of ``SEGMENT_FRAMES`` has, ones in ``[segments, frames]``.
+def segments_of(frames: Tensor, stride: int) -> Tensor:
+    """Which frames each segment of ``SEGMENT_S`` has, ones in ``[segments, frames]``.
 
-    The last segment may be shorter. A product with it adds up segments, and one with its
-    transpose spreads them over their frames: an exported graph says both in one step, and
-    runtimes do not disagree about it as they do about ``avg_pool1d`` with ``ceil_mode``.
+    Frames are ``stride`` times ``FRAME_S`` apart. The last segment may be shorter. A product with
+    it adds up segments, and one with its transpose spreads them over their frames: an exported
+    graph says both in one step, and runtimes do not disagree about it as they do about
+    ``avg_pool1d`` with ``ceil_mode``.
     """
-    segment = torch.arange(frames.shape[2], device=frames.device) // SEGMENT_FRAMES
-    numbers = torch.arange(0, frames.shape[2], SEGMENT_FRAMES, device=frames.device)
-    members: Tensor = (segment == (numbers // SEGMENT_FRAMES).unsqueeze(1)).to(frames.dtype)
+    n_frames = round(SEGMENT_S / FRAME_S) // stride
+    segment = torch.arange(frames.shape[2], device=frames.device) // n_frames
+    numbers = torch.arange(0, frames.shape[2], n_frames, device=frames.device)
+    members: Tensor = (segment == (numbers // n_frames).unsqueeze(1)).to(frames.dtype)
     return members
 
 
@@ -153,7 +158,10 @@ class DenseBlock(nn.Module):
 
 
 class Trunk(nn.Module):
-    """``[batch, mels, frames]`` -> ``[batch, channels, frames / 2]``, 20 ms apart."""
+    """``[batch, mels, frames]`` -> ``[batch, channels, frames / 2]``, ``FRAME_S`` apart.
+
+    Fewer by the strides of the configuration.
+    """
 
     def __init__(self, config: CamPlusPlusConfig) -> None:
         super().__init__()
@@ -176,16 +184,23 @@ class Trunk(nn.Module):
             block = DenseBlock(n_channels, config.n_narrow, config.n_growth, n_layers, dilation)
             self.blocks.append(block)
             n_channels = block.n_channels
+        self.strides = config.strides
         self.leave = nn.Sequential(nn.BatchNorm1d(n_channels), nn.ReLU())
         self.n_channels = n_channels
 
+    def block_outputs(self, features: Tensor) -> list[Tensor]:
+        """What enters the dense blocks, and what each of them makes of it."""
+        outputs: list[Tensor] = [self.enter(self.image(features))]
+        apart = 1
+        for block, stride in zip(self.blocks, self.strides, strict=True):
+            frames = outputs[-1][:, :, ::stride]
+            apart *= stride
+            outputs.append(block(frames, segments_of(frames, apart)))
+        return outputs
+
     def forward(self, features: Tensor) -> Tensor:
         """The frames of the last dense block."""
-        frames: Tensor = self.enter(self.image(features))
-        segments = segments_of(frames)
-        for block in self.blocks:
-            frames = block(frames, segments)
-        left: Tensor = self.leave(frames)
+        left: Tensor = self.leave(self.block_outputs(features)[-1])
         return left
 
 

@@ -19,7 +19,11 @@ from spkid.training import networks
 from spkid.training.networks.base import NetworkConfig, SpeakerNetwork
 
 DEFAULT = "self_attentive"
-ADDED_LATER: dict[str, object] = {"long_term_spectrum": False, "n_narrow": 128}
+ADDED_LATER: dict[str, object] = {
+    "long_term_spectrum": False,
+    "n_narrow": 128,
+    "strides": (1, 1, 1),
+}
 
 Network = TypeVar("Network", bound=SpeakerNetwork)
 

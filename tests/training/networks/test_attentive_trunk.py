@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
+from spkid.encoder.encoder import SpeakerEncoder
 from spkid.errors import SpkidError
+from spkid.training.export import export_onnx
 from spkid.training.networks.attentive_trunk import (
     AttentiveTrunk,
     AttentiveTrunkConfig,
@@ -50,6 +55,28 @@ def test_begins_with_the_vectors_of_the_public_network(public, ours, n_samples):
     vectors, weights = ours(waveforms)
     torch.testing.assert_close(vectors, expected, atol=2e-5, rtol=0)
     torch.testing.assert_close(weights, equal)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize("n_samples", [32_000, 32_161, 40_123])
+@torch.no_grad()
+def test_fewer_frames_still_weigh_every_20_ms_in_any_exported_length(ours, tmp_path, n_samples):
+    fewer = AttentiveTrunk(replace(ours.config, strides=(1, 2, 1), dilations=(1, 1, 1))).eval()
+    fewer.load_state_dict(ours.state_dict())
+    for part in fewer.pooling.score:
+        if isinstance(part, torch.nn.Conv1d):
+            torch.nn.init.normal_(part.weight)
+    export_onnx(fewer, tmp_path / "fewer.onnx")
+    samples = 0.1 * np.random.default_rng(n_samples).normal(size=n_samples).astype(np.float32)
+    expected, weights = fewer(torch.from_numpy(samples)[None])
+    core = SpeakerEncoder.load(tmp_path / "fewer.onnx")
+    np.testing.assert_allclose(core.embed(samples), expected[0], atol=2e-3)
+    told = core.frame_weights(samples)
+    assert told.shape == ours(torch.from_numpy(samples)[None])[1][0].shape
+    np.testing.assert_allclose(told, weights[0], rtol=2e-3)
+    np.testing.assert_allclose(told[::2][: len(told) // 2], told[1::2], rtol=1e-5)
+    assert told.sum() == pytest.approx(1)
+    assert told.max() > 1.2 * told.min()
 
 
 def test_every_new_part_learns(ours):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -22,9 +23,29 @@ TINY = CamPlusPlusConfig(
 
 @pytest.mark.parametrize("n_frames", [1, 99, 100, 101, 250])
 def test_segments_are_each_hundred_frames(n_frames):
-    members = segments_of(torch.zeros(2, 3, n_frames))
+    members = segments_of(torch.zeros(2, 3, n_frames), 1)
     expected = [[float(frame // 100 == number) for frame in range(n_frames)] for number in range(9)]
     assert members.tolist() == [row for row in expected if any(row)]
+
+
+def test_segments_are_as_long_where_frames_are_further_apart():
+    members = segments_of(torch.zeros(2, 3, 120), 2)
+    assert members.sum(dim=1).tolist() == [50, 50, 20]
+
+
+@torch.no_grad()
+def test_every_other_frame_is_what_it_was_but_for_the_masks_context(speech):
+    torch.manual_seed(2)
+    whole = CamPlusPlus(TINY).eval()
+    fewer = CamPlusPlus(replace(TINY, strides=(1, 2, 1), dilations=(1, 1, 1))).eval()
+    fewer.load_state_dict(whole.state_dict())
+    for network in (whole, fewer):  # masks that hear nothing are the same for all
+        for name, parameter in network.named_parameters():
+            if "mask" in name:
+                parameter.zero_()
+    features = whole.log_mel(torch.from_numpy(speech(0.8, pitch_hz=120, seed=3))[None])
+    torch.testing.assert_close(fewer.trunk(features), whole.trunk(features)[:, :, ::2])
+    assert fewer.encode(features)[1].shape == whole.encode(features)[1].shape
 
 
 @torch.no_grad()
@@ -38,7 +59,7 @@ def test_mask_hears_the_clip_and_its_own_segment():
         segment = narrow[:, :, number // 100 * 100 : number // 100 * 100 + 100]
         context = narrow.mean(dim=2) + segment.mean(dim=2)
         expected[:, :, number] *= layer.mask(context[:, :, None])[:, :, 0]
-    torch.testing.assert_close(layer(frames, segments_of(frames)), expected)
+    torch.testing.assert_close(layer(frames, segments_of(frames, 1)), expected)
 
 
 @torch.no_grad()
