@@ -34,6 +34,7 @@ class AttentiveTrunkConfig(CamPlusPlusConfig):
     n_pooling_channels: int = 64
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.n_attention_channels % self.n_heads:
             raise SpkidError(
                 f"n_attention_channels {self.n_attention_channels} with n_heads {self.n_heads}",

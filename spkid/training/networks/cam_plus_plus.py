@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from spkid.errors import SpkidError
 from spkid.training.networks.base import NetworkConfig, SpeakerNetwork, equal_weights
 from spkid.training.networks.kaldi_filterbank import KaldiFilterbank
 from spkid.training.networks.registry import register
@@ -36,6 +37,15 @@ class CamPlusPlusConfig(NetworkConfig):
     n_layers: tuple[int, ...] = (12, 24, 16)
     dilations: tuple[int, ...] = (1, 2, 2)
     strides: tuple[int, ...] = (1, 1, 1)
+
+    def __post_init__(self) -> None:
+        blocks = (self.n_layers, self.dilations, self.strides)
+        if len(set(map(len, blocks))) > 1 or min(min(each, default=0) for each in blocks) < 1:
+            raise SpkidError(
+                f"n_layers {self.n_layers}, dilations {self.dilations}, strides {self.strides}",
+                expected="a whole number from 1 up in each of them for every dense block",
+                do="correct the configuration",
+            )
 
 
 class ResidualBlock(nn.Module):

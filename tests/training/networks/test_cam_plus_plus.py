@@ -9,6 +9,8 @@ import pytest
 import torch
 
 from benchmarks.model.fetch_cam_plus_plus import own_name, own_weights
+from spkid.errors import SpkidError
+from spkid.training.networks.attentive_trunk import AttentiveTrunkConfig
 from spkid.training.networks.cam_plus_plus import (
     CamPlusPlus,
     CamPlusPlusConfig,
@@ -31,6 +33,15 @@ def test_segments_are_each_hundred_frames(n_frames):
 def test_segments_are_as_long_where_frames_are_further_apart():
     members = segments_of(torch.zeros(2, 3, 120), 2)
     assert members.sum(dim=1).tolist() == [50, 50, 20]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"strides": (1, 2)}, {"dilations": (1, 0, 1)}, {"n_layers": ()}, {"strides": ()}]
+)
+@pytest.mark.parametrize("config", [CamPlusPlusConfig, AttentiveTrunkConfig])
+def test_blocks_that_are_not_told_of_alike_are_refused(config, changed):
+    with pytest.raises(SpkidError, match="every dense block"):
+        config(**changed)
 
 
 @torch.no_grad()
