@@ -19,15 +19,15 @@ import pandas as pd
 
 from benchmarks.harness.benchmark import Benchmark, Data, Figures, Seed
 from benchmarks.harness.kept import bundled_embeddings
-from benchmarks.harness.protocols import list_error
+from benchmarks.harness.protocols import labelled_pairs, list_error
 from benchmarks.harness.small_runs import mean_of
 from benchmarks.model.bundle_model import clips_of_one_kind
 from benchmarks.model.peer_projections import all_clips
 from benchmarks.pages.accuracy_tables import landmarks
 from spkid.encoder.vectors import EmbeddingTable, mean_vectors, spherical_k_means
 from spkid.scoring.s_norm import Cohort, normalized_trials
-from spkid.scoring.scale import Floats, raw_cosines
-from spkid.scoring.trials import score_trials
+from spkid.scoring.scale import CLIP_COUNTS, Floats, raw_cosines
+from spkid.scoring.trials import calibrated_trials
 
 N_LANDMARKS = (16, 32, 64, 128)
 SHARES = (0.0, 0.2, 0.35, 0.5, 0.75, 1.0)  # of the crowding that is taken off
@@ -49,33 +49,29 @@ def halves(clips: pd.DataFrame, embeddings: EmbeddingTable, seed: int) -> list[H
     found = []
     for drawn in (speakers[::2], speakers[1::2]):
         own = clips[clips["speaker"].isin(drawn)].reset_index(drop=True)
-        trials = {corpus: all_pairs(rows) for corpus, rows in own.groupby("corpus")}
+        trials = {corpus: labelled_pairs(rows) for corpus, rows in own.groupby("corpus")}
         vectors = embeddings.vectors[embeddings.rows(own["path"])]
         found.append(Half(mean_vectors(own, vectors)[1], trials))
     return found
-
-
-def all_pairs(clips: pd.DataFrame) -> pd.DataFrame:
-    """Every two of ``clips``, with ``label``."""
-    first, second = np.triu_indices(len(clips), k=1)
-    paths, speakers = clips["path"].to_numpy(), clips["speaker"].to_numpy()
-    label = speakers[first] == speakers[second]
-    return pd.DataFrame({"enroll": paths[first], "test": paths[second], "label": label})
 
 
 def errors_less_crowding(
     trials: Mapping[str, pd.DataFrame], embeddings: EmbeddingTable, around: Floats
 ) -> dict[str, Errors]:
     """EER of each corpus, by the share taken off of how near ``around`` ``[n, dim]`` comes."""
-    scale = replace(raw_cosines(embeddings.model), landmarks=tuple(map(tuple, around.tolist())))
-    crowding = scale.crowding(embeddings.vectors)
-    found: dict[str, Errors] = {f"{share:g}": {} for share in SHARES}
-    for corpus, pairs in trials.items():
-        cosines = score_trials(pairs, embeddings)
-        sides = (crowding[embeddings.rows(pairs[side])] for side in ("enroll", "test"))
-        both = sum(sides, np.zeros(len(pairs))) / 2
-        for share in SHARES:
-            found[f"{share:g}"][corpus] = list_error(pairs, cosines - share * both)
+    places = tuple(map(tuple, around.tolist()))
+    found = {}
+    for share in SHARES:
+        scale = replace(
+            raw_cosines(embeddings.model),
+            scale=(1.0,) * len(CLIP_COUNTS),
+            landmarks=places,
+            crowding_scale=-share,
+        )
+        found[f"{share:g}"] = {
+            corpus: list_error(pairs, calibrated_trials(pairs, embeddings, scale))
+            for corpus, pairs in trials.items()
+        }
     return found
 
 

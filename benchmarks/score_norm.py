@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from benchmarks.harness.benchmark import Benchmark, Data, Figures
 from benchmarks.harness.kept import bundled_embeddings
-from benchmarks.harness.protocols import Protocols, list_error
+from benchmarks.harness.protocols import Protocols, labelled_pairs, list_error
 from benchmarks.pages.accuracy_tables import score_norm
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.scoring.calibration import Calibration
@@ -39,16 +39,11 @@ LEAST_TARGETS = 50
 
 def held_out_trials(clips: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """All pairs of clips of a corpus's held-out speakers, with ``label``, by corpus."""
-    trials = {}
-    for corpus, own in clips[clips["speaker"].map(is_held_out)].groupby("corpus"):
-        first, second = np.triu_indices(len(own), 1)
-        paths, speakers = own["path"].to_numpy(), own["speaker"].to_numpy()
-        label = speakers[first] == speakers[second]
-        if label.sum() >= LEAST_TARGETS:
-            trials[corpus] = pd.DataFrame(
-                {"enroll": paths[first], "test": paths[second], "label": label}
-            )
-    return trials
+    held_out = clips[clips["speaker"].map(is_held_out)]
+    trials = {corpus: labelled_pairs(own) for corpus, own in held_out.groupby("corpus")}
+    return {
+        corpus: pairs for corpus, pairs in trials.items() if pairs["label"].sum() >= LEAST_TARGETS
+    }
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,14 @@ def heard_as(clean: EmbeddingTable, heard: EmbeddingTable) -> EmbeddingTable:
     return EmbeddingTable({**clean.row_of, **rows}, vectors, clean.model)
 
 
+def labelled_pairs(clips: pd.DataFrame) -> pd.DataFrame:
+    """Every two of ``clips``, once, as ``enroll`` and ``test``, with ``label``."""
+    first, second = np.triu_indices(len(clips), k=1)
+    paths, speakers = clips["path"].to_numpy(), clips["speaker"].to_numpy()
+    label = speakers[first] == speakers[second]
+    return pd.DataFrame({"enroll": paths[first], "test": paths[second], "label": label})
+
+
 def list_error(trials: pd.DataFrame, scores: NDArray[np.float64]) -> float:
     """EER of a trial list."""
     label = trials["label"].to_numpy(dtype=bool)

@@ -85,12 +85,12 @@ def with_strides(network: AttentiveTrunk, strides: tuple[int, ...]) -> Attentive
 
     Layers that saw frames further apart already see the same ones as before.
     """
-    config = cast(AttentiveTrunkConfig, network.config)
-    apart = np.cumprod(strides).tolist()
-    dilations = [
-        max(1, dilation // every) for dilation, every in zip(config.dilations, apart, strict=True)
-    ]
-    made = AttentiveTrunk(replace(config, strides=strides, dilations=tuple(dilations)))
+    config = replace(cast(AttentiveTrunkConfig, network.config), strides=strides)
+    dilations = (
+        max(1, dilation // every)
+        for dilation, every in zip(config.dilations, config.apart[1:], strict=True)
+    )
+    made = AttentiveTrunk(replace(config, dilations=tuple(dilations)))
     made.load_state_dict(network.state_dict())
     return made.eval()
 
@@ -219,8 +219,9 @@ def main(
     if strides:
         network = with_strides(network, tuple(int(stride) for stride in strides.split(",")))
     channels = json.loads(start.with_suffix(".json").read_text(encoding="utf-8"))
-    apart = np.cumprod([1, *network.trunk.strides]).tolist()
-    kept = [(torch.tensor(own), every) for own, every in zip(channels, apart, strict=True)]
+    kept = [
+        (torch.tensor(own), every) for own, every in zip(channels, network.trunk.apart, strict=True)
+    ]
     with joined() as team, Progress(disable=team.rank > 0) as progress:
         corpora = load_corpora(training_data(data, leave_out), progress)
         taught = distil(

@@ -9,7 +9,6 @@ vectors of the network that the trunk is from.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -118,7 +117,7 @@ class AttentiveTrunk(SpeakerNetwork):
         """Features ``[batch, mels, frames]`` -> unit vectors and frame weights."""
         statistics, frame_weights = self.pooling(self.weighting(self.trunk(log_mel)))
         embedding = self.head(statistics)
-        every = prod(self.trunk.strides)
+        every = self.trunk.apart[-1]
         if every > 1:
             frame_weights = spread(frame_weights, log_mel[:, :, ::2].shape[2], every)
         return nn.functional.normalize(embedding.float(), dim=1), frame_weights

@@ -8,6 +8,8 @@ time. 3D-Speaker published weights for it, trained on some 200,000 speakers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
+from operator import mul
 
 import torch
 from torch import Tensor, nn
@@ -46,6 +48,11 @@ class CamPlusPlusConfig(NetworkConfig):
                 expected="a whole number from 1 up in each of them for every dense block",
                 do="correct the configuration",
             )
+
+    @property
+    def apart(self) -> tuple[int, ...]:
+        """Steps of ``FRAME_S`` between frames: on entry, then after each dense block."""
+        return tuple(accumulate((1, *self.strides), mul))
 
 
 class ResidualBlock(nn.Module):
@@ -194,17 +201,15 @@ class Trunk(nn.Module):
             block = DenseBlock(n_channels, config.n_narrow, config.n_growth, n_layers, dilation)
             self.blocks.append(block)
             n_channels = block.n_channels
-        self.strides = config.strides
+        self.strides, self.apart = config.strides, config.apart
         self.leave = nn.Sequential(nn.BatchNorm1d(n_channels), nn.ReLU())
         self.n_channels = n_channels
 
     def block_outputs(self, features: Tensor) -> list[Tensor]:
         """What enters the dense blocks, and what each of them makes of it."""
         outputs: list[Tensor] = [self.enter(self.image(features))]
-        apart = 1
-        for block, stride in zip(self.blocks, self.strides, strict=True):
+        for block, stride, apart in zip(self.blocks, self.strides, self.apart[1:], strict=True):
             frames = outputs[-1][:, :, ::stride]
-            apart *= stride
             outputs.append(block(frames, segments_of(frames, apart)))
         return outputs
 
