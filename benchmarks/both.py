@@ -44,7 +44,7 @@ RATES = (0.05, 0.01)
 TOLERANCES = (0.0, 0.1, 0.25, 0.5, 1.0)  # of more errors, beside that of the shipped limits
 N_DRAWS = 1000
 SEED = 0
-COLUMNS = ("path", "speech_s", "may_stand", "ms", "by_small", "by_accurate")
+COLUMNS = ("path", "speech_s", "is_narrowband", "may_stand", "ms", "by_small", "by_accurate")
 
 Booleans = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -64,7 +64,8 @@ def heard(speech: Path, paths: list[str], small: Model, accurate: Model) -> dict
         if isinstance(by_small, Heard) and isinstance(by_accurate, Heard):
             others = voices_in(by_small.company, small.to_decide()).others
             may_stand = not others and not doubt_of(sound.quality.voiced_share)
-            values = path, sound.quality.speech_s, may_stand, 1000 * np.diff(times)
+            said = sound.quality.speech_s, sound.quality.is_narrowband
+            values = path, *said, may_stand, 1000 * np.diff(times)
             for own, value in zip(
                 rows.values(), (*values, by_small.vector, by_accurate.vector), strict=True
             ):
@@ -73,9 +74,10 @@ def heard(speech: Path, paths: list[str], small: Model, accurate: Model) -> dict
 
 
 def table_of(kept: dict[str, NDArray[Any]], vectors: str, model: Model) -> EmbeddingTable:
-    """One model's vectors by path."""
+    """One model's vectors by path, and what the ears say of the clips."""
     row_of = {path: row for row, path in enumerate(kept["path"].tolist())}
-    return EmbeddingTable(row_of, kept[vectors], model.fingerprint)
+    said = kept["speech_s"], kept["is_narrowband"]
+    return EmbeddingTable(row_of, kept[vectors], model.fingerprint, *said)
 
 
 def homes_of(clips: pd.DataFrame) -> pd.DataFrame:

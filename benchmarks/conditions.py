@@ -35,7 +35,7 @@ from rich.progress import track
 from scipy.signal import fftconvolve
 
 from benchmarks.harness.benchmark import Benchmark, Data, Figures
-from benchmarks.harness.carriers import by_telephone
+from benchmarks.harness.carriers import at_half_scale, by_telephone
 from benchmarks.harness.noises import loudest, things
 from benchmarks.pages.condition_tables import conditions
 from enrollment import Household, Store
@@ -62,11 +62,6 @@ def in_a_room(clip: Waveform, rng: np.random.Generator) -> Waveform:
     generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
     drawn = room_responses(torch.tensor([REVERBERATION_S]), torch.tensor([0.0]), generator)
     return np.asarray(fftconvolve(clip, drawn[0].numpy())[: len(clip)], dtype=np.float32)
-
-
-def at_half_scale(clip: Waveform) -> Waveform:
-    """``clip`` with a peak of a half, as a telephone would level it."""
-    return clip * np.float32(0.5 / max(float(np.abs(clip).max()), 1e-6))
 
 
 def noise_of(noises: list[Waveform], rng: np.random.Generator) -> Waveform:

@@ -86,15 +86,13 @@ def heard_clips(speech: Path, paths: list[str]) -> pd.DataFrame:
         with ThreadPoolExecutor() as pool:
             hearing = pool.map(partial(hear, encoder=encoder), [speech / path for path in paths])
             clips = list(track(hearing, "hearing", len(paths)))
-        good = [
-            (path, clip.vector, clip.quality.speech_s)
-            for path, clip in zip(paths, clips, strict=True)
-            if not isinstance(clip, Refused)
-        ]
+        heard = zip(paths, clips, strict=True)
+        good = [(path, clip) for path, clip in heard if not isinstance(clip, Refused)]
         return {
-            "paths": np.array([path for path, _, _ in good]),
-            "embeddings": np.stack([vector for _, vector, _ in good]),
-            "speech_s": np.array([speech_s for _, _, speech_s in good]),
+            "paths": np.array([path for path, _ in good]),
+            "embeddings": np.stack([clip.vector for _, clip in good]),
+            "speech_s": np.array([clip.quality.speech_s for _, clip in good]),
+            "is_narrowband": np.array([clip.quality.is_narrowband for _, clip in good]),
             "model": np.array(encoder.fingerprint),
         }
 
@@ -242,7 +240,8 @@ def cell(clips: pd.DataFrame, *, kind: str, size: int, n_clips: int) -> dict[str
     table = simulated(clips, kind, size, n_clips, rng)
     probes = score_homes(table, embeddings, calibration)
     rates, n_refused = own_rates(table, embeddings, calibration)
-    speech_s, log_odds = probes["speech_s"].to_numpy(), probes["known_log_odds"].to_numpy()
+    said = probes[["speech_s", "is_narrowband"]]
+    log_odds = probes["known_log_odds"].to_numpy()
     is_guest, is_right = (probes["role"] == "guest").to_numpy(), probes["right"].to_numpy()
     can_be_named = (probes["llr_margin"].to_numpy() >= np.log(AMBIGUOUS_ODDS)) & (
         is_guest | is_right
@@ -255,7 +254,7 @@ def cell(clips: pd.DataFrame, *, kind: str, size: int, n_clips: int) -> dict[str
             threshold = np.empty(len(probes))
             for rate in np.unique(own):
                 rows = own == rate
-                threshold[rows] = calibration.household_threshold(rate, speech_s=speech_s[rows])
+                threshold[rows] = calibration.household_threshold(rate, **said[rows])
             named[f"{decision}_{far:g}"] = can_be_named & (log_odds >= threshold)
     heard = Heard(is_guest, log_odds, is_right, named)
     speakers = probes["speaker"].to_numpy(dtype=str)

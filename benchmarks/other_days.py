@@ -4,8 +4,8 @@
 
 The homes of `extra/protocols/households_sessions_phone.csv`, which are measured here and nowhere
 tuned on: callers of 2001 who say names and sentences by telephone, some of the labels wrong. The
-bundled model with its calibration as shipped; every clip counts as a whole sentence. Vectors are
-kept in `runs/other_days_MODEL.npz`. Four minutes on one core.
+bundled model with its calibration as shipped, and each clip with its seconds of speech. Vectors
+are kept in `runs/other_days_MODEL.npz`. Four minutes on one core.
 """
 
 from __future__ import annotations

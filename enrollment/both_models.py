@@ -84,15 +84,17 @@ def quick_answer(
     answer = decide_clip(heard, members, calibration, false_accept_rate=false_accept_rate)
     if answer.other_voices:
         return None
-    stands = is_sure(answer, calibration, quick.limits, false_accept_rate=false_accept_rate)
+    threshold = calibration.household_threshold(
+        false_accept_rate, speech_s=answer.speech_s, is_narrowband=heard.quality.is_narrowband
+    )
+    stands = is_sure(answer, calibration, quick.limits, threshold=float(threshold))
     return (answer, heard) if stands else None
 
 
 def is_sure(
-    answer: Decision, calibration: Calibration, limits: Limits, *, false_accept_rate: float
+    answer: Decision, calibration: Calibration, limits: Limits, *, threshold: float
 ) -> bool:
-    """Whether an ``answer`` without doubt lies within the ``limits``."""
+    """Whether an ``answer`` without doubt, given at ``threshold``, lies within the ``limits``."""
     llrs = [candidate.llr for candidate in answer.candidates]  # the likeliest first
-    threshold = calibration.household_threshold(false_accept_rate, speech_s=answer.speech_s)
     over = known_log_odds(llrs, guest_prior=calibration.guest_prior) - threshold
     return bool(limits.hold(over, llrs[0] - llrs[1] if len(llrs) > 1 else np.inf))

@@ -112,5 +112,6 @@ def decide_clip(
         false_accept_rate=false_accept_rate,
         speech_s=speech_s,
         doubt=doubt_of(clip.quality.voiced_share),
+        is_narrowband=clip.quality.is_narrowband,
     )
     return replace(answer, other_voices=voices.others)

@@ -196,10 +196,12 @@ def decide(
     false_accept_rate: float,
     speech_s: float,
     doubt: float = 0.0,
+    is_narrowband: bool = False,
 ) -> Decision:
     """The household's posterior (METHODS section 7) turned into an answer.
 
-    ``unknown`` below the threshold that lets a share ``false_accept_rate`` of strangers in;
+    ``unknown`` below the threshold that lets a share ``false_accept_rate`` of strangers in, which
+    is higher for a clip by telephone;
     ``ambiguous`` where the posterior odds of the first member over the second, whatever both
     together leave to a stranger, are below ``AMBIGUOUS_ODDS``. The chance ``doubt`` that the clip
     says nothing, as of a whisper, makes every answer less sure, and with full doubt nobody is
@@ -223,7 +225,9 @@ def decide(
     second = candidates[1].probability if len(candidates) > 1 else 0.0
     known = known_log_odds(np.minimum(llrs, told), guest_prior=calibration.guest_prior)
     status: Status = "unknown"
-    threshold = calibration.household_threshold(false_accept_rate, speech_s=speech_s)
+    threshold = calibration.household_threshold(
+        false_accept_rate, speech_s=speech_s, is_narrowband=is_narrowband
+    )
     if reaches(float(known), in_doubt(float(threshold), doubt)):
         sure = first.probability >= AMBIGUOUS_ODDS * second
         status = "known" if sure else "ambiguous"

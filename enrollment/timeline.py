@@ -27,6 +27,7 @@ from enrollment.turns import (
     windows_of,
 )
 from spkid.audio import ears
+from spkid.audio.bandwidth import is_narrowband
 from spkid.audio.ears import FRAME_S, FRAME_SAMPLES, Span, listen_to, spans
 from spkid.audio.reading import LONGEST_RECORDING_S, Waveform, blocks_of, without_offset
 from spkid.audio.sources import Sound, Source, opened
@@ -106,7 +107,12 @@ class Judge:
     calibration: Calibration
     false_accept_rate: float
 
-    def gains(self, vectors: NDArray[np.float32], speech_s: NDArray[np.float64]) -> Floats:
+    def gains(
+        self,
+        vectors: NDArray[np.float32],
+        speech_s: NDArray[np.float64],
+        is_narrowband: NDArray[np.bool_],
+    ) -> Floats:
         """Nats for each member and, last, for a stranger, ``[windows, members + 1]``.
 
         A member outweighs the stranger where :func:`decide` would not say ``unknown``.
@@ -116,10 +122,14 @@ class Judge:
         llrs, _ = member_llrs(vectors, profiles, n_clips, self.calibration, speech_s)
         prior = self.calibration.guest_prior
         odds = llrs + np.log((1 - prior) / prior / len(self.members))
-        threshold = self.calibration.household_threshold(self.false_accept_rate, speech_s=speech_s)
+        threshold = self.calibration.household_threshold(
+            self.false_accept_rate, speech_s=speech_s, is_narrowband=is_narrowband
+        )
         return np.column_stack([odds, threshold])
 
-    def answer(self, vectors: NDArray[np.float32], speech_s: float) -> Decision:
+    def answer(
+        self, vectors: NDArray[np.float32], speech_s: float, *, is_narrowband: bool
+    ) -> Decision:
         """Who speaks in neighbouring windows together: :func:`decide` on their mean vector."""
         mean = vectors.mean(axis=0)
         return decide(
@@ -128,6 +138,7 @@ class Judge:
             self.calibration,
             false_accept_rate=self.false_accept_rate,
             speech_s=speech_s,
+            is_narrowband=is_narrowband,
         )
 
 
@@ -135,13 +146,15 @@ class Judge:
 class Recording:
     """What was heard in a recording: the windows, their vectors and what is too short for one.
 
-    ``is_speech`` and ``is_several`` are bool ``[frames]``, ``vectors`` ``[windows, dim]``.
+    ``is_speech`` and ``is_several`` are bool ``[frames]``, ``vectors`` ``[windows, dim]`` and
+    ``is_narrowband`` bool ``[windows]``.
     """
 
     is_speech: NDArray[np.bool_]
     is_several: NDArray[np.bool_]
     windows: tuple[Window, ...]
     vectors: NDArray[np.float32] = field(repr=False)
+    is_narrowband: NDArray[np.bool_]
     too_short: tuple[Stretch, ...]
 
     def speech_s(self, first: int, end: int) -> float:
@@ -206,11 +219,13 @@ def _listen(sound: Sound, encoder: Encoder, smoothing: Smoothing) -> Recording:
             is_new = part.first != stretch.first
             windows += windows_of(part, window=window, step=step, is_new=is_new)
     vectors = np.empty((len(windows), encoder.dim), dtype=np.float32)
+    is_narrow = np.empty(len(windows), dtype=bool)
     for place, samples in enumerate(cut(blocks(), windows)):
         own = windows[place]
         alone = of_one_voice(samples, is_several[own.first : own.end])
         vectors[place] = encoder.embed(without_offset(alone))
-    return Recording(is_speech, is_several, tuple(windows), vectors, tuple(too_short))
+        is_narrow[place] = is_narrowband(samples, is_speech[own.first : own.end])
+    return Recording(is_speech, is_several, tuple(windows), vectors, is_narrow, tuple(too_short))
 
 
 def of_one_voice(samples: Waveform, is_several: NDArray[np.bool_]) -> Waveform:
@@ -229,7 +244,7 @@ def segments_of(heard: Recording, judge: Judge, smoothing: Smoothing) -> tuple[S
     ]
     if heard.windows:
         speech_s = [heard.speech_s(window.first, window.end) for window in heard.windows]
-        gains = judge.gains(heard.vectors, np.asarray(speech_s))
+        gains = judge.gains(heard.vectors, np.asarray(speech_s), heard.is_narrowband)
         pauses_s = FRAME_S * pauses(heard.windows)
         is_new_voice = [window.is_new for window in heard.windows[1:]]
         costs = np.where(is_new_voice, smoothing.new_voice_cost, smoothing.switch_cost)
@@ -273,7 +288,8 @@ def segments_of_turn(
     status: SegmentStatus = "too_short"
     probability: float | None = None
     if speech_s >= MATCH_SPEECH_S:
-        answer = judge.answer(heard.vectors[turn], speech_s)
+        is_narrow = 2 * heard.is_narrowband[turn].sum() > len(turn)
+        answer = judge.answer(heard.vectors[turn], speech_s, is_narrowband=bool(is_narrow))
         likeliest = answer.candidates[0].member
         names = [*(member.name for member in judge.members), likeliest]  # a stranger's is no other
         n_others = sum(names[state] != likeliest for state in gains.argmax(axis=1))

@@ -59,6 +59,7 @@ def verify_member(
         calibration,
         speech_s=speech_s,
         doubt=doubt_of(clip.quality.voiced_share),
+        is_narrowband=clip.quality.is_narrowband,
         false_accept_rate=false_accept_rate,
     )
 
@@ -97,6 +98,7 @@ def verify_clips(
         calibration,
         speech_s=speech_s,
         doubt=max(doubt_of(clip.quality.voiced_share) for clip in heard),
+        is_narrowband=any(clip.quality.is_narrowband for clip in heard),
         false_accept_rate=false_accept_rate,
     )
 
@@ -109,6 +111,7 @@ def judge_pair(
     *,
     speech_s: float,
     doubt: float = 0.0,
+    is_narrowband: bool = False,
     false_accept_rate: float,
 ) -> Verification:
     """What ``speech_s`` of speech scored against a profile of ``n_clips``, as an answer.
@@ -121,7 +124,9 @@ def judge_pair(
     SpkidError
         If the score or its threshold is not finite.
     """
-    threshold = calibration.pair_threshold(false_accept_rate, n_clips=n_clips, speech_s=speech_s)
+    threshold = calibration.pair_threshold(
+        false_accept_rate, n_clips=n_clips, speech_s=speech_s, is_narrowband=is_narrowband
+    )
     told = float(doubted(llr, doubt))
     return Verification(
         same=reaches(min(llr, told), in_doubt(float(threshold), doubt)),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.model.ears.truth import SPOKEN, activity
 from spkid.audio.ears import FRAME_SAMPLES
 from spkid.audio.reading import Waveform
+from spkid.encoder.base import Encoder, Vector
 from spkid.training.data.codecs import CARRIERS, at_double_rate, at_half_rate, coded
 
 QUIET_DBFS = -50.0
@@ -25,6 +27,22 @@ def quiet(clean: Waveform) -> Waveform:
     spoken = np.repeat(activity(clean) == SPOKEN, FRAME_SAMPLES)
     level = np.sqrt(np.square(clean[: len(spoken)][spoken]).mean())
     return in_16_bits(clean * np.float32(10 ** (QUIET_DBFS / 20) / level))
+
+
+def at_half_scale(clip: Waveform) -> Waveform:
+    """``clip`` with a peak of a half, as a telephone would level it."""
+    return clip * np.float32(0.5 / max(float(np.abs(clip).max()), 1e-6))
+
+
+class AcrossTelephone(Encoder):
+    """An encoder that hears everything by telephone."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+        self.path, self.fingerprint, self.dim = encoder.path, encoder.fingerprint, encoder.dim
+
+    def _run(self, batch: NDArray[np.float32]) -> tuple[Vector, NDArray[np.float32]]:
+        return self._encoder._run(np.stack([by_telephone(at_half_scale(row)) for row in batch]))
 
 
 def by_telephone(clean: Waveform) -> Waveform:

@@ -27,10 +27,9 @@ SYSTEMS = {
 # the same, and the peers with a calibration that is fitted to them as ours is to us
 CALIBRATED = {
     **SYSTEMS,
-    "resemblyzer_calibrated": "Resemblyzer, calibrated as ours",
-    "resemblyzer_lda_calibrated": "Resemblyzer + LDA, calibrated as ours",
     "cam_plus_plus": "CAM++",
     "cam_plus_plus_calibrated": "CAM++, calibrated as ours",
+    "cam_plus_plus_centred_calibrated": "CAM++, centred, calibrated as ours",
     "cam_plus_plus_lda_calibrated": "CAM++ + LDA, calibrated as ours",
 }
 LISTS = {

@@ -21,6 +21,7 @@ from benchmarks.harness.benchmark import Data, File, run_command
 from benchmarks.model.embed_clips import start_of
 from benchmarks.model.peer_projections import LEFT_OUT, SHRINKAGE, all_clips, shaping_rows
 from benchmarks.model.teacher import discriminant_projection
+from spkid.audio.reading import load_audio
 from spkid.errors import ModelMismatch
 from spkid.training.checkpoint import load_encoder, save_encoder
 from spkid.training.networks.attentive_trunk import AttentiveTrunk, AttentiveTrunkConfig
@@ -34,7 +35,7 @@ def unscaled_vectors(network: CamPlusPlus, places: list[Path]) -> NDArray[np.flo
     vectors = []
     with torch.inference_mode():
         for place in track(places, "listening"):
-            waveform = torch.from_numpy(start_of(place))
+            waveform = torch.from_numpy(start_of(load_audio(place)))
             vectors.append(network.unscaled(network.log_mel(waveform[None]))[0].double().numpy())
     return np.stack(vectors)
 

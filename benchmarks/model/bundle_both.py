@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from benchmarks.harness.benchmark import Data, run_command
 from benchmarks.harness.both_models import TIED, Floats, Trial, answers, asked_about
 from benchmarks.harness.kept import RUNS, kept_arrays
-from benchmarks.model.bundle_model import cuts_embedded, training_clips
+from benchmarks.model.bundle_model import cuts_embedded
+from spkid.data.manifest import read_manifest
 from spkid.encoder.encoder import SpeakerEncoder
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.errors import SpkidError
@@ -52,7 +53,7 @@ FITTED_ON = "simulated homes of held-out training speakers"
 
 def held_out_clips(data: Path) -> pd.DataFrame:
     """The clips that both calibrations of held-out speakers are fitted on."""
-    table = training_clips(data / "speech")
+    table = read_manifest(data / "speech" / "manifest.csv")
     held_out = table[(table["split"] == "train") & table["speaker"].map(is_held_out)]
     return clips_to_fit(held_out).reset_index(drop=True)
 
@@ -66,11 +67,11 @@ def embedded(data: Path, clips: pd.DataFrame, name: str) -> EmbeddingTable:
 
     kept = kept_arrays(RUNS / f"both_{encoder.fingerprint}.npz", arrays)["vectors"]
     is_there = np.isfinite(kept[..., 0])
-    names = [
-        f"{clips['path'][row]} {place}" for row, place in zip(*is_there.nonzero(), strict=True)
-    ]
+    rows, places = is_there.nonzero()
+    names = [f"{clips['path'][row]} {place}" for row, place in zip(rows, places, strict=True)]
     row_of = {name: row for row, name in enumerate(names)}
-    return EmbeddingTable(row_of, kept[is_there], encoder.fingerprint)
+    seconds = np.array(LENGTHS)[places]
+    return EmbeddingTable(row_of, kept[is_there], encoder.fingerprint, seconds)
 
 
 def drawn_homes(
@@ -83,21 +84,20 @@ def drawn_homes(
 
     def ask(number: int, role: str, speaker: str, paths: NDArray[np.str_]) -> None:
         for path in rng.permutation(paths)[:N_PROBES]:
-            places = [k for k in range(len(LENGTHS)) if f"{path} {k}" in there]
-            place = int(rng.choice(places))
-            rows.append((number, role, speaker, f"{path} {place}", LENGTHS[place]))
+            place = int(rng.choice([k for k in range(len(LENGTHS)) if f"{path} {k}" in there]))
+            rows.append((number, role, speaker, f"{path} {place}"))
 
     for number in range(N_HOMES):
         members = rng.choice(able, size, replace=False)
         for member in members:
             order = rng.permutation(clips_of[member])
-            rows += [(number, "enroll", member, f"{p} 0", LENGTHS[0]) for p in order[:n_clips]]
+            rows += [(number, "enroll", member, f"{p} 0") for p in order[:n_clips]]
             ask(number, "member", member, order[n_clips:])
         others = [name for name in clips_of if name not in members]
         for guest in rng.choice(others, N_GUESTS, replace=False):
             ask(number, "guest", guest, clips_of[guest])
-    columns = ["household", "role", "speaker", "path", "speech_s"]
-    return pd.DataFrame(rows, columns=columns).assign(size=size, kind=f"{n_clips} clips")
+    homes = pd.DataFrame(rows, columns=["household", "role", "speaker", "path"])
+    return homes.assign(size=size, kind=f"{n_clips} clips")
 
 
 def trials(data: Path, small: Model, accurate: Model) -> list[list[Trial]]:

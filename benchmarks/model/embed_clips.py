@@ -9,6 +9,7 @@ stopped run is resumed. With `--compared`, only the clips that `benchmarks.unhea
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from rich.progress import Progress
 
 from benchmarks.harness.benchmark import Data, File, run_command
 from benchmarks.unheard_corpora import compared_paths
-from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform, load_audio
+from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform
 from spkid.data.manifest import read_manifest
 from spkid.encoder.base import Encoder, Vector
 from spkid.encoder.batch import embed_manifest
@@ -30,7 +31,7 @@ SHORTEST_SAMPLES = SAMPLE_RATE_HZ // 2
 
 
 class CheckpointEncoder(Encoder):
-    """A checkpoint behind the face of an exported encoder, to embed files alone."""
+    """A checkpoint behind the face of an exported encoder, to embed one clip at a time."""
 
     def __init__(self, path: Path) -> None:
         self.network = load_encoder(path)
@@ -38,9 +39,8 @@ class CheckpointEncoder(Encoder):
         self.fingerprint = weights_fingerprint(self.network)
         self.dim = self.network.config.embedding_dim
 
-    def embed_file(self, path: str | Path) -> Vector:
-        """Unit vector ``[dim]`` of an audio file."""
-        vectors, _ = self._run(start_of(path)[None])
+    def _embed_blocks(self, blocks: Iterable[Waveform]) -> Vector:
+        vectors, _ = self._run(start_of(np.concatenate(list(blocks)))[None])
         return np.asarray(vectors[0])
 
     def _run(self, batch: NDArray[np.float32]) -> tuple[Vector, NDArray[np.float32]]:
@@ -49,9 +49,9 @@ class CheckpointEncoder(Encoder):
         return vectors.numpy(), weights.numpy()
 
 
-def start_of(path: str | Path) -> Waveform:
-    """The first 12 s of a file, ``[samples]``; repeated where they are not half a second."""
-    waveform = load_audio(path)[:LONGEST_SAMPLES]
+def start_of(waveform: Waveform) -> Waveform:
+    """The first 12 s of ``[samples]``; repeated where they are not half a second."""
+    waveform = waveform[:LONGEST_SAMPLES]
     if len(waveform) < SHORTEST_SAMPLES:
         waveform = np.tile(waveform, -(-SHORTEST_SAMPLES // len(waveform)))
     return waveform

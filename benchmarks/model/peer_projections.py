@@ -10,13 +10,14 @@ speakers nor the corpora of `--leave-out` have a part in it. Seconds.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from benchmarks.harness.benchmark import Data, File, run_command
-from benchmarks.model.teacher import discriminant_projection, shapes_the_teacher, unit
+from benchmarks.model.teacher import Floats, discriminant_projection, shapes_the_teacher, unit
 from spkid.data.manifest import read_manifest
 from spkid.encoder.vectors import EmbeddingTable, save_embeddings
 from spkid.training.config import DataConfig
@@ -24,6 +25,7 @@ from spkid.training.config import DataConfig
 LEFT_OUT = "emodb,fsdd,alphanumeric"
 SHRINKAGE = 3.0  # of the within-speaker covariance, in multiples of its mean
 CLIPS_A_SPEAKER = 8
+Project = Callable[[Floats], Floats]
 
 
 def all_clips(data: Path) -> pd.DataFrame:
@@ -53,9 +55,8 @@ def shaping_rows(clips: pd.DataFrame, left_out: list[str]) -> pd.DataFrame:
     return own.groupby("speaker").head(CLIPS_A_SPEAKER)
 
 
-def main(data: Data, vectors: File, leave_out: str = LEFT_OUT) -> None:
-    """Write both tables."""
-    table = EmbeddingTable.load(vectors)
+def projections(data: Path, table: EmbeddingTable, leave_out: str = LEFT_OUT) -> dict[str, Project]:
+    """``centred`` and ``projected``: from vectors ``[..., dim]`` as in ``table`` to unit ones."""
     rows = shaping_rows(all_clips(data), leave_out.split(","))
     own = table.vectors[table.rows(rows["path"])].astype(np.float64)
     # every corpus weighs the same in the mean
@@ -63,9 +64,18 @@ def main(data: Data, vectors: File, leave_out: str = LEFT_OUT) -> None:
     mean = np.mean([part.mean(axis=0) for part in by_corpus], axis=0)
     speakers = rows["speaker"].to_numpy()
     axes = discriminant_projection(unit(own - mean), speakers, shrinkage=SHRINKAGE)
-    centred = unit(table.vectors - mean)
-    for name, found in (("centred", centred), ("projected", unit(centred @ axes))):
+    return {
+        "centred": lambda vectors: unit(vectors - mean),
+        "projected": lambda vectors: unit(unit(vectors - mean) @ axes),
+    }
+
+
+def main(data: Data, vectors: File, leave_out: str = LEFT_OUT) -> None:
+    """Write both tables."""
+    table = EmbeddingTable.load(vectors)
+    for name, project in projections(data, table, leave_out).items():
         place = vectors.with_stem(f"{vectors.stem}_{name}")
+        found = project(table.vectors)
         named = dict(zip(table.row_of, found, strict=True))
         save_embeddings(place, named, model=f"{table.model} {name}", dim=found.shape[1])
         print(place)

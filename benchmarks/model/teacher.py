@@ -120,8 +120,8 @@ def kept_vectors(out: Path, paths: list[Path], *, speed: float, model: Path | No
 
 
 def unit(vectors: Floats) -> Floats:
-    """Each row at length one."""
-    lengths: Floats = np.linalg.norm(vectors, axis=1, keepdims=True)
+    """Each vector ``[..., dim]`` at length one."""
+    lengths: Floats = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return vectors / lengths
 
 

@@ -27,7 +27,7 @@ from benchmarks.model.embed_clips import start_of
 from benchmarks.model.keep_leg import CHECKPOINTS
 from benchmarks.model.peer_projections import LEFT_OUT, all_clips, shaping_rows
 from benchmarks.model.reconstruct import Part, reconstruct
-from spkid.audio.reading import SAMPLE_RATE_HZ
+from spkid.audio.reading import SAMPLE_RATE_HZ, load_audio
 from spkid.errors import ModelMismatch
 from spkid.files import write_text
 from spkid.training.checkpoint import load_encoder, save_encoder
@@ -224,7 +224,7 @@ def main(
     clips = shaping_rows(all_clips(data), LEFT_OUT.split(","))
     longest = int(CROP_S * SAMPLE_RATE_HZ)
     places = clips.sample(N_CLIPS, random_state=SEED)["place"]
-    waveforms = [torch.from_numpy(start_of(place)[:longest]) for place in places]
+    waveforms = [torch.from_numpy(start_of(load_audio(place))[:longest]) for place in places]
     importance = importances(whole, waveforms[:N_CLIPS_WEIGHED])
     network, parts = thinned(whole, importance, config)
     reconstruct(network, whole, parts, waveforms)

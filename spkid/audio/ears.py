@@ -72,6 +72,11 @@ class Frames:
         return painted(*found, len(self.voices))
 
     @property
+    def speech_s(self) -> float:
+        """Seconds in which something is said."""
+        return float(self.is_said.sum()) * FRAME_S
+
+    @property
     def is_several(self) -> NDArray[np.bool_]:
         """Where several speak at once, ``[frames]``."""
         return self.voices[:, 2] >= SEVERAL_PROBABILITY

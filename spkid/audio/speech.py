@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from spkid.audio.bandwidth import is_narrowband
 from spkid.audio.ears import FRAME_S, FRAME_SAMPLES, Frames, listen
 from spkid.audio.reading import SAMPLE_RATE_HZ, Waveform, without_offset
 from spkid.audio.voicing import voiced_share
@@ -29,8 +30,9 @@ class Quality:
 
     ``level_dbfs`` is the level of the speech (of everything, where there is no speech);
     ``snr_db`` is None where it cannot be told, and so is ``voiced_share``, the share of the loud
-    frames that have a pitch (:mod:`spkid.audio.voicing`). ``verdict`` is the first reason that
-    applies of ``no_speech``, ``too_short``, ``clipped`` and ``too_noisy``, else ``ok``.
+    frames that have a pitch (:mod:`spkid.audio.voicing`). ``is_narrowband`` where the speech ends
+    at 4 kHz (:mod:`spkid.audio.bandwidth`). ``verdict`` is the first reason that applies of
+    ``no_speech``, ``too_short``, ``clipped`` and ``too_noisy``, else ``ok``.
     """
 
     duration_s: float
@@ -40,6 +42,7 @@ class Quality:
     snr_db: float | None
     verdict: Verdict
     voiced_share: float | None = None
+    is_narrowband: bool = False
 
 
 def assess(waveform: Waveform, *, min_speech_s: float = MATCH_SPEECH_S) -> Quality:
@@ -52,7 +55,7 @@ def quality_of(waveform: Waveform, frames: Frames, *, min_speech_s: float) -> Qu
     powers = frame_powers(without_offset(waveform))
     is_said = frames.is_said
     duration_s = len(waveform) / SAMPLE_RATE_HZ
-    speech_s = float(is_said.sum()) * FRAME_S
+    speech_s = frames.speech_s
     heard = powers[is_said] if is_said.any() else powers
     level_dbfs = float(10 * np.log10(heard.mean() + 1e-12)) if len(heard) else -120.0
     clipped_share = float((np.abs(waveform) >= 0.995).mean()) if len(waveform) else 0.0
@@ -66,8 +69,16 @@ def quality_of(waveform: Waveform, frames: Frames, *, min_speech_s: float) -> Qu
         verdict = "clipped"
     elif snr_db is not None and snr_db < LOWEST_SNR_DB:
         verdict = "too_noisy"
-    voiced = voiced_share(waveform)
-    return Quality(duration_s, speech_s, level_dbfs, clipped_share, snr_db, verdict, voiced)
+    return Quality(
+        duration_s,
+        speech_s,
+        level_dbfs,
+        clipped_share,
+        snr_db,
+        verdict,
+        voiced_share(waveform),
+        is_narrowband(waveform, is_said),
+    )
 
 
 def frame_powers(samples: Waveform) -> NDArray[np.float32]:

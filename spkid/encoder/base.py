@@ -84,11 +84,13 @@ class Encoder(ABC):
 
         Errors as in ``embed``.
         """
+        return self.embed_read(path, load_audio(path))
+
+    def embed_read(self, path: str | Path, waveform: Waveform) -> Vector:
+        """:meth:`embed_file`, of the ``[samples]`` that ``load_audio`` read from ``path``."""
         try:
-            return self._embed_blocks([without_offset(load_audio(path))])
+            return self._embed_blocks([without_offset(waveform)])
         except SpkidError as error:
-            if error.code in ("unreadable", "too_long"):
-                raise
             raise type(error)(
                 f"{path}: {error.got}", expected=error.expected, do=error.do, code=error.code
             ) from error

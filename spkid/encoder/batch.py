@@ -6,13 +6,15 @@ import os
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
+from spkid.audio.bandwidth import is_narrowband
+from spkid.audio.ears import listen
 from spkid.audio.reading import Waveform, load_audio
 from spkid.audio.sources import STANDARD_INPUT
 from spkid.audio.speech import cut_to_speech
@@ -23,10 +25,29 @@ from spkid.errors import ModelMismatch, NotFound, SpkidError
 PART_CLIPS = 256  # clips between two saves
 
 Item = TypeVar("Item")
-Embedded = Generator[Vector | SpkidError, None, None]
-"""Each clip's vector, or why it has none, in the order of the clips; closed, it stops the work."""
-EmbedFiles = Callable[[Sequence[Path]], Embedded]
+Result = TypeVar("Result")
 Span = tuple[int, int] | None  # first and last-plus-one sample at 16 kHz; None: the whole file
+
+
+@dataclass(frozen=True)
+class HeardFile:
+    """The unit ``vector`` ``[dim]`` of an audio file, and what the ears say of it."""
+
+    vector: Vector = field(repr=False)
+    speech_s: float
+    is_narrowband: bool
+
+
+Embedded = Generator[HeardFile | SpkidError, None, None]
+"""What was heard of each clip, or why nothing, in their order; closed, it stops the work."""
+EmbedFiles = Callable[[Sequence[Path]], Embedded]
+
+
+def hear_file(path: Path, encoder: Encoder) -> HeardFile:
+    """An audio file as ``encoder`` and the ears hear it; errors as in ``Encoder.embed_file``."""
+    waveform = load_audio(path)
+    vector, frames = encoder.embed_read(path, waveform), listen(waveform)
+    return HeardFile(vector, frames.speech_s, is_narrowband(waveform, frames.is_said))
 
 
 @dataclass(frozen=True)
@@ -71,7 +92,7 @@ def embed_manifest(
     advance: Callable[[int], object] = lambda n: None,
     report: Callable[[str], object] = lambda line: None,
 ) -> EmbeddingRun:
-    """Embed ``root / path`` for each path and save all to ``out``.
+    """Embed ``root / path`` for each path and save all to ``out``, with what the ears say of it.
 
     Vectors that ``out`` holds already are kept. A clip that cannot be embedded is reported
     in one line and skipped.
@@ -88,7 +109,7 @@ def embed_manifest(
     SpkidError
         If ``out`` cannot be read or written.
     """
-    vectors: dict[str, Vector] = {}
+    heard: dict[str, HeardFile] = {}
     if out.exists():
         before = EmbeddingTable.load(out)
         before.check_model(
@@ -104,15 +125,24 @@ def embed_manifest(
                 do="choose another file",
                 code="other_model",
             )
-        vectors = {path: before.vectors[row] for path, row in before.row_of.items()}
-    todo = [path for path in paths if path not in vectors]
+        seconds = before.seconds(slice(None), unknown=np.nan).tolist()
+        known = map(HeardFile, before.vectors, seconds, before.by_telephone(slice(None)).tolist())
+        heard = dict(zip(before.row_of, known, strict=True))
+    todo = [path for path in paths if path not in heard]
     n_resumed = len(paths) - len(todo)
     embed_files = embed_files or in_threads(encoder)
     advance(n_resumed)
     skipped: list[str] = []
 
     def save() -> None:
-        save_embeddings(out, vectors, model=encoder.fingerprint, dim=encoder.dim)
+        save_embeddings(
+            out,
+            {path: own.vector for path, own in heard.items()},
+            model=encoder.fingerprint,
+            dim=encoder.dim,
+            speech_s=[own.speech_s for own in heard.values()],
+            is_narrowband=[own.is_narrowband for own in heard.values()],
+        )
 
     with closing(embed_files([clip_place(path, root) for path in todo])) as embedded:
         for number, (path, result) in enumerate(zip(todo, embedded, strict=True), start=1):
@@ -120,7 +150,7 @@ def embed_manifest(
                 skipped.append(path)
                 report(f"skipped: {result}")
             else:
-                vectors[path] = result
+                heard[path] = result
             advance(1)
             if number % PART_CLIPS == 0:
                 save()
@@ -135,13 +165,13 @@ def in_threads(encoder: Encoder, jobs: int | None = None) -> EmbedFiles:
     Threads, not processes: decoding and the network leave Python's lock to others for nearly
     all of the time (``benchmarks/bulk``), and a process would load the model once more.
     """
-    return lambda places: _in_parallel(encoder.embed_file, places, jobs)
+    return lambda places: _in_parallel(partial(hear_file, encoder=encoder), places, jobs)
 
 
-def attempt(embed: Callable[[Item], Vector], item: Item) -> Vector | SpkidError:
-    """What ``embed`` gives, or the error it raises."""
+def attempt(hear: Callable[[Item], Result], item: Item) -> Result | SpkidError:
+    """What ``hear`` gives, or the error it raises."""
     try:
-        return embed(item)
+        return hear(item)
     except SpkidError as error:
         return error
 
@@ -182,8 +212,8 @@ def embed_cuts(
 
 
 def _in_parallel(
-    embed: Callable[[Item], Vector], items: Sequence[Item], jobs: int | None = None
-) -> Embedded:
-    """What ``embed`` gives, or the error it raises, for each item and in their order."""
+    hear: Callable[[Item], Result], items: Sequence[Item], jobs: int | None = None
+) -> Generator[Result | SpkidError, None, None]:
+    """What ``hear`` gives, or the error it raises, for each item and in their order."""
     with ThreadPoolExecutor(jobs or os.cpu_count()) as pool:
-        yield from pool.map(partial(attempt, embed), items)
+        yield from pool.map(partial(attempt, hear), items)

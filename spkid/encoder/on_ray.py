@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spkid.encoder.base import Encoder
-from spkid.encoder.batch import Embedded, EmbedFiles, attempt
+from spkid.encoder.batch import Embedded, EmbedFiles, attempt, hear_file
 from spkid.errors import SpkidError
 
 TASK_CLIPS = 16  # that a process is given at a time
@@ -25,16 +26,11 @@ class Embedder:
         self.encoder = encoder
 
     def __call__(self, batch: dict[str, NDArray[Any]]) -> dict[str, Any]:
-        """Vectors ``[clips, dim]`` of a batch; NaN, and the error, where a clip has none."""
-        found = [attempt(self.encoder.embed_file, Path(place)) for place in batch["place"]]
-        vectors = np.full((len(found), self.encoder.dim), np.nan, dtype=np.float32)
-        errors = np.full(len(found), None, dtype=object)
-        for row, result in enumerate(found):
-            if isinstance(result, SpkidError):
-                errors[row] = result
-            else:
-                vectors[row] = result
-        return {"vector": vectors, "error": errors}
+        """``found``: what was heard of each ``place`` of a batch, or the error."""
+        found = np.empty(len(batch["place"]), dtype=object)
+        for row, place in enumerate(batch["place"]):
+            found[row] = attempt(partial(hear_file, encoder=self.encoder), Path(place))
+        return {"found": found}
 
 
 def on_ray(encoder: Encoder, address: str, jobs: int | None = None) -> EmbedFiles:
@@ -78,7 +74,7 @@ def on_ray(encoder: Encoder, address: str, jobs: int | None = None) -> EmbedFile
         try:
             ray.init(address, **own)
             for row in _rows(places, encoder, jobs).iter_rows():
-                yield row["vector"] if row["error"] is None else row["error"]
+                yield row["found"]
         except (RayError, OSError) as error:
             raise SpkidError(
                 f"Ray at {address}: {str(error).splitlines()[-1]}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -33,19 +34,33 @@ MOST_UNPACKED = 100  # times as large as the file; vectors hardly shrink when th
 class EmbeddingTable:
     """Unit vectors ``[clips, dim]``, and the row of each path.
 
-    ``model`` is the fingerprint of what made them, empty if unknown.
+    ``model`` is the fingerprint of what made them, empty if unknown. ``speech_s`` ``[clips]`` are
+    the seconds of speech in each clip, NaN where they are not known; ``is_narrowband`` ``[clips]``
+    says which came by telephone. None: it is not known of any clip.
 
     Raises
     ------
     BadTable
-        If the vectors are no such array, or one is not of unit length.
+        If the vectors are no such array, or one is not of unit length; if there is not a number
+        of seconds, zero or more, for each.
     """
 
     row_of: dict[str, int]
     vectors: NDArray[np.float32] = field(repr=False)
     model: str
+    speech_s: Floats | None = field(default=None, repr=False)
+    is_narrowband: NDArray[np.bool_] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        n_clips, seconds, flags = len(self.vectors), self.speech_s, self.is_narrowband
+        if (seconds is not None and not _are_lengths(seconds, n_clips)) or (
+            flags is not None and not _are_flags(flags, n_clips)
+        ):
+            raise BadTable(
+                "seconds of speech or bandwidths that are not one for each clip, or no lengths",
+                expected="what spkid embed writes: seconds, NaN where they are not known, and bool",
+                do="embed the clips again",
+            )
         is_table = self.vectors.ndim == 2 and np.issubdtype(self.vectors.dtype, np.floating)
         if not is_table or (len(self.vectors) and not are_unit(self.vectors)):
             raise BadTable(
@@ -77,9 +92,24 @@ class EmbeddingTable:
                 code="other_model",
             )
 
+    def seconds(self, rows: NDArray[np.intp] | slice, *, unknown: float) -> Floats:
+        """Seconds of speech in the clips of these ``rows``; ``unknown`` where none are told."""
+        if self.speech_s is None:
+            return np.full(len(self.vectors), unknown)[rows]
+        own = self.speech_s[rows]
+        return np.where(np.isnan(own), unknown, own)
+
+    def by_telephone(self, rows: NDArray[np.intp] | slice) -> NDArray[np.bool_]:
+        """Which clips of these ``rows`` came by telephone, as far as is known."""
+        if self.is_narrowband is None:
+            return np.zeros(len(self.vectors), dtype=bool)[rows]
+        return self.is_narrowband[rows]
+
     @classmethod
     def load(cls, path: str | Path) -> EmbeddingTable:
         """Read an ``.npz`` with ``paths`` and ``embeddings``, as ``spkid embed`` writes it.
+
+        A file may lack ``speech_s`` and ``is_narrowband``, as those of other programs do.
 
         Raises
         ------
@@ -94,6 +124,7 @@ class EmbeddingTable:
                 check_sizes(file.zip, raw)
                 names, given = file["paths"], file["embeddings"]
                 model = str(file["model"]) if "model" in file else ""
+                speech_s, is_narrowband = file.get("speech_s"), file.get("is_narrowband")
             if names.dtype.kind != "U" or given.dtype.kind not in "fiu" or given.ndim != 2:
                 raise ValueError("no names, or no numbers")
             paths, vectors = names.tolist(), given.astype(np.float64)
@@ -103,20 +134,21 @@ class EmbeddingTable:
                 raise ValueError("vectors that are zero, not finite or without a path")
             if len(set(paths)) != len(paths):
                 raise ValueError("a path twice")
+            row_of = {name: row for row, name in enumerate(paths)}
+            return cls(row_of, unit.astype(np.float32), model, speech_s, is_narrowband)
         except FileNotFoundError as error:
             raise NotFound(
                 f"{path}: no such file",
                 expected="a table of embeddings (.npz)",
                 do="check the path, or make one with 'spkid embed'",
             ) from error
-        except UNREADABLE as error:
+        except (*UNREADABLE, BadTable) as error:
+            why = error.got if isinstance(error, BadTable) else why_unreadable(error)
             raise BadTable(
-                f"{path}: not a usable table of embeddings ({why_unreadable(error)})",
+                f"{path}: not a usable table of embeddings ({why})",
                 expected="an .npz with 'paths' and finite 'embeddings'",
                 do="make it with 'spkid embed'",
             ) from error
-        row_of = {name: row for row, name in enumerate(paths)}
-        return cls(row_of, unit.astype(np.float32), model)
 
     def rows(self, paths: pd.Series) -> NDArray[np.intp]:
         """Row numbers for ``paths``.
@@ -135,6 +167,17 @@ class EmbeddingTable:
                 do="run 'spkid embed' on a manifest that names them all",
             )
         return np.asarray(rows, dtype=np.intp)
+
+
+def _are_lengths(speech_s: NDArray[Any], n_clips: int) -> bool:
+    """Whether there are seconds for each clip, 0 or more; NaN is unknown."""
+    if speech_s.shape != (n_clips,) or speech_s.dtype.kind != "f":
+        return False
+    return bool((np.isnan(speech_s) | (speech_s >= 0) & (speech_s < np.inf)).all())
+
+
+def _are_flags(values: NDArray[Any], n_clips: int) -> bool:
+    return values.shape == (n_clips,) and values.dtype == bool
 
 
 def check_sizes(archive: zipfile.ZipFile, file: BinaryIO) -> None:
@@ -161,15 +204,27 @@ def check_sizes(archive: zipfile.ZipFile, file: BinaryIO) -> None:
                 raise ValueError(f"{member.filename} says it is larger than it is")
 
 
-def save_embeddings(path: Path, vectors: dict[str, Vector], *, model: str, dim: int) -> None:
-    """Write ``paths``, ``embeddings`` and ``model`` as ``.npz``."""
+def save_embeddings(
+    path: Path,
+    vectors: dict[str, Vector],
+    *,
+    model: str,
+    dim: int,
+    speech_s: Sequence[float] | None = None,
+    is_narrowband: Sequence[bool] | None = None,
+) -> None:
+    """Write what an :class:`EmbeddingTable` holds as ``.npz``."""
     stacked = np.stack(list(vectors.values())) if vectors else np.empty((0, dim), np.float32)
+    seconds = np.full(len(vectors), np.nan) if speech_s is None else np.array(speech_s, float)
+    flags = np.zeros(len(vectors), bool) if is_narrowband is None else np.array(is_narrowband, bool)
     with whole_file(path) as file:
         np.savez(
             file,
             paths=np.array(list(vectors), dtype=str),
             embeddings=stacked.astype(np.float32),
             model=np.array(model),
+            speech_s=seconds,
+            is_narrowband=flags,
         )
 
 

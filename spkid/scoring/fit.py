@@ -56,6 +56,7 @@ class Fitted:
     scale: Scale
     pair_thresholds: tuple[tuple[tuple[float, ...], ...], ...]
     household_thresholds: tuple[tuple[float, ...], ...]
+    narrowband_margin: float
     words: str
 
 
@@ -66,6 +67,7 @@ def fit_calibration(
     *,
     model: str,
     landmarks: Landmarks,
+    narrowband: ArrayLike | None,
     guest_prior: float,
     seed: int,
 ) -> Fitted:
@@ -94,18 +96,29 @@ def fit_calibration(
     llrs = scale.log_likelihood_ratio(
         trials.cosines, trials.n_clips, trials.speech_s, crowding=trials.crowding
     )
-    pair_thresholds, household_thresholds = [], []
+    pair_thresholds = []
     for n_clips in CLIP_COUNTS:
         own = ~trials.is_target & (trials.n_clips == n_clips)
         pair_thresholds.append(
             tuple(thresholds_at_rates(llrs[own & (trials.speech_s == s)]) for s in SPEECH_S)
         )
-    for cuts in HEARD_AS:
-        guests = [guest_log_odds(own, scale, rng, length=cut) for own in kinds for cut in cuts]
-        strictest = np.max([thresholds_at_rates(own) for own in guests if len(own)], axis=0)
-        household_thresholds.append(tuple(strictest.tolist()))
+    thresholds, margin = strictest_thresholds(kinds, scale, rng), 0.0
+    if narrowband is not None:
+        by_telephone = list(pools_of(narrowband, speakers, pools).values())
+        others = strictest_thresholds(by_telephone, scale, np.random.default_rng(seed))
+        margin = max(0.0, float((others - thresholds)[:, RATES.index(GUEST_RATE)].max()))
     words = ", ".join(f"{len(pool.clips_of)} of {name}" for name, pool in named.items())
-    return Fitted(scale, tuple(pair_thresholds), tuple(household_thresholds), words)
+    household_thresholds = tuple(map(tuple, thresholds.tolist()))
+    return Fitted(scale, tuple(pair_thresholds), household_thresholds, margin, words)
+
+
+def strictest_thresholds(pools: list[Pool], scale: Scale, rng: np.random.Generator) -> Floats:
+    """``[lengths, rates]``: the known-log-odds that guests reach in the pool where most come in."""
+    rows = []
+    for cuts in HEARD_AS:
+        guests = [guest_log_odds(own, scale, rng, length=cut) for own in pools for cut in cuts]
+        rows.append(np.max([thresholds_at_rates(own) for own in guests if len(own)], axis=0))
+    return np.array(rows)
 
 
 def landmarks_of(speaker_means: Floats, *, seed: int) -> Landmarks:

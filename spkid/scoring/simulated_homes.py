@@ -28,13 +28,13 @@ def score_homes(
 ) -> pd.DataFrame:
     """One row for each probe of a member or a guest.
 
-    A column ``speech_s`` of ``protocol`` makes the length of each probe count. ``scale`` is a
+    A probe whose length ``embeddings`` do not tell counts as a whole sentence. ``scale`` is a
     calibration, or :func:`spkid.scoring.scale.raw_cosines`; with a ``cohort``, cosines are
     normalised by it, for which no calibration holds.
 
-    Columns ``household``, ``size``, ``kind``, ``role``, ``speaker``, ``path``, ``best`` (the
-    first member), ``known_log_odds``, ``llr_margin`` (first over second) and ``right``
-    (a member who came first; False for a guest).
+    The columns of ``protocol``, ``speech_s``, ``is_narrowband``, ``best`` (the first member),
+    ``known_log_odds``, ``llr_margin`` (first over second) and ``right`` (a member who came first;
+    False for a guest).
 
     Raises
     ------
@@ -43,8 +43,10 @@ def score_homes(
     """
     embeddings.check_model(scale.model)
     rows = embeddings.rows(protocol["path"])
-    if "speech_s" not in protocol:
-        protocol = protocol.assign(speech_s=UNKNOWN_SPEECH_S)
+    protocol = protocol.assign(
+        speech_s=embeddings.seconds(rows, unknown=UNKNOWN_SPEECH_S),
+        is_narrowband=embeddings.by_telephone(rows),
+    )
     vectors = embeddings.vectors[rows]
     heard = cohort.moments(vectors) if cohort else None
     tables = []
@@ -123,7 +125,9 @@ def home_figures(probes: pd.DataFrame, scale: Scale, *, fpir: float = 0.05) -> H
     reached = np.where(right, scores[~is_guest], -np.inf)
     shipped_fpir = shipped_fnir = float("nan")
     if isinstance(scale, Calibration):
-        named = scores >= scale.household_threshold(fpir, speech_s=probes["speech_s"])
+        named = scores >= scale.household_threshold(
+            fpir, speech_s=probes["speech_s"], is_narrowband=probes["is_narrowband"]
+        )
         named &= probes["llr_margin"].to_numpy() >= np.log(AMBIGUOUS_ODDS)
         shipped_fpir = float(named[is_guest].mean())
         shipped_fnir = float(1 - (named[~is_guest] & right).mean())

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from spkid.encoder.vectors import EmbeddingTable
-from spkid.scoring.scale import Floats, Scale
+from spkid.scoring.scale import UNKNOWN_SPEECH_S, Floats, Scale
 
 
 def score_trials(trials: pd.DataFrame, embeddings: EmbeddingTable) -> Floats:
@@ -18,7 +18,9 @@ def score_trials(trials: pd.DataFrame, embeddings: EmbeddingTable) -> Floats:
 
 
 def calibrated_trials(trials: pd.DataFrame, embeddings: EmbeddingTable, scale: Scale) -> Floats:
-    """Log-likelihood ratio of each trial's two clips, of unknown length; float64 ``[trials]``.
+    """Log-likelihood ratio of each trial's two clips, float64 ``[trials]``.
+
+    A clip of unknown length counts as a whole sentence.
 
     Raises
     ------
@@ -26,10 +28,11 @@ def calibrated_trials(trials: pd.DataFrame, embeddings: EmbeddingTable, scale: S
         If another model made the vectors than ``scale`` is for.
     """
     embeddings.check_model(scale.model)
-    by_clip = scale.crowding(embeddings.vectors)
-    sides = [by_clip[embeddings.rows(trials[side])] for side in ("enroll", "test")]
+    rows = np.stack([embeddings.rows(trials[side]) for side in ("enroll", "test")])
+    crowding = scale.crowding(embeddings.vectors)[rows].mean(axis=0)
+    speech_s = embeddings.seconds(rows, unknown=UNKNOWN_SPEECH_S).min(axis=0)
     cosines = score_trials(trials, embeddings)
-    return scale.log_likelihood_ratio(cosines, 1, crowding=np.mean(sides, axis=0))
+    return scale.log_likelihood_ratio(cosines, 1, speech_s, crowding=crowding)
 
 
 def all_pairs(

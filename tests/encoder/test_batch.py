@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from spkid.encoder import batch as embedding_run
-from spkid.encoder.batch import EmbeddingRun, embed_manifest, in_threads
+from spkid.encoder.batch import EmbeddingRun, HeardFile, embed_manifest, in_threads
+from spkid.encoder.hearing import hear
 from spkid.encoder.vectors import EmbeddingTable, save_embeddings
 from spkid.errors import SpkidError
 
@@ -31,11 +32,31 @@ class CountingEncoder:
         vector = np.random.default_rng(zlib.crc32(Path(path).name.encode())).normal(size=self.dim)
         return (vector / np.linalg.norm(vector)).astype(np.float32)
 
-    def embed_file(self, path):
-        self.asked.append(Path(path).name)
-        if "bad" in Path(path).name:
+    def hear(self, path):
+        self.asked.append(path.name)
+        if "bad" in path.name:
             raise SpkidError(f"{path}: no good", expected="sound", do="leave it out")
-        return self.vector(path)
+        return HeardFile(self.vector(path), *said_of(path))
+
+
+def said_of(path):
+    """Seconds, and whether it came by telephone."""
+    number = zlib.crc32(Path(path).name.encode())
+    return number % 7 / 2, bool(number % 2)
+
+
+def said_in(table, path):
+    row = table.row_of[path]
+    return table.speech_s[row], table.is_narrowband[row]
+
+
+@pytest.fixture(autouse=True)
+def files_that_need_not_be_there(monkeypatch):
+    def hear_file(path, encoder):
+        return encoder.hear(path) if isinstance(encoder, CountingEncoder) else read(path, encoder)
+
+    read = embedding_run.hear_file
+    monkeypatch.setattr(embedding_run, "hear_file", hear_file)
 
 
 def names(paths):
@@ -57,6 +78,7 @@ def test_every_path_gets_its_vector(out, tmp_path):
     assert table.model == "m1"
     for path, row in table.row_of.items():
         np.testing.assert_allclose(table.vectors[row], encoder.vector(path), atol=1e-6)
+        assert said_in(table, path) == said_of(path)
     assert [file.name for file in tmp_path.iterdir()] == ["vectors.npz"]
 
 
@@ -100,6 +122,19 @@ def test_a_stopped_run_keeps_the_finished_part(out, tmp_path, monkeypatch):
     assert list(table.row_of) == PATHS
     for path, row in table.row_of.items():
         np.testing.assert_allclose(table.vectors[row], encoder.vector(path), atol=1e-6)
+        assert said_in(table, path) == said_of(path)
+
+
+def test_what_an_earlier_release_embedded_is_kept_as_it_is(out, tmp_path):
+    encoder = CountingEncoder()
+    vectors = np.stack([encoder.vector(path) for path in PATHS[:2]])
+    np.savez(out, paths=PATHS[:2], embeddings=vectors, model=encoder.fingerprint)
+    result = embed_manifest(PATHS[:3], tmp_path, out, encoder)
+    assert result == EmbeddingRun(n_embedded=1, n_resumed=2, skipped=())
+    table = EmbeddingTable.load(out)
+    seconds, is_narrowband = said_of(PATHS[2])
+    np.testing.assert_array_equal(table.speech_s, [np.nan, np.nan, seconds])
+    np.testing.assert_array_equal(table.is_narrowband, [False, False, is_narrowband])
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
@@ -110,14 +145,14 @@ def test_so_many_clips_are_embedded_at_once(out, tmp_path, jobs):
             self.barrier, self.n_inside, self.most = threading.Barrier(jobs, timeout=60), 0, 0
             self.lock = threading.Lock()
 
-        def embed_file(self, path):
+        def hear(self, path):
             with self.lock:
                 self.n_inside += 1
                 self.most = max(self.most, self.n_inside)
             self.barrier.wait()  # BrokenBarrierError where fewer come than there are jobs
             with self.lock:
                 self.n_inside -= 1
-            return super().embed_file(path)
+            return super().hear(path)
 
     encoder = Meeting()
     embed_manifest(PATHS[:6], tmp_path, out, encoder, embed_files=in_threads(encoder, jobs))
@@ -127,9 +162,9 @@ def test_so_many_clips_are_embedded_at_once(out, tmp_path, jobs):
 
 def test_a_stopped_run_leaves_the_rest_alone(out, tmp_path):
     class Slow(CountingEncoder):
-        def embed_file(self, path):
+        def hear(self, path):
             time.sleep(0.02)
-            return super().embed_file(path)
+            return super().hear(path)
 
     before = set(threading.enumerate())
 
@@ -203,5 +238,7 @@ def test_real_clips(out, clips, encoder):
     table = EmbeddingTable.load(out)
     assert table.model == encoder.fingerprint
     for path in paths:
-        expected = encoder.embed_file(root / path)
-        np.testing.assert_allclose(table.vectors[table.row_of[path]], expected, atol=1e-6)
+        row, heard = table.row_of[path], hear(root / path, encoder)
+        np.testing.assert_allclose(table.vectors[row], encoder.embed_file(root / path), atol=1e-6)
+        assert table.speech_s[row] == heard.quality.speech_s
+        assert table.is_narrowband[row] == heard.quality.is_narrowband

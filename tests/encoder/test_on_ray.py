@@ -10,6 +10,7 @@ import tempfile
 import numpy as np
 import pytest
 
+from spkid.encoder.hearing import hear
 from spkid.encoder.on_ray import Embedder
 
 
@@ -64,7 +65,7 @@ def test_a_clip_without_a_vector_has_its_error_in_place(encoder, clips, tmp_path
     (tmp_path / "bad.opus").write_text("no sound")
     good = next(iter(clips.values()))
     batch = {"place": np.array([str(tmp_path / "bad.opus"), str(good)], dtype=object)}
-    found = Embedder(encoder)(batch)
-    assert found["error"][0].code == "unreadable"
-    assert found["error"][1] is None
-    np.testing.assert_array_equal(found["vector"][1], encoder.embed_file(good))
+    error, heard = Embedder(encoder)(batch)["found"]
+    assert error.code == "unreadable"
+    np.testing.assert_array_equal(heard.vector, encoder.embed_file(good))
+    assert heard.speech_s == hear(good, encoder).quality.speech_s

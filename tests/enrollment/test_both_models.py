@@ -21,6 +21,7 @@ from spkid.encoder.base import Encoder
 from spkid.errors import ModelMismatch
 from spkid.scoring.limits import Limits
 from spkid.scoring.model import Quick
+from spkid.scoring.posterior import known_log_odds
 
 LOOSE, STRICT = 0.0, 1e6  # nats
 
@@ -97,6 +98,23 @@ def test_the_accurate_one_is_asked_where_the_small_one_is_not_sure(store, strict
     home = home_of(store, strict, cast, "Ana", "Ben")
     decision = home.identify(cast["Ana"]["heard"][0])
     assert (decision.member, decision.model, asked(strict)) == ("Ana", "accurate", (True, True))
+
+
+def test_by_telephone_the_small_one_is_held_to_the_threshold_of_telephones(
+    store, model, cast, monkeypatch
+):
+    both, clip = pair(model, 1.0), cast["Ana"]["heard"][0]
+    decision = home_of(store, both, cast, "Ana", "Ben").identify(clip)
+    small = both.quick.model.calibration
+    llrs = [candidate.llr for candidate in decision.candidates]
+    threshold = small.household_threshold(0.05, speech_s=decision.speech_s)
+    over = known_log_odds(llrs, guest_prior=small.guest_prior) - threshold
+    strict = dataclasses.replace(small, narrowband_margin=float(over))  # neither known nor unknown
+    quick = dataclasses.replace(both.quick, model=Model(both.quick.model.encoder, strict))
+    home = Household(store, "home", model=dataclasses.replace(both, quick=quick))
+    assert home.identify(clip).model == "small"
+    monkeypatch.setattr("spkid.audio.speech.is_narrowband", lambda waveform, is_said: True)
+    assert home.identify(clip).model == "accurate"
 
 
 def test_the_accurate_one_is_asked_of_whispers_and_of_company(store, loose, cast, monkeypatch):

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from functools import partial
 
 import numpy as np
 import pytest
 
+from enrollment.company import decide_clip
 from enrollment.matching import decide, unlike_others
 from enrollment.profile import Exemplar, Member
+from enrollment.verification import verify_member
+from spkid.audio.speech import Quality
+from spkid.encoder.hearing import Heard
 from spkid.scoring.calibration import Calibration
 
 CALIBRATION = Calibration(
@@ -103,6 +108,32 @@ def test_stricter_rate_turns_known_into_unknown():
     assert answer(probe, ANA, BEN).status == "known"
     strict = decide(probe, [ANA, BEN], CALIBRATION, false_accept_rate=0.01, speech_s=2.0)
     assert strict.status == "unknown"
+
+
+def test_by_telephone_the_threshold_is_higher():
+    probe = towards(0.62, 0.1)  # known log odds of about 1.7, threshold of 1
+    for margin, status in ((0.6, "known"), (0.8, "unknown")):
+        stricter = dataclasses.replace(CALIBRATION, narrowband_margin=margin)
+        ask = partial(decide, probe, [ANA, BEN], stricter, false_accept_rate=0.05, speech_s=2.0)
+        assert ask(is_narrowband=True).status == status
+        assert ask().status == "known"
+        assert ask(is_narrowband=True).p_member == ask().p_member
+
+
+@pytest.mark.parametrize("margin", [0.0, 1.5])
+def test_a_heard_clip_says_whether_it_came_by_telephone(margin):
+    """In a home, and against one member."""
+    stricter = dataclasses.replace(CALIBRATION, narrowband_margin=margin)
+    told = {}
+    for is_narrowband in (False, True):
+        quality = Quality(2.0, 2.0, -20.0, 0.0, 30.0, "ok", 1.0, is_narrowband)
+        clip = Heard("clip", quality, "0", towards(0.62, 0.1))
+        asked = {"false_accept_rate": 0.05}
+        told[is_narrowband] = (
+            decide_clip(clip, [ANA, BEN], stricter, **asked).is_known,
+            verify_member(ANA, clip, stricter, **asked).same,
+        )
+    assert told == {False: (True, True), True: (margin == 0.0, margin == 0.0)}
 
 
 def test_one_member_has_no_rival():

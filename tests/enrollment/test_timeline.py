@@ -11,7 +11,6 @@ import pytest
 import soundfile
 
 from enrollment import Household, Store
-from enrollment.matching import decide
 from enrollment.timeline import (
     USUAL_SMOOTHING,
     Judge,
@@ -176,10 +175,12 @@ def test_without_a_cost_windows_are_decided_as_clips_are(judge):
     vectors = towards * rng.uniform(0, 0.12, size=(80, 1)) + rng.normal(size=(80, 192)) / 192
     vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     seconds = rng.uniform(0.6, 3, size=80)
-    winners = judge.gains(vectors, seconds).argmax(axis=1)
+    is_narrowband = rng.random(80) < 0.5
+    judge = replace(judge, calibration=replace(judge.calibration, narrowband_margin=2.0))
+    winners = judge.gains(vectors, seconds, is_narrowband).argmax(axis=1)
     decisions = [
-        decide(vector, judge.members, judge.calibration, false_accept_rate=0.05, speech_s=long_s)
-        for vector, long_s in zip(vectors, seconds, strict=True)
+        judge.answer(vector[None], long_s, is_narrowband=narrow)
+        for vector, long_s, narrow in zip(vectors, seconds, is_narrowband, strict=True)
     ]
     unknown = [decision.status == "unknown" for decision in decisions]
     assert 10 < sum(unknown) < 70
@@ -195,7 +196,18 @@ def heard_as(judge, order, *, n_chunks=60, pause=0):
     windows = tuple(Window(first, first + n_chunks, first, first + n_chunks) for first in firsts)
     is_speech = np.ones(firsts[-1] + n_chunks, dtype=bool)
     vectors = np.stack([judge.members[k].vector for k in order]).astype(np.float32)
-    return Recording(is_speech, np.zeros_like(is_speech), windows, vectors, ())
+    is_narrowband = np.zeros(len(order), dtype=bool)
+    return Recording(is_speech, np.zeros_like(is_speech), windows, vectors, is_narrowband, ())
+
+
+def test_by_telephone_a_turn_needs_more(judge):
+    heard = heard_as(judge, [0, 0, 0])
+    deaf = replace(judge, calibration=replace(judge.calibration, narrowband_margin=100.0))
+    for n_narrow, who in ((0, "Ana"), (1, "Ana"), (2, None), (3, None)):
+        is_narrowband = np.arange(3) < n_narrow
+        even = replace(USUAL_SMOOTHING, switch_cost=1e6)
+        (segment,) = segments_of(replace(heard, is_narrowband=is_narrowband), deaf, even)
+        assert segment.who == who
 
 
 def test_a_turn_whose_windows_disagree_is_doubtful(judge):

@@ -71,7 +71,9 @@ def test_no_such_vector_enters_anywhere(vector, calibration):
         lambda: decide(vector, [ana], calibration, false_accept_rate=0.05, speech_s=4.0),
         lambda: member_llrs(UNIT, [vector], [1], calibration, 4.0),
         lambda: unlike_others([vector, UNIT], [], calibration, speech_s=[4.0, 4.0]),
-        lambda: Judge([ana], calibration, 0.05).gains(vector[None], np.array([4.0])),
+        lambda: Judge([ana], calibration, 0.05).gains(
+            vector[None], np.array([4.0]), np.array([False])
+        ),
     ):
         with pytest.raises(SpkidError, match="unit length"):
             enters()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from itertools import product
 
@@ -262,6 +263,28 @@ def test_guests_who_are_alike_do_not_come_in_more_often(rate):
     assert let_in[0] < rate / 1.6 < let_in[1] < 1.6 * rate
     assert let_in[0] > rate / 4  # without the company, a twelfth
     assert fitted.company_scale < 0
+
+
+@pytest.mark.parametrize(("alike", "least", "most"), [(0.0, 0.0, 0.35), (0.6, 0.6, 2.5)])
+def test_where_everybody_calls_by_telephone_as_many_strangers_come_in(alike, least, most):
+    """Through the telephone, all of these voices share a part of length ``alike``."""
+    pool = make_pool(0, n_speakers=200)
+    vectors, speakers, kinds = columns_of([pool])
+    across, _, _ = columns_of([make_pool(0, n_speakers=200, alike=alike)])
+    fitted = Calibration.fit(vectors, speakers, pools=kinds, model="m1", narrowband=across)
+    plain = Calibration.fit(vectors, speakers, pools=kinds, model="m1")
+    assert replace(fitted, narrowband_margin=0.0) == plain  # nothing else changes
+    assert least <= fitted.narrowband_margin <= most
+    rng, length = np.random.default_rng(3), len(SPEECH_S) - 1
+    fresh = make_pool(20, n_speakers=400, alike=alike)
+    guests = guest_log_odds(fresh, fitted, rng, length=length)
+    threshold = partial(fitted.household_threshold, 0.05, speech_s=SPEECH_S[length])
+    assert np.mean(guests >= threshold(is_narrowband=True)) < 1.6 * 0.05
+    if alike:
+        assert np.mean(guests >= threshold()) > 1.6 * 0.05
+    for by_telephone in (fitted.pair_threshold, fitted.household_threshold):
+        narrow, wide = by_telephone(0.05, is_narrowband=[True, False])
+        assert narrow - wide == pytest.approx(fitted.narrowband_margin)
 
 
 @pytest.mark.parametrize("size", [2, 4, 10])

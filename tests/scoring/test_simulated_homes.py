@@ -59,7 +59,8 @@ def protocol():
 def embeddings(protocol):
     """Unit vectors about a centre of each speaker, so noisy that every kind of error occurs.
 
-    The speakers of a home are alike, so that some clips fit two members about as well.
+    The speakers of a home are alike, so that some clips fit two members about as well. Every
+    fifth clip is of unknown length.
     """
     rng = np.random.default_rng(1)
     homes = {name: rng.normal(size=16) for name in sorted(protocol["household"].unique())}
@@ -67,7 +68,10 @@ def embeddings(protocol):
     centres = {name: homes[home] + rng.normal(size=16) for name, home in speakers.items()}
     vectors = np.stack([centres[name] + 1.3 * rng.normal(size=16) for name in protocol["speaker"]])
     vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-    return EmbeddingTable({path: row for row, path in enumerate(protocol["path"])}, vectors, "m1")
+    seconds = rng.uniform(0.3, 5.0, size=len(protocol))
+    seconds[::5] = np.nan
+    row_of = {path: row for row, path in enumerate(protocol["path"])}
+    return EmbeddingTable(row_of, vectors, "m1", seconds)
 
 
 def naive_probe(probe, protocol, embeddings, calibration) -> dict:
@@ -83,7 +87,10 @@ def naive_probe(probe, protocol, embeddings, calibration) -> dict:
         mean = sum(clips) / len(clips)
         cosine = float(vector @ mean) / math.sqrt(float(mean @ mean))
         row = min(len(clips), 3) - 1
-        folds = math.log(2.8 / 2.0)  # of unknown length: as long as the longest measured
+        seconds = embeddings.speech_s[embeddings.row_of[probe.path]]
+        if math.isnan(seconds):  # as long as the longest measured
+            seconds = 2.8
+        folds = math.log(min(max(seconds, 0.7), 2.8) / 2.0)
         scale = calibration.scale[row] + folds * calibration.duration_scale
         offset = calibration.offset[row] + folds * calibration.duration_offset
         crowding = calibration.crowding(vector)

@@ -13,6 +13,7 @@ from spkid.data.trial_lists import read_trials
 from spkid.encoder.vectors import EmbeddingTable
 from spkid.errors import BadTable, ModelMismatch, SpkidError
 from spkid.scoring.posterior import profile_llrs
+from spkid.scoring.scale import UNKNOWN_SPEECH_S
 from spkid.scoring.trials import all_pairs, calibrated_trials, score_trials
 
 
@@ -178,6 +179,10 @@ def test_a_clip_without_a_vector_is_named(saved):
         {"paths": np.array(["a", "b"]), "embeddings": np.array([[1.0, 0], [np.inf, 0]])},
         {"paths": np.array(["a", "b"]), "embeddings": np.array([["x", "y"], ["z", "w"]])},
         {"paths": np.array(["a", "b"], dtype=object), "embeddings": np.eye(2)},
+        {"paths": ["a", "b"], "embeddings": np.eye(2), "speech_s": np.array([1.0, -1.0])},
+        {"paths": ["a", "b"], "embeddings": np.eye(2), "speech_s": np.array([1.0])},
+        {"paths": ["a", "b"], "embeddings": np.eye(2), "speech_s": np.array(["1", "2"])},
+        {"paths": ["a", "b"], "embeddings": np.eye(2), "is_narrowband": np.array([1.0, 0.0])},
     ],
 )
 def test_an_unusable_table_is_refused(saved, arrays):
@@ -224,19 +229,24 @@ def test_a_quotation_mark_in_a_name_survives(tmp_path):
 
 
 def test_calibrated_trials_are_the_mean_of_both_directions(calibration):
-    """Either clip may be the profile, of one clip, and the other the one that is heard."""
+    """Either clip may be the profile, of one clip, and the other the one that is heard.
+
+    The shorter one says how long both are.
+    """
     vectors = np.random.default_rng(0).normal(size=(4, 192)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    table = EmbeddingTable(
-        {name: row for row, name in enumerate("abcd")}, vectors, calibration.model
-    )
+    row_of, speech_s = {name: row for row, name in enumerate("abcd")}, [1.0, 2.0, np.nan, 60.0]
+    table = EmbeddingTable(row_of, vectors, calibration.model, np.array(speech_s))
     trials = pd.DataFrame({"enroll": list("aabd"), "test": list("bcdc")})
     found = calibrated_trials(trials, table, calibration)
-    alone = [profile_llrs(vectors, each[None], [1], calibration)[0] for each in vectors]
-    llrs = np.concatenate(alone, axis=1)
-    for ratio, (one, other) in zip(found, [(0, 1), (0, 2), (1, 3), (3, 2)], strict=True):
-        assert llrs[one, other] != pytest.approx(llrs[other, one], abs=1e-3)
-        assert ratio == pytest.approx((llrs[one, other] + llrs[other, one]) / 2)
+    shorter = {(0, 1): 1.0, (0, 2): 1.0, (1, 3): 2.0, (3, 2): UNKNOWN_SPEECH_S}
+    for ratio, ((one, other), seconds) in zip(found, shorter.items(), strict=True):
+        there, back = (
+            profile_llrs(vectors[a], vectors[b][None], [1], calibration, seconds)[0][0]
+            for a, b in ((one, other), (other, one))
+        )
+        assert there != pytest.approx(back, abs=1e-3)
+        assert ratio == pytest.approx((there + back) / 2)
 
 
 def test_vectors_of_another_model_have_no_ratio(calibration):
@@ -244,6 +254,31 @@ def test_vectors_of_another_model_have_no_ratio(calibration):
     trials = pd.DataFrame({"enroll": ["a"], "test": ["a"]})
     with pytest.raises(ModelMismatch, match="vectors of model m1"):
         calibrated_trials(trials, table, calibration)
+
+
+@pytest.mark.parametrize("speech_s", [[1.0], [1.0, -0.5], [1.0, np.inf], [[1.0, 2.0]]], ids=str)
+def test_a_table_holds_seconds_of_each_clip(speech_s):
+    vectors = np.eye(2, dtype=np.float32)
+    with pytest.raises(BadTable, match="seconds of speech"):
+        EmbeddingTable({"a": 0, "b": 1}, vectors, "m1", np.array(speech_s))
+
+
+@pytest.mark.parametrize("is_narrowband", [[True], [0, 1], [[True, False]]], ids=str)
+def test_a_table_says_of_each_clip_whether_it_came_by_telephone(is_narrowband):
+    vectors = np.eye(2, dtype=np.float32)
+    with pytest.raises(BadTable, match="bandwidths"):
+        EmbeddingTable({"a": 0, "b": 1}, vectors, "m1", None, np.array(is_narrowband))
+
+
+def test_what_is_not_known_of_a_clip_counts_as_usual():
+    vectors, rows = np.eye(2, dtype=np.float32), np.array([1, 0, 1])
+    row_of = {"a": 0, "b": 1}
+    told = EmbeddingTable(row_of, vectors, "m1", np.array([0.0, np.nan]), np.array([True, False]))
+    assert told.seconds(rows, unknown=7.0).tolist() == [7.0, 0.0, 7.0]
+    assert told.by_telephone(rows).tolist() == [False, True, False]
+    untold = EmbeddingTable(row_of, vectors, "m1")
+    assert untold.seconds(rows, unknown=7.0).tolist() == [7.0, 7.0, 7.0]
+    assert untold.by_telephone(rows).tolist() == [False, False, False]
 
 
 @pytest.mark.parametrize("broken", [np.nan, np.inf, 0.0, 2.0])
