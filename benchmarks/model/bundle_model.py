@@ -53,7 +53,7 @@ SEED = 1
 CLIPS_A_SPEAKER = 10
 CLIPS_FOR_LANDMARKS = 3
 IN_BYTES = ("small",)  # for the space that they take
-# the small one would miss a quarter of those who enrolled in full bandwidth and call by telephone
+# the small one would miss a fifth of the calls of those who enrolled in full bandwidth
 KNOWS_TELEPHONES = ("accurate",)
 Name = Annotated[Literal["accurate", "small"], typer.Option(help="of the bundled model")]
 
