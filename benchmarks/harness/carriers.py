@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.model.ears.truth import SPOKEN, activity
 from spkid.audio.ears import FRAME_SAMPLES
-from spkid.audio.reading import Waveform
+from spkid.audio.reading import Waveform, as_waveform
 from spkid.encoder.base import Encoder, Vector
 from spkid.training.data.codecs import CARRIERS, at_double_rate, at_half_rate, coded
 
@@ -41,8 +41,12 @@ class AcrossTelephone(Encoder):
         self._encoder = encoder
         self.path, self.fingerprint, self.dim = encoder.path, encoder.fingerprint, encoder.dim
 
+    def embed(self, waveform: ArrayLike) -> Vector:
+        """Unit vector ``[dim]`` of ``[samples]``."""
+        return self._encoder.embed(by_telephone(at_half_scale(as_waveform(waveform))))
+
     def _run(self, batch: NDArray[np.float32]) -> tuple[Vector, NDArray[np.float32]]:
-        return self._encoder._run(np.stack([by_telephone(at_half_scale(row)) for row in batch]))
+        return np.stack([self.embed(row) for row in batch]), np.empty((len(batch), 0), np.float32)
 
 
 def by_telephone(clean: Waveform) -> Waveform:
