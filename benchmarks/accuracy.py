@@ -78,9 +78,7 @@ def measure(
     table = EmbeddingTable.load(embeddings)
     # a calibration is of a model that has a name
     table = replace(table, model=f"{table.model or name} {projection}".strip())
-    project: Project = lambda vectors: vectors  # noqa: E731
-    if projection:
-        project = projections(data, table)[projection]
+    project: Project = projections(data, table)[projection] if projection else np.asarray
     calibration = bundled_or_raw(table.model)
     if calibrate_with:
         cuts = kept_cuts(CheckpointEncoder(calibrate_with), data)

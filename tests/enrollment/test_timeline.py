@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from enrollment import Household, Store
+from enrollment.matching import decide
 from enrollment.timeline import (
     USUAL_SMOOTHING,
     Judge,
@@ -179,7 +180,14 @@ def test_without_a_cost_windows_are_decided_as_clips_are(judge):
     judge = replace(judge, calibration=replace(judge.calibration, narrowband_margin=2.0))
     winners = judge.gains(vectors, seconds, is_narrowband).argmax(axis=1)
     decisions = [
-        judge.answer(vector[None], long_s, is_narrowband=narrow)
+        decide(
+            vector,
+            judge.members,
+            judge.calibration,
+            false_accept_rate=0.05,
+            speech_s=long_s,
+            is_narrowband=narrow,
+        )
         for vector, long_s, narrow in zip(vectors, seconds, is_narrowband, strict=True)
     ]
     unknown = [decision.status == "unknown" for decision in decisions]
