@@ -155,7 +155,7 @@ def own_rates(
     table: pd.DataFrame, embeddings: EmbeddingTable, calibration: Calibration
 ) -> tuple[pd.DataFrame, int]:
     """The shipped rate that each home goes by, a column a stated rate, and refusals of 5 %."""
-    vector_of = {path: embeddings.vectors[row] for path, row in embeddings.row_of.items()}
+    row_of, is_narrowband = embeddings.row_of, embeddings.by_telephone(slice(None))
     chosen, n_refused = {}, 0
     for name, home in table[table["role"] == "enroll"].groupby("household"):
         members = [
@@ -165,7 +165,13 @@ def own_rates(
                 model=calibration.model,
                 consent_at="",
                 exemplars=tuple(
-                    Exemplar(vector_of[path], digest=path, speech_s=speech_s, snr_db=0.0)
+                    Exemplar(
+                        embeddings.vectors[row_of[path]],
+                        digest=path,
+                        speech_s=speech_s,
+                        snr_db=0.0,
+                        is_narrowband=bool(is_narrowband[row_of[path]]),
+                    )
                     for path, speech_s in zip(own["path"], own["speech_s"], strict=True)
                 ),
             )
@@ -240,7 +246,7 @@ def cell(clips: pd.DataFrame, *, kind: str, size: int, n_clips: int) -> dict[str
     table = simulated(clips, kind, size, n_clips, rng)
     probes = score_homes(table, embeddings, calibration)
     rates, n_refused = own_rates(table, embeddings, calibration)
-    said = probes[["speech_s", "is_narrowband"]]
+    said = probes[["speech_s", "narrowband_share"]]
     log_odds = probes["known_log_odds"].to_numpy()
     is_guest, is_right = (probes["role"] == "guest").to_numpy(), probes["right"].to_numpy()
     can_be_named = (probes["llr_margin"].to_numpy() >= np.log(AMBIGUOUS_ODDS)) & (

@@ -84,8 +84,11 @@ def quick_answer(
     answer = decide_clip(heard, members, calibration, false_accept_rate=false_accept_rate)
     if answer.other_voices:
         return None
+    (likeliest,) = (own for own in members if own.name == answer.candidates[0].member)
     threshold = calibration.household_threshold(
-        false_accept_rate, speech_s=answer.speech_s, is_narrowband=heard.quality.is_narrowband
+        false_accept_rate,
+        speech_s=answer.speech_s,
+        narrowband_share=heard.quality.is_narrowband * likeliest.narrowband_share,
     )
     stands = is_sure(answer, calibration, quick.limits, threshold=float(threshold))
     return (answer, heard) if stands else None

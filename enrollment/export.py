@@ -18,7 +18,16 @@ from enrollment.store.vault import Vault
 from spkid.data.cells import protected
 from spkid.files import whole_file
 
-CLIP_COLUMNS = ("id", "added_at", "origin", "device", "speech_s", "snr_db", "digest")
+CLIP_COLUMNS = (
+    "id",
+    "added_at",
+    "origin",
+    "device",
+    "speech_s",
+    "snr_db",
+    "is_narrowband",
+    "digest",
+)
 ANSWER_COLUMNS = (
     *("id", "heard_at", "status", "member", "p_member", "p_stranger", "accepted_rate", "speech_s"),
     *("spoke", "guest", "digest", "model", "expires_on"),
@@ -28,7 +37,8 @@ README = """What spkid keeps of you.
 profile.json  your name here, your household, what you agreed to and when, and for each clip
               the numbers that describe your voice (a vector, or one of each of two models), from
               which nobody can hear you
-clips.csv     the clips: when, with which device, how much speech, how far above the noise
+clips.csv     the clips: when, with which device, how much speech, how far above the noise,
+              whether by telephone
 answers.csv   the answers that name you, or that your voice was given, where your household agreed
               that they are written down
 audio/        the clips themselves, where you agreed that they are kept and the key was given

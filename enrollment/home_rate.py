@@ -12,17 +12,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.matching import member_llrs, reaches
+from enrollment.matching import member_llrs, narrowband_share, reaches
 from enrollment.profile import Exemplar, Member
 from spkid.config import from_mapping
 from spkid.errors import SpkidError, StoreError
 from spkid.scoring.calibration import Calibration
-from spkid.scoring.posterior import known_log_odds, profile_vector
+from spkid.scoring.posterior import known_log_odds
 from spkid.scoring.scale import RATES
 
 PRIOR_CLIPS = 200.0
@@ -105,9 +105,11 @@ class OwnTrials:
         return (own + PRIOR_CLIPS * rate) / (len(self.impostor_rates) + PRIOR_CLIPS)
 
 
-def shipped_rate(log_odds: float, speech_s: float, calibration: Calibration) -> float:
+def shipped_rate(
+    log_odds: float, speech_s: float, calibration: Calibration, *, narrowband_share: float = 0.0
+) -> float:
     """The lowest false-accept rate at which the shipped threshold accepts; infinity for none."""
-    thresholds = calibration.household_thresholds_at(speech_s)
+    thresholds = calibration.household_thresholds_at(speech_s, narrowband_share=narrowband_share)
     if not reaches(log_odds, float(thresholds[-1])):
         return float("inf")
     rate = np.exp(np.interp(-log_odds, np.negative(thresholds), np.log(RATES)))
@@ -115,16 +117,15 @@ def shipped_rate(log_odds: float, speech_s: float, calibration: Calibration) -> 
 
 
 def held_against(
-    clip: Exemplar, profiles: Sequence[tuple[Floats, int]], calibration: Calibration
+    clip: Exemplar, members: Sequence[Member], calibration: Calibration
 ) -> tuple[Floats, float]:
-    """Log-likelihood ratios ``[members]`` of ``clip``, and its rate.
-
-    ``profiles`` are vectors, each with the number of clips behind it.
-    """
-    vectors, n_clips = zip(*profiles, strict=True)
-    llrs, _ = member_llrs(clip.vector, vectors, n_clips, calibration, clip.speech_s)
+    """Log-likelihood ratios ``[members]`` of ``clip``, and its rate."""
+    profiles = [member.vector for member in members]
+    n_clips = [len(member.exemplars) for member in members]
+    llrs, _ = member_llrs(clip.vector, profiles, n_clips, calibration, clip.speech_s)
     log_odds = float(known_log_odds(llrs, guest_prior=calibration.guest_prior))
-    return llrs, shipped_rate(log_odds, clip.speech_s, calibration)
+    share = float(narrowband_share(llrs, members, clip.is_narrowband))
+    return llrs, shipped_rate(log_odds, clip.speech_s, calibration, narrowband_share=share)
 
 
 def own_trials(members: Sequence[Member], calibration: Calibration) -> OwnTrials:
@@ -134,16 +135,15 @@ def own_trials(members: Sequence[Member], calibration: Calibration) -> OwnTrials
     other_llrs: dict[tuple[str, str], list[float]] = {}
     for member in members:
         others = [other for other in members if other is not member]
-        theirs = [(other.vector, len(other.exemplars)) for other in others]
         for clip in member.exemplars:
-            rest = [exemplar.vector for exemplar in member.exemplars if exemplar is not clip]
-            llrs, rate = held_against(clip, theirs, calibration)
+            rest = tuple(exemplar for exemplar in member.exemplars if exemplar is not clip)
+            llrs, rate = held_against(clip, others, calibration)
             impostor_rates.append(rate)
             for other, llr in zip(others, llrs, strict=True):
                 other_llrs.setdefault((member.name, other.name), []).append(float(llr))
             if rest:
-                own = profile_vector(rest), len(rest)
-                llrs, rate = held_against(clip, [own, *theirs], calibration)
+                own = replace(member, exemplars=rest)
+                llrs, rate = held_against(clip, [own, *others], calibration)
                 own_llrs[member.name].append(float(llrs[0]))
                 own_rates.append(rate if llrs.argmax() == 0 else float("inf"))
     overlaps = {

@@ -78,6 +78,7 @@ class Inbox(InboxAgreement):
                     clip.digest,
                     clip.quality.speech_s,
                     clip.quality.snr_db,
+                    is_narrowband=clip.quality.is_narrowband,
                 )
                 self._voices.add(self._household, voice)
         except StoreError as error:  # the answer is worth more than the inbox

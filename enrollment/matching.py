@@ -188,6 +188,17 @@ def _checked(
     return llrs, cosines
 
 
+def narrowband_share(
+    llrs: ArrayLike, members: Sequence[Member], is_narrowband: ArrayLike
+) -> Floats:
+    """How far clips and the profiles that they are likest to both came by telephone, 0 to 1.
+
+    Of log-likelihood ratios ``[..., members]`` and bool ``[...]``, as ``[...]``.
+    """
+    shares = np.array([member.narrowband_share for member in members])
+    return np.asarray(shares[np.argmax(llrs, axis=-1)] * np.asarray(is_narrowband))
+
+
 def decide(
     vector: ArrayLike,
     members: Sequence[Member],
@@ -201,7 +212,7 @@ def decide(
     """The household's posterior (METHODS section 7) turned into an answer.
 
     ``unknown`` below the threshold that lets a share ``false_accept_rate`` of strangers in, which
-    is higher for a clip by telephone;
+    is higher where both the clip and the likeliest member's came by telephone;
     ``ambiguous`` where the posterior odds of the first member over the second, whatever both
     together leave to a stranger, are below ``AMBIGUOUS_ODDS``. The chance ``doubt`` that the clip
     says nothing, as of a whisper, makes every answer less sure, and with full doubt nobody is
@@ -226,7 +237,9 @@ def decide(
     known = known_log_odds(np.minimum(llrs, told), guest_prior=calibration.guest_prior)
     status: Status = "unknown"
     threshold = calibration.household_threshold(
-        false_accept_rate, speech_s=speech_s, is_narrowband=is_narrowband
+        false_accept_rate,
+        speech_s=speech_s,
+        narrowband_share=narrowband_share(llrs, members, is_narrowband),
     )
     if reaches(float(known), in_doubt(float(threshold), doubt)):
         sure = first.probability >= AMBIGUOUS_ODDS * second

@@ -68,7 +68,8 @@ class Consent:
 class Exemplar:
     """One enrolled clip: its unit vector and what is known of it.
 
-    ``snr_db`` is None where it could not be told. ``id`` and ``added_at`` are the store's;
+    ``snr_db`` is None where it could not be told; ``is_narrowband`` where the speech ends at 4 kHz,
+    or may, since an older store did not keep it. ``id`` and ``added_at`` are the store's;
     ``device`` is a label such as "kitchen"; ``origin`` is ``confirmed`` where a person said
     later whose voice an identified clip was.
     """
@@ -82,6 +83,7 @@ class Exemplar:
     origin: Literal["enrolled", "confirmed"] = "enrolled"
     added_at: str = ""
     id: int = 0
+    is_narrowband: bool = False
 
     def __post_init__(self) -> None:
         check_unit(self.vector)
@@ -131,6 +133,11 @@ class Member:
     def vector(self) -> NDArray[np.float64]:
         """Unit mean of the exemplars, ``[dim]``."""
         return profile_vector([exemplar.vector for exemplar in self.exemplars])
+
+    @property
+    def narrowband_share(self) -> float:
+        """Share of the exemplars that came by telephone, or may have; 0 to 1."""
+        return sum(exemplar.is_narrowband for exemplar in self.exemplars) / len(self.exemplars)
 
     @property
     def percent(self) -> int:

@@ -328,6 +328,7 @@ class EnrollmentSession:
                     clip.digest,
                     clip.quality.speech_s,
                     clip.quality.snr_db,
+                    is_narrowband=clip.quality.is_narrowband,
                     device=self._device,
                     origin=self._origin,
                 )

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from enrollment.matching import Decision, decide, member_llrs
+from enrollment.matching import Decision, decide, member_llrs, narrowband_share
 from enrollment.profile import Member
 from enrollment.turns import (
     Stretch,
@@ -123,7 +123,9 @@ class Judge:
         prior = self.calibration.guest_prior
         odds = llrs + np.log((1 - prior) / prior / len(self.members))
         threshold = self.calibration.household_threshold(
-            self.false_accept_rate, speech_s=speech_s, is_narrowband=is_narrowband
+            self.false_accept_rate,
+            speech_s=speech_s,
+            narrowband_share=narrowband_share(llrs, self.members, is_narrowband),
         )
         return np.column_stack([odds, threshold])
 

@@ -59,7 +59,7 @@ def verify_member(
         calibration,
         speech_s=speech_s,
         doubt=doubt_of(clip.quality.voiced_share),
-        is_narrowband=clip.quality.is_narrowband,
+        narrowband_share=clip.quality.is_narrowband * member.narrowband_share,
         false_accept_rate=false_accept_rate,
     )
 
@@ -98,7 +98,7 @@ def verify_clips(
         calibration,
         speech_s=speech_s,
         doubt=max(doubt_of(clip.quality.voiced_share) for clip in heard),
-        is_narrowband=any(clip.quality.is_narrowband for clip in heard),
+        narrowband_share=float(all(clip.quality.is_narrowband for clip in heard)),
         false_accept_rate=false_accept_rate,
     )
 
@@ -111,7 +111,7 @@ def judge_pair(
     *,
     speech_s: float,
     doubt: float = 0.0,
-    is_narrowband: bool = False,
+    narrowband_share: float = 0.0,
     false_accept_rate: float,
 ) -> Verification:
     """What ``speech_s`` of speech scored against a profile of ``n_clips``, as an answer.
@@ -125,7 +125,7 @@ def judge_pair(
         If the score or its threshold is not finite.
     """
     threshold = calibration.pair_threshold(
-        false_accept_rate, n_clips=n_clips, speech_s=speech_s, is_narrowband=is_narrowband
+        false_accept_rate, n_clips=n_clips, speech_s=speech_s, narrowband_share=narrowband_share
     )
     told = float(doubted(llr, doubt))
     return Verification(

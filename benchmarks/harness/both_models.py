@@ -43,7 +43,7 @@ def answers(
     """Of one model in ``homes``, which :func:`score_homes` takes."""
     probes = score_homes(homes, embeddings, calibration)
     threshold = calibration.household_threshold(
-        rate, speech_s=probes["speech_s"], is_narrowband=probes["is_narrowband"]
+        rate, speech_s=probes["speech_s"], narrowband_share=probes["narrowband_share"]
     )
     over, apart = probes["known_log_odds"].to_numpy() - threshold, probes["llr_margin"].to_numpy()
     return Answers(over, apart, (over >= 0) & (apart >= TIED), probes["right"].to_numpy())

@@ -53,8 +53,6 @@ SEED = 1
 CLIPS_A_SPEAKER = 10
 CLIPS_FOR_LANDMARKS = 3
 IN_BYTES = ("small",)  # for the space that they take
-# the small one would miss a fifth of the calls of those who enrolled in full bandwidth
-KNOWS_TELEPHONES = ("accurate",)
 Name = Annotated[Literal["accurate", "small"], typer.Option(help="of the bundled model")]
 
 # vectors ``[clips, 1 + cuts, dim]`` of the clips at these paths, whole and then cut to so many
@@ -130,14 +128,13 @@ def main(data: Data, model: Name, export: bool = False) -> None:
         export_onnx(network, graph, in_bytes=model in IN_BYTES)
         shutil.copy(CHECKPOINTS / f"{model}.json", graph.with_suffix(".training.json"))
     encoder = SpeakerEncoder.load(model)
-    across = cuts_embedded(AcrossTelephone(encoder), data)
     calibration = fitted_calibration(
         data,
         cuts_embedded(encoder, data),
         model=encoder.fingerprint,
         # they belong to the graph
         landmarks=None if export else Calibration.load(place).landmarks,
-        across=across if model in KNOWS_TELEPHONES else None,
+        across=cuts_embedded(AcrossTelephone(encoder), data),
     )
     calibration.save(place)
     print(f"{graph.stat().st_size / 1e6:.1f} MB, {calibration.trained_on}")

@@ -15,6 +15,7 @@ from benchmarks.harness.result_files import (
 )
 
 GROUPED = ("verify_new_speechocean762", "verify_known_speechocean762", "verify_new_commonvoice")
+MODELS = ("accurate", "small")
 HOMES = {
     "households_new_speechocean762": "new",
     "households_known_speechocean762": "known",
@@ -112,22 +113,27 @@ def homes(own: Any) -> str:
     return table(header, rows)
 
 
-def other_days(own: Any) -> str:
-    """Homes of callers on other days, at both stated rates."""
+def other_days(*each: Any) -> str:
+    """Homes of callers on other days, at both stated rates, by each model."""
     header = ["homes, %", "taken for another", "open-set EER"]
-    for rate in own["rates"]:
+    for rate in each[0]["rates"]:
         header += [
             f"misses at {float(rate):.0%} guests",
             f"shipped {float(rate):.0%}: guests / misses",
         ]
     rows = []
-    for words, all_rates in next(iter(own["rates"].values())).items():
-        row = [words, percent(all_rates["closed_set_error"]), percent(all_rates["open_set_eer"])]
-        for figures in own["rates"].values():
-            found = figures[words]
-            shipped = (percent(found[key]) for key in ("shipped_fpir", "shipped_fnir"))
-            row += [percent(found["fnir"]), " / ".join(shipped)]
-        rows.append(row)
+    for number, own in enumerate(each):
+        model = f"{MODELS[number]}, " if len(each) > 1 else ""
+        for words, found in next(iter(own["rates"].values())).items():
+            row = [
+                model + words,
+                percent(found["closed_set_error"]),
+                percent(found["open_set_eer"]),
+            ]
+            for figures in own["rates"].values():
+                shipped = (percent(figures[words][f"shipped_{key}"]) for key in ("fpir", "fnir"))
+                row += [percent(figures[words]["fnir"]), " / ".join(shipped)]
+            rows.append(row)
     return table(header, rows)
 
 
@@ -202,7 +208,7 @@ BLOCKS = {
     "misses": drawn(misses, *SYSTEMS),
     "homes": drawn(homes, "accuracy_small"),
     "homes_sizes": drawn(homes_sizes, "homes"),
-    "other_days": drawn(other_days, "other_days_accurate"),
+    "other_days": drawn(other_days, *(f"other_days_{model}" for model in MODELS)),
     "score_norm": drawn(score_norm, "score_norm"),
     "landmarks": drawn(landmarks, "landmarks"),
     "microphones": drawn(microphones, "microphones"),

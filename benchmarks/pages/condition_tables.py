@@ -1,12 +1,12 @@
-"""The table of eight homes in better and worse sound."""
+"""Tables of homes in better and worse sound, and by telephone."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.harness.result_files import drawn, table
+from benchmarks.harness.result_files import drawn, percent, table
+from benchmarks.pages.accuracy_tables import MODELS
 
-MODELS = ("accurate", "small")
 REFUSED = ("too_short", "no_speech", "poor_audio", "several_voices")
 
 
@@ -29,4 +29,27 @@ def conditions(*each: Any) -> str:
     return table(header, rows)
 
 
-BLOCKS = {"conditions": drawn(conditions, *(f"conditions_{model}" for model in MODELS))}
+def telephones(own: Any) -> str:
+    """Guests named and members missed, in brackets with no margin for telephones."""
+    kinds = {"mixed": "speechocean762", "languages": "Common Voice"}
+    rows = []
+    for words, by_kind in own["homes"]["accurate"].items():
+        for kind, corpus in kinds.items():
+            row = [f"{words}; {corpus}"]
+            for model in MODELS:
+                for found in own["homes"][model][words][kind].values():
+                    shipped = " / ".join(percent(found[key]) for key in ("guests", "missed"))
+                    without = " / ".join(
+                        percent(found[f"{k}_without"]) for k in ("guests", "missed")
+                    )
+                    row.append(f"{shipped} ({without})" if shipped != without else shipped)
+            rows.append(row)
+        rates = [f"{float(rate):.0%}" for rate in by_kind["mixed"]]
+    header = ["enrolled, guests / misses in %"]
+    return table(header + [f"{model}, {rate}" for model in MODELS for rate in rates], rows)
+
+
+BLOCKS = {
+    "conditions": drawn(conditions, *(f"conditions_{model}" for model in MODELS)),
+    "telephones": drawn(telephones, "telephones"),
+}

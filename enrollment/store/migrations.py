@@ -220,6 +220,17 @@ def to_version_5(connection: Connection) -> None:
     _run(connection, VERSION_5)
 
 
+VERSION_6 = """
+ALTER TABLE exemplar ADD COLUMN is_narrowband INTEGER DEFAULT '1' NOT NULL;
+ALTER TABLE unknown_voice ADD COLUMN is_narrowband INTEGER DEFAULT '1' NOT NULL
+"""
+
+
+def to_version_6(connection: Connection) -> None:
+    """Clips get a place for whether they came by telephone, as every one before may have."""
+    _run(connection, VERSION_6)
+
+
 def _run(connection: Connection, statements: str) -> None:
     """Statements with an ``{identity}`` and ``{bytes}``, as the database at hand writes them."""
     is_file = connection.dialect.name == "sqlite"
@@ -237,4 +248,5 @@ MIGRATIONS: dict[int, Callable[[Connection], None]] = {
     2: to_version_3,
     3: to_version_4,
     4: to_version_5,
+    5: to_version_6,
 }

@@ -59,6 +59,7 @@ ALL_MEMBERS = (
         exemplars.c.digest,
         exemplars.c.speech_s,
         exemplars.c.snr_db,
+        exemplars.c.is_narrowband,
         exemplars.c.device,
         exemplars.c.origin,
         exemplars.c.added_at,
@@ -158,16 +159,17 @@ def read_member(connection: Connection, member_id: int) -> Member:
 def _members_of(rows: Sequence[Any]) -> list[Member]:
     # all rows are there: an error in one must not leave the query, and its snapshot, open
     found: dict[tuple[Any, ...], list[Exemplar]] = {}
-    for *who, vector, digest, speech_s, snr_db, device, origin, added_at, exemplar_id in rows:
+    for *who, vector, digest, speech_s, snr_db, narrow, device, origin, added_at, number in rows:
         exemplar = Exemplar(
-            vector=vectors_of([exemplar_id], [vector])[0],
+            vector=vectors_of([number], [vector])[0],
             digest=digest,
             speech_s=speech_s,
             snr_db=snr_db,
+            is_narrowband=bool(narrow),
             device=device,
             origin=origin,
             added_at=added_at,
-            id=exemplar_id,
+            id=number,
         )
         own = found.setdefault(tuple(who), [])
         own.append(exemplar)
@@ -211,6 +213,7 @@ def insert_exemplar(
             digest=exemplar.digest,
             speech_s=exemplar.speech_s,
             snr_db=exemplar.snr_db,
+            is_narrowband=int(exemplar.is_narrowband),
             device=exemplar.device,
             origin=exemplar.origin,
             added_at=exemplar.added_at or now(),

@@ -30,7 +30,7 @@ from sqlalchemy.types import TypeEngine
 
 from spkid.errors import StoreError
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 APPLICATION_ID = 0x53504B44  # "SPKD": tells our files from other SQLite files
 
 LOOK_ALIKE = "\x1f"  # stands in no name
@@ -103,6 +103,7 @@ exemplars = Table(
     Column("device", Text, nullable=False),
     Column("origin", Text, nullable=False),  # "enrolled", or "confirmed" by a person later
     Column("added_at", Text, nullable=False),
+    Column("is_narrowband", Integer, nullable=False, server_default="1"),  # 1: or not known
     UniqueConstraint("member_id", "digest"),
     sqlite_autoincrement=True,
 )
@@ -151,6 +152,7 @@ unknown_voices = Table(
     Column("snr_db", Float),
     Column("heard_at", Text, nullable=False),
     Column("expires_on", Text, nullable=False),  # the last day on which it is kept
+    Column("is_narrowband", Integer, nullable=False, server_default="1"),  # 1: or not known
     UniqueConstraint("household_id", "digest"),
     Index("unknown_voice_expiry", "expires_on"),
     sqlite_autoincrement=True,

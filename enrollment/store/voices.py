@@ -40,6 +40,7 @@ class UnknownVoice:
     heard_at: str = ""
     expires_on: str = ""
     id: int = 0
+    is_narrowband: bool = False
 
     def __post_init__(self) -> None:
         check_unit(self.vector)
@@ -77,6 +78,7 @@ class UnknownVoices(KeptForAWhile):
                     digest=voice.digest,
                     speech_s=voice.speech_s,
                     snr_db=voice.snr_db,
+                    is_narrowband=int(voice.is_narrowband),
                     **kept_from(voice.heard_at, terms),
                 )
             )
@@ -140,6 +142,7 @@ class UnknownVoices(KeptForAWhile):
                     voice.digest,
                     voice.speech_s,
                     voice.snr_db,
+                    is_narrowband=voice.is_narrowband,
                     origin="confirmed",
                     added_at=voice.heard_at,
                 )
@@ -171,6 +174,7 @@ def _voices(connection: Connection, household_id: int) -> list[UnknownVoice]:
             row.heard_at,
             row.expires_on,
             row.id,
+            bool(row.is_narrowband),
         )
         for row in connection.execute(query.order_by(unknown_voices.c.id)).all()
     ]

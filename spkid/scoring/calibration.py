@@ -42,7 +42,7 @@ class Calibration(Scale):
     impostors reaches with clips of ``SPEECH_S[k]`` against profiles of ``CLIP_COUNTS[i]``
     clips; ``household_thresholds[k][j]`` the known-log-odds that the same share of guests
     reaches. Strangers who call by telephone come nearer to members who enrolled by telephone:
-    all these thresholds are ``narrowband_margin`` higher for a clip that ends at 4 kHz.
+    all these thresholds are ``narrowband_margin`` higher where both clip and profile end at 4 kHz.
     ``trained_on`` says in words what it was fitted on.
     """
 
@@ -64,9 +64,12 @@ class Calibration(Scale):
         *,
         n_clips: int = 1,
         speech_s: ArrayLike = UNKNOWN_SPEECH_S,
-        is_narrowband: ArrayLike = False,
+        narrowband_share: ArrayLike = 0.0,
     ) -> Floats:
         """Log-likelihood ratio from which a clip is taken for the profile's speaker.
+
+        ``narrowband_share`` is that of the profile's clips that came by telephone, 0 to 1, where
+        the clip came so too; 0 where it did not.
 
         Raises
         ------
@@ -75,16 +78,18 @@ class Calibration(Scale):
         """
         row = min(max(n_clips, 1), CLIP_COUNTS[-1]) - 1
         threshold = _between(self.pair_thresholds[row], false_accept_rate, speech_s)
-        return threshold + self.narrowband_margin * np.asarray(is_narrowband)
+        return threshold + self.narrowband_margin * np.asarray(narrowband_share)
 
     def household_threshold(
         self,
         false_accept_rate: float,
         *,
         speech_s: ArrayLike = UNKNOWN_SPEECH_S,
-        is_narrowband: ArrayLike = False,
+        narrowband_share: ArrayLike = 0.0,
     ) -> Floats:
         """Known-log-odds from which somebody of the household is taken to speak.
+
+        ``narrowband_share`` is as in :meth:`pair_threshold`, of the likeliest member's profile.
 
         Raises
         ------
@@ -92,13 +97,14 @@ class Calibration(Scale):
             If the rate lies outside what was measured (0.5 to 20 %).
         """
         threshold = _between(self.household_thresholds, false_accept_rate, speech_s)
-        return threshold + self.narrowband_margin * np.asarray(is_narrowband)
+        return threshold + self.narrowband_margin * np.asarray(narrowband_share)
 
-    def household_thresholds_at(self, speech_s: float) -> Floats:
+    def household_thresholds_at(self, speech_s: float, *, narrowband_share: float = 0.0) -> Floats:
         """:meth:`household_threshold` for each of ``RATES``."""
         folds, lengths = log_duration(speech_s), log_duration(SPEECH_S)
         columns = zip(*self.household_thresholds, strict=True)
-        return np.array([np.interp(folds, lengths, column) for column in columns])
+        thresholds = np.array([np.interp(folds, lengths, column) for column in columns])
+        return thresholds + self.narrowband_margin * narrowband_share
 
     @classmethod
     def fit(

@@ -32,9 +32,9 @@ def score_homes(
     calibration, or :func:`spkid.scoring.scale.raw_cosines`; with a ``cohort``, cosines are
     normalised by it, for which no calibration holds.
 
-    The columns of ``protocol``, ``speech_s``, ``is_narrowband``, ``best`` (the first member),
-    ``known_log_odds``, ``llr_margin`` (first over second) and ``right`` (a member who came first;
-    False for a guest).
+    The columns of ``protocol``, ``speech_s``, ``best`` (the first member), ``narrowband_share`` (of
+    that member's clips, where the probe came by telephone too; else 0), ``known_log_odds``,
+    ``llr_margin`` (first over second) and ``right`` (a member who came first; False for a guest).
 
     Raises
     ------
@@ -43,34 +43,33 @@ def score_homes(
     """
     embeddings.check_model(scale.model)
     rows = embeddings.rows(protocol["path"])
-    protocol = protocol.assign(
-        speech_s=embeddings.seconds(rows, unknown=UNKNOWN_SPEECH_S),
-        is_narrowband=embeddings.by_telephone(rows),
-    )
-    vectors = embeddings.vectors[rows]
+    protocol = protocol.assign(speech_s=embeddings.seconds(rows, unknown=UNKNOWN_SPEECH_S))
+    vectors, is_narrowband = embeddings.vectors[rows], embeddings.by_telephone(rows)
     heard = cohort.moments(vectors) if cohort else None
     tables = []
     for positions in protocol.groupby("household", sort=False).indices.values():
         home = protocol.iloc[positions]
         enrolled = (home["role"] == "enroll").to_numpy()
         members = home["speaker"][enrolled].unique()
-        own = [
-            vectors[positions[enrolled & (home["speaker"] == member).to_numpy()]]
-            for member in members
+        clips_of = [
+            positions[enrolled & (home["speaker"] == member).to_numpy()] for member in members
         ]
         probes = home[~enrolled]
-        profiles = np.stack([profile_vector(clips) for clips in own])
-        n_clips, asked = [len(clips) for clips in own], positions[~enrolled]
+        profiles = np.stack([profile_vector(vectors[own]) for own in clips_of])
+        shares = np.array([is_narrowband[own].mean() for own in clips_of])
+        n_clips, asked = [len(own) for own in clips_of], positions[~enrolled]
         llrs, cosines = household_llrs(vectors[asked], profiles, n_clips, scale, probes["speech_s"])
         if cohort and heard:
             test = Moments(heard.mean[asked, None], heard.deviation[asked, None])
             scores = normalized(cosines, cohort.moments(profiles), test)
             llrs = scale.log_likelihood_ratio(scores, n_clips)
-        best = members[llrs.argmax(axis=1)]
+        first = llrs.argmax(axis=1)
+        best = members[first]
         top = np.sort(llrs, axis=1)
         tables.append(
             probes.assign(
                 best=best,
+                narrowband_share=shares[first] * is_narrowband[asked],
                 known_log_odds=known_log_odds(llrs, guest_prior=scale.guest_prior),
                 llr_margin=top[:, -1] - top[:, -2] if top.shape[1] > 1 else np.inf,
                 right=(probes["role"] == "member").to_numpy()
@@ -126,7 +125,7 @@ def home_figures(probes: pd.DataFrame, scale: Scale, *, fpir: float = 0.05) -> H
     shipped_fpir = shipped_fnir = float("nan")
     if isinstance(scale, Calibration):
         named = scores >= scale.household_threshold(
-            fpir, speech_s=probes["speech_s"], is_narrowband=probes["is_narrowband"]
+            fpir, speech_s=probes["speech_s"], narrowband_share=probes["narrowband_share"]
         )
         named &= probes["llr_margin"].to_numpy() >= np.log(AMBIGUOUS_ODDS)
         shipped_fpir = float(named[is_guest].mean())

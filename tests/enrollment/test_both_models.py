@@ -114,6 +114,9 @@ def test_by_telephone_the_small_one_is_held_to_the_threshold_of_telephones(
     home = Household(store, "home", model=dataclasses.replace(both, quick=quick))
     assert home.identify(clip).model == "small"
     monkeypatch.setattr("spkid.audio.speech.is_narrowband", lambda waveform, is_said: True)
+    assert home.identify(clip).model == "small"  # they enrolled in full bandwidth
+    home.forget("Ana")
+    home.enroll("Ana", cast["Ana"]["enroll"], consent=True)
     assert home.identify(clip).model == "accurate"
 
 

@@ -100,6 +100,29 @@ def test_each_clip_is_left_out_of_what_it_is_held_against(home, calibration):
     assert found.worst[1] == 0.0  # three people who sound nothing alike
 
 
+def test_clips_by_telephone_are_held_to_the_threshold_of_telephones(home, calibration):
+    """Else their margin would count twice: in the rate that the home chooses, and in decisions."""
+    stricter = replace(calibration, narrowband_margin=8.0)
+    by_telephone = [
+        replace(
+            member,
+            exemplars=tuple(replace(clip, is_narrowband=True) for clip in member.exemplars),
+        )
+        for member in home.members()
+    ]
+    plain, mixed = own_trials(home.members(), stricter), own_trials(by_telephone, stricter)
+    lifted = replace(
+        calibration,
+        household_thresholds=tuple(
+            tuple(threshold + 8.0 for threshold in row) for row in calibration.household_thresholds
+        ),
+    )
+    expected = own_trials(home.members(), lifted)
+    np.testing.assert_allclose(mixed.impostor_rates, expected.impostor_rates)
+    np.testing.assert_allclose(mixed.own_rates, expected.own_rates)
+    assert (mixed.own_rates > plain.own_rates).any()
+
+
 def test_a_score_that_is_nan_sets_no_threshold(home, calibration):
     damaged = copy.copy(calibration)
     object.__setattr__(damaged, "scale", (math.nan,) * 3)  # as no constructor lets it be

@@ -84,6 +84,36 @@ def test_verify_against_a_member_and_between_clips(family, cast, model):
     assert verify_clips(ana, ben, **pair).llr == pytest.approx(verify_clips(ben, ana, **pair).llr)
 
 
+def test_a_pair_by_telephone_needs_more_than_one_with_one_clip_by_telephone(
+    cast, model, monkeypatch
+):
+    first, second = (load_audio(clip) for clip in cast["Ana"]["heard"][:2])
+    calibration = dataclasses.replace(model.calibration, narrowband_margin=100.0)
+    told = {}
+    for narrow in ([], [first], [second], [first, second]):
+        monkeypatch.setattr(
+            "spkid.audio.speech.is_narrowband",
+            lambda waveform, is_said, own=narrow: any(np.array_equal(waveform, w) for w in own),
+        )
+        pair = verify_clips(first, second, model=Model(model.encoder, calibration))
+        told[len(narrow)] = told.get(len(narrow), True) and pair.same
+    assert told == {0: True, 1: True, 2: False}
+
+
+def test_a_profile_remembers_which_clips_came_by_telephone(home, cast, monkeypatch):
+    """Enrolled, and named from the inbox later."""
+    home.enroll("Ana", cast["Ana"]["enroll"], consent=True)
+    monkeypatch.setattr("spkid.audio.speech.is_narrowband", lambda waveform, is_said: True)
+    home.enroll("Leo", cast["Leo"]["enroll"], consent=True)
+    home.inbox.switch_on("Ana", consent=True)
+    for clip in cast["Ben"]["enroll"]:
+        home.identify(clip)
+    (ben,) = home.inbox.speakers()
+    home.inbox.name(ben.number, "Ben", consent=True)
+    shares = {member.name: member.narrowband_share for member in home.members()}
+    assert shares == {"Ana": 0.0, "Ben": 1.0, "Leo": 1.0}
+
+
 def test_enrolment_reports_progress_and_stores_the_model(home, cast):
     advanced = []
     clips = cast["Leo"]["enroll"]

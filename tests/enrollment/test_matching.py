@@ -34,8 +34,11 @@ CALIBRATION = Calibration(
 AXES = np.eye(192, dtype=np.float32)
 
 
-def member(name: str, *vectors: np.ndarray) -> Member:
-    own = tuple(Exemplar(vector, f"{name}{i}", 4.0, 30.0) for i, vector in enumerate(vectors))
+def member(name: str, *vectors: np.ndarray, n_narrow: int = 0) -> Member:
+    own = tuple(
+        Exemplar(vector, f"{name}{i}", 4.0, 30.0, is_narrowband=i < n_narrow)
+        for i, vector in enumerate(vectors)
+    )
     return Member("home", name, "m1", "2026-01-01T00:00:00+00:00", own)
 
 
@@ -110,30 +113,45 @@ def test_stricter_rate_turns_known_into_unknown():
     assert strict.status == "unknown"
 
 
-def test_by_telephone_the_threshold_is_higher():
+@pytest.mark.parametrize(
+    ("n_narrow", "margin", "status"),
+    [
+        (2, 0.6, "known"),
+        (2, 0.8, "unknown"),
+        (1, 1.2, "known"),
+        (1, 1.6, "unknown"),
+        (0, 9, "known"),
+    ],
+)
+def test_by_telephone_the_threshold_is_higher_for_who_enrolled_by_telephone(
+    n_narrow, margin, status
+):
     probe = towards(0.62, 0.1)  # known log odds of about 1.7, threshold of 1
-    for margin, status in ((0.6, "known"), (0.8, "unknown")):
-        stricter = dataclasses.replace(CALIBRATION, narrowband_margin=margin)
-        ask = partial(decide, probe, [ANA, BEN], stricter, false_accept_rate=0.05, speech_s=2.0)
-        assert ask(is_narrowband=True).status == status
-        assert ask().status == "known"
-        assert ask(is_narrowband=True).p_member == ask().p_member
+    stricter = dataclasses.replace(CALIBRATION, narrowband_margin=margin)
+    home = [member("Ana", AXES[0], AXES[0], n_narrow=n_narrow), member("Ben", AXES[1], n_narrow=1)]
+    ask = partial(decide, probe, home, stricter, false_accept_rate=0.05, speech_s=2.0)
+    assert ask(is_narrowband=True).status == status
+    assert ask().status == "known"
+    assert ask(is_narrowband=True).p_member == ask().p_member
 
 
 @pytest.mark.parametrize("margin", [0.0, 1.5])
 def test_a_heard_clip_says_whether_it_came_by_telephone(margin):
     """In a home, and against one member."""
     stricter = dataclasses.replace(CALIBRATION, narrowband_margin=margin)
+    ana = member("Ana", AXES[0], n_narrow=1)
     told = {}
     for is_narrowband in (False, True):
         quality = Quality(2.0, 2.0, -20.0, 0.0, 30.0, "ok", 1.0, is_narrowband)
         clip = Heard("clip", quality, "0", towards(0.62, 0.1))
         asked = {"false_accept_rate": 0.05}
         told[is_narrowband] = (
-            decide_clip(clip, [ANA, BEN], stricter, **asked).is_known,
+            decide_clip(clip, [ana, BEN], stricter, **asked).is_known,
+            verify_member(ana, clip, stricter, **asked).same,
             verify_member(ANA, clip, stricter, **asked).same,
         )
-    assert told == {False: (True, True), True: (margin == 0.0, margin == 0.0)}
+    is_same = margin == 0.0
+    assert told == {False: (True, True, True), True: (is_same, is_same, True)}
 
 
 def test_one_member_has_no_rival():

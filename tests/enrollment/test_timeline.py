@@ -170,6 +170,12 @@ def judge(home):
     return Judge(home.members(), home.model.calibration, 0.05)
 
 
+def by_telephone(member):
+    """The member, enrolled by telephone."""
+    clips = [replace(clip, is_narrowband=True) for clip in member.exemplars]
+    return replace(member, exemplars=tuple(clips))
+
+
 def test_without_a_cost_windows_are_decided_as_clips_are(judge):
     rng = np.random.default_rng(0)
     towards = np.stack([member.vector for member in judge.members] * 40)
@@ -177,7 +183,10 @@ def test_without_a_cost_windows_are_decided_as_clips_are(judge):
     vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     seconds = rng.uniform(0.6, 3, size=80)
     is_narrowband = rng.random(80) < 0.5
-    judge = replace(judge, calibration=replace(judge.calibration, narrowband_margin=2.0))
+    ana, *others = judge.members
+    judge = Judge(
+        [by_telephone(ana), *others], replace(judge.calibration, narrowband_margin=2.0), 0.05
+    )
     winners = judge.gains(vectors, seconds, is_narrowband).argmax(axis=1)
     decisions = [
         decide(
@@ -210,7 +219,8 @@ def heard_as(judge, order, *, n_chunks=60, pause=0):
 
 def test_by_telephone_a_turn_needs_more(judge):
     heard = heard_as(judge, [0, 0, 0])
-    deaf = replace(judge, calibration=replace(judge.calibration, narrowband_margin=100.0))
+    calibration = replace(judge.calibration, narrowband_margin=100.0)
+    deaf = Judge([by_telephone(member) for member in judge.members], calibration, 0.05)
     for n_narrow, who in ((0, "Ana"), (1, "Ana"), (2, None), (3, None)):
         is_narrowband = np.arange(3) < n_narrow
         even = replace(USUAL_SMOOTHING, switch_cost=1e6)

@@ -34,6 +34,7 @@ CALIBRATION = Calibration(
     pair_thresholds=((FALLING,) * 3,) * 3,
     household_thresholds=(FALLING,) * 3,
     trained_on="nothing",
+    narrowband_margin=0.5,
 )
 
 
@@ -60,7 +61,7 @@ def embeddings(protocol):
     """Unit vectors about a centre of each speaker, so noisy that every kind of error occurs.
 
     The speakers of a home are alike, so that some clips fit two members about as well. Every
-    fifth clip is of unknown length.
+    fifth clip is of unknown length, a third came by telephone.
     """
     rng = np.random.default_rng(1)
     homes = {name: rng.normal(size=16) for name in sorted(protocol["household"].unique())}
@@ -71,17 +72,23 @@ def embeddings(protocol):
     seconds = rng.uniform(0.3, 5.0, size=len(protocol))
     seconds[::5] = np.nan
     row_of = {path: row for row, path in enumerate(protocol["path"])}
-    return EmbeddingTable(row_of, vectors, "m1", seconds)
+    return EmbeddingTable(row_of, vectors, "m1", seconds, rng.random(len(protocol)) < 1 / 3)
 
 
 def naive_probe(probe, protocol, embeddings, calibration) -> dict:
-    """Best member, log odds and margin of one probe."""
+    """Best member, log odds and margin of one probe, and how far it is by telephone."""
+
+    def is_narrow(path) -> bool:
+        return bool(embeddings.is_narrowband[embeddings.row_of[path]])
+
     vector = embeddings.vectors[embeddings.row_of[probe.path]].astype(float)
     own: dict[str, list] = {}
+    narrow: dict[str, list] = {}
     for row in protocol.itertuples():
         if row.household == probe.household and row.role == "enroll":
             clip = embeddings.vectors[embeddings.row_of[row.path]].astype(float)
             own.setdefault(row.speaker, []).append(clip)
+            narrow.setdefault(row.speaker, []).append(is_narrow(row.path))
     llrs = {}
     for member, clips in own.items():
         mean = sum(clips) / len(clips)
@@ -99,6 +106,7 @@ def naive_probe(probe, protocol, embeddings, calibration) -> dict:
     top, prior = llrs[ranked[0]], calibration.guest_prior
     return {
         "best": ranked[0],
+        "narrowband_share": is_narrow(probe.path) * sum(narrow[ranked[0]]) / len(narrow[ranked[0]]),
         "known_log_odds": top + math.log((1 - prior) / prior / len(llrs)),
         "llr_margin": top - llrs[ranked[1]] if len(ranked) > 1 else math.inf,
         "right": probe.role == "member" and ranked[0] == probe.speaker,
@@ -114,6 +122,7 @@ def test_every_probe_is_scored_as_a_loop_does(protocol, embeddings, calibration)
         expected = naive_probe(row, protocol, embeddings, calibration)
         assert row.best == expected["best"]
         assert row.right == expected["right"]
+        assert row.narrowband_share == pytest.approx(expected["narrowband_share"])
         assert row.known_log_odds == pytest.approx(expected["known_log_odds"], abs=1e-5)
         assert row.llr_margin == pytest.approx(expected["llr_margin"], abs=1e-5)
 
@@ -134,11 +143,15 @@ def naive_figures(probes, calibration, fpir) -> dict:
     threshold = np.nextafter(guests[len(guests) - 1 - int(fpir * len(guests))], np.inf)
     every = sorted({row.known_log_odds for row in probes.itertuples()})
     closest = min(every, key=lambda value: abs(missed(value) - accepted(value)))
-    shipped = calibration.household_threshold(fpir)
+
+    def shipped(row) -> float:
+        share = row.narrowband_share
+        return calibration.household_threshold(fpir) + calibration.narrowband_margin * share
+
     named = [
         row
         for row in probes.itertuples()
-        if row.known_log_odds >= shipped and row.llr_margin >= math.log(4)
+        if row.known_log_odds >= shipped(row) and row.llr_margin >= math.log(4)
     ]
     return {
         "n_homes": len(set(probes["household"])),

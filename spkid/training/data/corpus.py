@@ -68,9 +68,11 @@ class Corpus:
         )
 
     def fingerprint(self) -> str:
-        """Names the clips by path, speaker and length."""
-        names = canonical_json({"paths": self.paths, "speakers": self.speakers})
-        return fingerprint(names, self.starts.astype(np.int64).tobytes())
+        """Names the clips by path, speaker, group (where there are any) and length."""
+        names = {"paths": self.paths, "speakers": self.speakers}
+        if any(self.groups):
+            names["groups"] = self.groups
+        return fingerprint(canonical_json(names), self.starts.astype(np.int64).tobytes())
 
     @classmethod
     def load(

@@ -69,6 +69,7 @@ def test_everything_is_there_after_the_move(old):
         for clip, seed in zip(who.exemplars, seeds, strict=True):
             np.testing.assert_array_equal(clip.vector, vector(seed))
             assert (clip.speech_s, clip.origin) == (4.0, "enrolled")
+            assert clip.is_narrowband  # as it may have been
     assert zoe.exemplars[0].snr_db is None
     assert sorted((row.given_by, row.version, row.text) for row in rows) == [
         ("Ana", "1", CONSENT_TEXT),

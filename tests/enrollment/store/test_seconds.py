@@ -155,10 +155,12 @@ def test_a_store_of_the_fourth_schema_gets_the_place_for_it(tmp_path):
         (clip,) = add(store, "Ana", 1, seconds=False).exemplars
     with closing(sqlite3.connect(place)) as connection, connection:
         connection.execute("DROP TABLE second_vector")
+        for table in ("exemplar", "unknown_voice"):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN is_narrowband")
         connection.execute("PRAGMA user_version = 4")
     with Store.open(place) as store:
         (found,) = store.members("home")
-        assert found.exemplars == (clip,)
+        assert found.exemplars == (dataclasses.replace(clip, is_narrowband=True),)
         store.set_seconds(found, SecondVectors("q1", {clip.digest: unit(101, 64)}))
         assert seeds_of(store) == {clip.id: 1}
 

@@ -80,6 +80,14 @@ def test_unknown_snr_survives(store):
     assert member.exemplars[0].snr_db is None
 
 
+@pytest.mark.parametrize("is_narrowband", [False, True])
+def test_it_is_kept_whether_a_clip_came_by_telephone(store, is_narrowband):
+    clip = Exemplar(exemplar(1).vector, "d", 4.0, 30.0, is_narrowband=is_narrowband)
+    store.add("home", "Ana", [clip], model="m1", consent=CONSENT)
+    ((kept,),) = (member.exemplars for member in store.members())
+    assert kept.is_narrowband is is_narrowband
+
+
 @pytest.mark.parametrize(
     ("code", "act"),
     [

@@ -28,7 +28,8 @@ def unit(seed: int) -> np.ndarray:
 def voice(seed: int, *, days_old: int = 0) -> UnknownVoice:
     heard_at = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=days_old)
     at = heard_at.isoformat(timespec="seconds")
-    return UnknownVoice(unit(seed), "m1", f"digest-{seed}", 3.0, 20.0, at)
+    digest, is_narrowband = f"digest-{seed}", seed % 2 == 0
+    return UnknownVoice(unit(seed), "m1", digest, 3.0, 20.0, at, is_narrowband=is_narrowband)
 
 
 @pytest.fixture
@@ -146,6 +147,7 @@ def test_named_voices_become_a_profile_in_one_transaction(store):
     zoe = store.voices.name("home", [first.id, second.id], "Zoe", left_out=[third.id], **about)
     assert [clip.digest for clip in zoe.exemplars] == ["digest-1", "digest-2"]
     assert {clip.origin for clip in zoe.exemplars} == {"confirmed"}
+    assert [clip.is_narrowband for clip in zoe.exemplars] == [False, True]
     assert zoe.exemplars[0].added_at == first.heard_at
     assert seeds(store) == []
     assert store.consents("home", "Zoe")["voice"].given_by == "Zoe"

@@ -296,12 +296,16 @@ def test_nothing_to_load_is_an_empty_corpus(tmp_path):
     assert len(corpus) == len(corpus.samples) == 0
 
 
-def test_fingerprint_is_of_paths_speakers_and_lengths(tones):
+def test_fingerprint_is_of_paths_speakers_groups_and_lengths(tones):
     other = corpus_of([tones.clip(index) for index in range(8)], list(SPEAKERS))
     assert other.fingerprint() == tones.fingerprint()
     other.speakers[0] = "dan"
     shorter = corpus_of([tones.clip(index)[:-1] for index in range(8)], SPEAKERS)
-    assert len({tones.fingerprint(), other.fingerprint(), shorter.fingerprint()}) == 3
+    grouped = replace(tones, groups=["women", *["men"] * (len(tones) - 1)])
+    ungrouped = replace(tones, groups=[""] * len(tones))
+    assert ungrouped.fingerprint() == tones.fingerprint()
+    found = {own.fingerprint() for own in (tones, other, shorter, grouped)}
+    assert len(found) == 4
 
 
 def test_moved_formants_are_a_voice_without_a_class(tones, hum, teacher):
