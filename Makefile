@@ -9,8 +9,8 @@ PYTHON ?= python3
 demo: .venv/installed
 	@.venv/bin/spkid demo
 
-# two processes, a file of tests to one of them; each computes on one core
-PYTEST = OMP_NUM_THREADS=1 .venv-dev/bin/python -m pytest -n 2 --dist loadfile
+# two processes, a file of tests to one of them, in the order of conftest.py; each computes on one core
+PYTEST = OMP_NUM_THREADS=1 .venv-dev/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 quick: .venv-dev/installed
 	@$(PYTEST) -m "not slow"
