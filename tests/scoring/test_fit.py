@@ -279,11 +279,11 @@ def test_where_everybody_calls_by_telephone_as_many_strangers_come_in(alike, lea
     fresh = make_pool(20, n_speakers=400, alike=alike)
     guests = guest_log_odds(fresh, fitted, rng, length=length)
     threshold = partial(fitted.household_threshold, 0.05, speech_s=SPEECH_S[length])
-    assert np.mean(guests >= threshold(is_narrowband=True)) < 1.6 * 0.05
+    assert np.mean(guests >= threshold(narrowband_share=1.0)) < 1.6 * 0.05
     if alike:
         assert np.mean(guests >= threshold()) > 1.6 * 0.05
     for by_telephone in (fitted.pair_threshold, fitted.household_threshold):
-        narrow, wide = by_telephone(0.05, is_narrowband=[True, False])
+        narrow, wide = by_telephone(0.05, narrowband_share=[1.0, 0.0])
         assert narrow - wide == pytest.approx(fitted.narrowband_margin)
 
 
