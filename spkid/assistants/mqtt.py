@@ -196,6 +196,7 @@ class Publisher:
         """Publish until cancelled; a broker that goes away is tried again and again."""
         pause_s, noted = FIRST_PAUSE_S, ""
         while True:
+            _end_if_cancelled()
             try:
                 async with self._client() as client:
                     pause_s, noted = FIRST_PAUSE_S, ""
@@ -224,6 +225,7 @@ class Publisher:
         lost = asyncio.create_task(_until_lost(client))
         try:
             while True:
+                _end_if_cancelled()
                 told = asyncio.create_task(self._waiting.get())
                 await asyncio.wait({told, lost}, return_when=asyncio.FIRST_COMPLETED)
                 if lost.done():
@@ -238,6 +240,13 @@ class Publisher:
             raise
         finally:
             lost.cancel()
+
+
+def _end_if_cancelled() -> None:
+    """In Python 3.11 the client loses a cancellation that comes at once with a broker's answer."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _until_lost(client: aiomqtt.Client) -> None:

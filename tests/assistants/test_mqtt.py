@@ -132,6 +132,49 @@ def test_an_old_answer_is_not_told_later(monkeypatch):
     run(test())
 
 
+class Swallowing:
+    """A client that loses a cancellation, as aiomqtt does where the broker answers just then."""
+
+    def __init__(self, lost_at):
+        self.lost_at, self.told = lost_at, asyncio.Queue()
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        pass
+
+    @property
+    async def messages(self):
+        await asyncio.Event().wait()
+        yield
+
+    async def publish(self, topic, content, **_):
+        await self.told.put((topic, content))
+        if topic == self.lost_at:
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("lost_at", [next(iter(TOPICS.discovery())), TOPICS.event])
+def test_an_end_that_comes_with_the_brokers_answer_is_not_lost(monkeypatch, lost_at):
+    async def test():
+        client = Swallowing(lost_at)
+        publisher = Publisher(Broker("127.0.0.1", 1), TOPICS, note=print)
+        monkeypatch.setattr(publisher, "_client", lambda: client)
+        publisher.tell(ANA)
+        task = asyncio.create_task(publisher.run())
+        while (await client.told.get())[0] != lost_at:
+            pass
+        task.cancel()
+        await asyncio.wait({task}, timeout=10)
+        assert task.cancelled()
+        *_, last = [client.told.get_nowait() for _ in range(client.told.qsize())]
+        assert last == (TOPICS.availability, "offline")
+
+    run(test())
+
+
 def test_answers_that_nobody_takes_are_let_go_oldest_first():
     async def test():
         publisher = Publisher(Broker("127.0.0.1", 1), TOPICS, note=print)
